@@ -1,0 +1,2 @@
+//! The gesta program.
+fn main() {}

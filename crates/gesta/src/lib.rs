@@ -1,0 +1,2 @@
+//! Gesta, an event-sourcing database.
+pub use gesta_store::*;

@@ -1,0 +1,137 @@
+//! What a caller asks to be recorded, and how the answer comes back.
+
+use uuid::Uuid;
+
+use crate::{
+    commit::{Appended, Rejection},
+    error::Error,
+    event::EventData,
+    name::StreamName,
+    position::{ExpectedRevision, Timestamp},
+    query::AppendCondition,
+};
+
+/// A commit to be: any number of streams, all or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Append {
+    pub(crate) proposal_id: Option<Uuid>,
+    pub(crate) recorded_at: Option<Timestamp>,
+    pub(crate) targets: Vec<(StreamName, ExpectedRevision, Change)>,
+    /// Index into `targets`, and the event.
+    pub(crate) events: Vec<(usize, EventData)>,
+    pub(crate) conditions: Vec<AppendCondition>,
+}
+
+/// What is done to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    Append,
+    Delete,
+    Tombstone,
+}
+
+impl Append {
+    /// An empty request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A request to append `events` to one stream.
+    #[must_use]
+    pub fn to(stream: StreamName, expected: ExpectedRevision, events: impl IntoIterator<Item = EventData>) -> Self {
+        Self::new().stream(stream, expected, events)
+    }
+
+    /// Adds events for a stream. Naming a stream again appends more to it; the expectations must then be equal, which is checked
+    /// when the request is sent. Without events, only the expectation is checked.
+    #[must_use]
+    pub fn stream(
+        mut self,
+        stream: StreamName,
+        expected: ExpectedRevision,
+        events: impl IntoIterator<Item = EventData>,
+    ) -> Self {
+        let known = self
+            .targets
+            .iter()
+            .position(|(name, known, change)| *name == stream && *known == expected && *change == Change::Append);
+        let target = known.unwrap_or_else(|| {
+            self.targets.push((stream, expected, Change::Append));
+            self.targets.len() - 1
+        });
+        self.events.extend(events.into_iter().map(|event| (target, event)));
+        self
+    }
+
+    /// Soft-deletes a stream: it reads as not found until somebody appends to it again.
+    #[must_use]
+    pub fn delete(mut self, stream: StreamName, expected: ExpectedRevision) -> Self {
+        self.targets.push((stream, expected, Change::Delete));
+        self
+    }
+
+    /// Ends a stream for ever.
+    #[must_use]
+    pub fn tombstone(mut self, stream: StreamName, expected: ExpectedRevision) -> Self {
+        self.targets.push((stream, expected, Change::Tombstone));
+        self
+    }
+
+    /// Adds a condition.
+    #[must_use]
+    pub fn condition(mut self, condition: AppendCondition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    /// Names the request, so that sending it again answers with the first outcome instead of recording twice.
+    #[must_use]
+    pub fn with_proposal_id(mut self, id: Uuid) -> Self {
+        self.proposal_id = Some(id);
+        self
+    }
+
+    /// For imports: when the events originally happened. The store records them at this time, or at the time of the event before
+    /// them if that is later, and never later than now.
+    #[must_use]
+    pub fn recorded_at(mut self, time: Timestamp) -> Self {
+        self.recorded_at = Some(time);
+        self
+    }
+}
+
+/// Why an append was not recorded.
+#[derive(Clone, Debug)]
+pub enum AppendError {
+    /// The store looked and refused: a verdict, with its facts. Nothing of the request was recorded.
+    Rejected(Rejection),
+    /// The store could not decide, or could not make the decision durable.
+    Failed(Error),
+}
+
+impl std::fmt::Display for AppendError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+impl From<Error> for AppendError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Rejection> for AppendError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+/// What an append comes to.
+pub type Outcome = Result<Appended, AppendError>;

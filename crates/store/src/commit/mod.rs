@@ -1,0 +1,12 @@
+//! The commit rules: what a proposal becomes, given everything ordered before it.
+//!
+//! Pure: no clock, no randomness, no I/O, no hash-map order, no user code (I3). Everything clever (validation, ids, salts,
+//! commitments, times) happens before a proposal is ordered; what is left here is a small frozen language: compare revisions, "has anything
+//! matching been recorded after p?", de-duplicate, stamp positions. Facts about the past come through the [`Facts`] trait.
+
+mod proposal;
+
+pub use proposal::{
+    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection, StreamState,
+    Target, Verdict,
+};

@@ -1,0 +1,271 @@
+//! What goes into the commit rules and what comes out.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::{
+    event::EventData,
+    leaf::{self, Hash, Salt},
+    name::StreamName,
+    position::{ExpectedRevision, Position, Revision, Timestamp},
+    query::{AppendCondition, Query},
+};
+
+/// A request to record events, complete: nothing is drawn or measured after it is ordered.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// Identity of the request, for safe retries: the client's, or one minted for it.
+    pub id: Uuid,
+    /// When it was proposed; or, from an import, when the events originally happened.
+    pub at: Timestamp,
+    /// The streams it touches, each at most once.
+    pub targets: Vec<Target>,
+    /// The events, in the order they will have in the log.
+    pub events: Vec<ProposedEvent>,
+    /// What must hold beside the targets' expectations.
+    pub conditions: Vec<AppendCondition>,
+}
+
+/// A stream a proposal touches.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub stream: StreamName,
+    /// What is expected of it.
+    pub expected: ExpectedRevision,
+    /// What is done to it.
+    pub action: Action,
+}
+
+/// What a proposal does to a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Appends the proposal's events for this target; with none of them it only checks the expectation.
+    Append,
+    /// Soft-deletes it: its events can no longer be read by stream, until somebody appends again. The commit rules write the metadata event.
+    Delete {
+        /// Id of the metadata event.
+        id: Uuid,
+        /// Its salt.
+        salt: Salt,
+    },
+    /// Ends it for ever. The commit rules write the `$streamDeleted` event.
+    Tombstone {
+        /// Id of the event.
+        id: Uuid,
+        /// Its salt.
+        salt: Salt,
+    },
+}
+
+/// An event with everything that is computed before it is ordered.
+#[derive(Clone, Debug)]
+pub struct ProposedEvent {
+    /// Which of the proposal's targets it goes to.
+    pub target: usize,
+    /// Identity; `data.id` is not looked at any more.
+    pub id: Uuid,
+    /// The event; its tags are sorted and unique.
+    pub data: EventData,
+    /// Salt of both commitments.
+    pub salt: Salt,
+    /// Commitment to the data.
+    pub data_commitment: Hash,
+    /// Commitment to the metadata.
+    pub metadata_commitment: Hash,
+}
+
+impl ProposedEvent {
+    /// Computes the commitments of an event.
+    #[must_use]
+    pub fn new(target: usize, id: Uuid, mut data: EventData, salt: Salt) -> Self {
+        data.tags.sort_unstable();
+        data.tags.dedup();
+        Self {
+            target,
+            id,
+            data_commitment: leaf::commit_to_data(&salt, &data.data),
+            metadata_commitment: leaf::commit_to_metadata(&salt, &data.metadata),
+            data,
+            salt,
+        }
+    }
+}
+
+/// What is known about a stream, from everything ordered so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StreamState {
+    /// Its last event, if it ever had one: revision, position and leaf hash.
+    pub last: Option<(Revision, Position, Hash)>,
+    /// The stream was ended by a tombstone (which is its last event).
+    pub tombstoned: bool,
+    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire).
+    pub truncate_before: u64,
+    /// The stream's metadata stream has events.
+    pub has_metadata: bool,
+}
+
+/// Facts about the past, gathered by whoever holds the log and the index. "The past" is everything ordered so far: earlier
+/// commits of the same group too, whether durable yet or not.
+pub trait Facts {
+    /// What can go wrong while reading.
+    type Error;
+
+    /// The state of a stream; default for one never seen.
+    fn stream(&mut self, stream: &StreamName) -> Result<StreamState, Self::Error>;
+
+    /// The id of the event at `revision` of `stream`, if there is one.
+    fn event_id(&mut self, stream: &StreamName, revision: Revision) -> Result<Option<Uuid>, Self::Error>;
+
+    /// The position of the event at `revision` of `stream`, if there is one.
+    fn event_position(&mut self, stream: &StreamName, revision: Revision) -> Result<Option<Position>, Self::Error>;
+
+    /// The position of the first event after `after` (from the start, if `None`) that matches.
+    fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>, Self::Error>;
+
+    /// The newest metadata document of a stream (data of the last event of `$$stream`), if it has one.
+    fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<bytes::Bytes>, Self::Error>;
+}
+
+/// A proposal that stands: its events with their places. On disk: one frame.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The proposal's identity.
+    pub proposal_id: Uuid,
+    /// Position of the first event.
+    pub first_position: Position,
+    /// When the events count as recorded: never earlier than the commit before.
+    pub recorded_at: Timestamp,
+    /// Place in an order outside this log; 0 for the local order.
+    pub order_sequence: u64,
+    /// The events, at consecutive positions; at least one.
+    pub events: Vec<CommittedEvent>,
+    /// The answer to the proposal.
+    pub appended: Appended,
+}
+
+/// An event with its place.
+#[derive(Clone, Debug)]
+pub struct CommittedEvent {
+    /// The event.
+    pub event: ProposedEvent,
+    /// Its stream.
+    pub stream: StreamName,
+    /// Its revision.
+    pub revision: Revision,
+    /// Leaf hash of the event before it in its stream; zeros at revision 0.
+    pub previous: Hash,
+    /// Its own leaf hash.
+    pub leaf: Hash,
+}
+
+/// What the commit rules say of a proposal.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It stands and must be recorded.
+    Commit(Box<Commit>),
+    /// It was recorded before (a retry), or has nothing to record and its checks hold: answer so.
+    AlreadyCommitted(Appended),
+    /// It does not stand. Nothing is recorded.
+    Rejected(Rejection),
+}
+
+/// The answer to an append, and a token for reading one's own writes (`Head::wait_past`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the first event; `None` if nothing was to be recorded.
+    pub first_position: Option<Position>,
+    /// Position of the last event; `None` if nothing was to be recorded.
+    pub last_position: Option<Position>,
+    /// For each stream named in the request, in its order, where it stands now.
+    pub next_revisions: Vec<NextRevision>,
+    /// Whether the events had been recorded by an earlier, identical request.
+    pub idempotent: bool,
+}
+
+/// Where a stream stands after an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextRevision {
+    /// The stream.
+    pub stream: StreamName,
+    /// The revision its next event will get: one more than its last; 0 for an empty stream.
+    pub next: Revision,
+}
+
+impl NextRevision {
+    /// The revision of the stream's last event.
+    #[must_use]
+    pub fn current(&self) -> Option<Revision> {
+        self.next.0.checked_sub(1).map(Revision)
+    }
+}
+
+/// Why an append was refused, with the facts. Nothing of the request was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// A stream is not where it was expected to be.
+    WrongRevision {
+        /// The stream.
+        stream: StreamName,
+        /// What was expected.
+        expected: ExpectedRevision,
+        /// The revision of its last event; `None` when it has none that can be read (never written, or soft-deleted).
+        actual: Option<Revision>,
+    },
+    /// The stream was ended by a tombstone.
+    StreamDeleted {
+        /// The stream.
+        stream: StreamName,
+    },
+    /// Something matching a condition was recorded after the position the request had seen.
+    ConditionFailed {
+        /// Which of the request's conditions.
+        index: usize,
+        /// The first event in its way.
+        first_conflict: Position,
+    },
+    /// The same event ids were recorded before, but not all of them, or not in this order: neither new nor a retry.
+    IdempotencyViolated {
+        /// The stream.
+        stream: StreamName,
+        /// The revision of its last event.
+        actual: Option<Revision>,
+    },
+    /// A proposal with this id was recorded before with other events.
+    ProposalReused {
+        /// The id.
+        id: Uuid,
+    },
+    /// The stream has as many events as the format can number.
+    StreamFull {
+        /// The stream.
+        stream: StreamName,
+    },
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            |actual: &Option<Revision>| actual.map_or_else(|| "no-stream".to_owned(), |revision| revision.to_string());
+        match self {
+            Self::WrongRevision { stream, expected, actual } => {
+                let actual = shown(actual);
+                write!(f, "stream is not at the expected revision, stream={stream} expected={expected} actual={actual}")
+            }
+            Self::StreamDeleted { stream } => write!(f, "stream was deleted for ever, stream={stream}"),
+            Self::ConditionFailed { index, first_conflict } => {
+                write!(f, "append condition failed, condition={index} first_conflict={first_conflict}")
+            }
+            Self::IdempotencyViolated { stream, actual } => {
+                let actual = shown(actual);
+                write!(f, "some of the event ids were recorded before, stream={stream} actual={actual}")
+            }
+            Self::ProposalReused { id } => write!(f, "proposal id was used before for other events, id={id}"),
+            Self::StreamFull { stream } => write!(f, "stream is full, stream={stream} revision_max={}", Revision::MAX),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}

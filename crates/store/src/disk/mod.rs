@@ -1,0 +1,170 @@
+//! The only door to files.
+//!
+//! [`Disk`] is what the store asks of a file system and nothing more; [`FileDisk`] is the real one, `memory::MemoryDisk` the one
+//! that loses, tears and refuses on demand. Whatever an implementation reports as synced must survive a crash; whatever
+//! it does not, may be lost or half written, in any order (each byte then holds its old or its new value).
+
+mod file;
+mod map;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+
+use std::{fmt, io, path::Path, sync::Arc};
+
+use bytes::Bytes;
+
+pub use file::FileDisk;
+
+/// How a file is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// For reading; it must exist.
+    Read,
+    /// For reading and writing; it must exist.
+    Write,
+    /// For reading and writing; it must not exist, and is empty.
+    CreateNew,
+}
+
+/// A directory tree that survives crashes. Paths are relative to the store's directory.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Creates a directory and its parents, durably; an existing one is fine.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The names of the files (not directories) in a directory, sorted. A missing directory has none.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Whether the file or directory exists.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name, replacing what has it. Durable after [`Disk::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file. Durable after [`Disk::sync_dir`].
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes creations, renames and removals in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes the store's lock, or fails with `WouldBlock` while another process or handle has it. Given back on drop.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>>;
+
+    /// Where the tree is, for messages.
+    fn describe(&self) -> String;
+}
+
+/// One file. All methods take `&self`: positions are explicit, and the store sees to it that writes do not overlap.
+pub trait DiskFile: Send + Sync + fmt::Debug {
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from `offset`; `UnexpectedEof` when the file ends before.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`. Lost in a crash until [`DiskFile::sync`].
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`, and returns when they are durable (with the metadata needed to find them).
+    /// The implementation picks the fastest honest way: direct synchronous I/O where `bytes` is aligned and the
+    /// file system allows it, else a write and `fdatasync`.
+    fn write_durable(&self, bytes: &AlignedBuffer, offset: u64) -> io::Result<()>;
+
+    /// Makes everything written so far durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Cuts or extends (with zeros) the file. Durable after [`DiskFile::sync`].
+    fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// The whole content of a file that will never change again, without reading it into memory where the system allows.
+    fn map(&self) -> io::Result<Bytes>;
+}
+
+/// The unit of direct I/O the log asks for: every device in use accepts it.
+pub const BLOCK: usize = 4096;
+
+/// A byte buffer that begins on a [`BLOCK`] boundary in memory, so that it can be written directly.
+#[derive(Default)]
+pub struct AlignedBuffer {
+    /// Over-allocated by a block; the content begins at `start`.
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl AlignedBuffer {
+    /// An empty buffer with room for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        let mut buffer = Self::default();
+        buffer.reserve(capacity);
+        buffer
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    /// The content, to be changed in place.
+    pub fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.start..]
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Empties the buffer; the memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.truncate(self.start);
+    }
+
+    /// Cuts the content to its first `length` bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(self.start + length);
+    }
+
+    /// Appends bytes. Amortised constant per byte.
+    pub fn extend_from_slice(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends zeros up to a multiple of `multiple` bytes.
+    pub fn pad_to(&mut self, multiple: usize) {
+        let target = self.len().next_multiple_of(multiple);
+        self.reserve(target - self.len());
+        let end = self.start + target;
+        self.bytes.resize(end, 0);
+    }
+
+    /// Makes room for `more` bytes while keeping the content aligned.
+    pub fn reserve(&mut self, more: usize) {
+        if self.bytes.capacity() - self.bytes.len() >= more && self.bytes.capacity() > 0 {
+            return;
+        }
+        let length = self.len();
+        let mut bytes: Vec<u8> = Vec::with_capacity((length + more).max(2 * length) + BLOCK);
+        let start = bytes.as_ptr().align_offset(BLOCK);
+        bytes.resize(start, 0);
+        bytes.extend_from_slice(self.as_slice());
+        *self = Self { bytes, start };
+    }
+}
+
+impl fmt::Debug for AlignedBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AlignedBuffer({} bytes)", self.len())
+    }
+}

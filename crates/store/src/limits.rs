@@ -1,0 +1,64 @@
+//! Every bound of the store, one line each, with the sum that justifies it. Exceeding one is a typed error (I9).
+
+/// Longest stream name, in bytes. Names live in the index of every segment that has their events: at 1 M streams a
+/// kilobyte each is the most a 1 GiB index could carry, and no KurrentDB client library makes longer ones.
+pub const STREAM_NAME_BYTES_MAX: usize = 1024;
+/// Longest event type, in bytes: its length is one byte on disk.
+pub const EVENT_TYPE_BYTES_MAX: usize = 255;
+/// Longest content type, in bytes: its length is one byte on disk; RFC 6838 allows 127 + 1 + 127.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 255;
+/// Longest tag, in bytes; equals the longest path, since a tag may be one.
+pub const TAG_BYTES_MAX: usize = 1024;
+/// Most tags on one event: 32 tags of 1 KiB with their lengths stay below the 16-bit size of an event's tag block.
+pub const TAGS_PER_EVENT_MAX: usize = 32;
+/// Deepest path, in segments (as Firebase bounds its trees).
+pub const PATH_DEPTH_MAX: usize = 32;
+/// Longest path, in bytes.
+pub const PATH_BYTES_MAX: usize = 1024;
+
+/// Most data and metadata in one event, in bytes (KurrentDB's default).
+pub const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Most encoded bytes in one commit: half a segment, so that a segment is at least half full when it is sealed.
+pub const COMMIT_BYTES_MAX: usize = 32 << 20;
+/// Most events in one commit: at the smallest event (about 100 bytes) as many as fit into half of `COMMIT_BYTES_MAX`.
+pub const EVENTS_PER_COMMIT_MAX: usize = 131_072;
+/// Most streams one commit may name; each costs a look-up under the writer's lock (0.2–20 µs).
+pub const STREAMS_PER_COMMIT_MAX: usize = 10_000;
+/// Most conditions on one commit; each costs up to 50 µs under the writer's lock.
+pub const CONDITIONS_PER_COMMIT_MAX: usize = 16;
+/// Most items in one query.
+pub const QUERY_ITEMS_MAX: usize = 64;
+/// Most streams, types and tags together in one query: bounds the cursors open at once.
+pub const QUERY_TERMS_MAX: usize = 1024;
+/// Largest user metadata document of a stream, in bytes; it is rewritten whole when a deleted stream is revived.
+pub const STREAM_METADATA_BYTES_MAX: usize = 64 << 10;
+
+/// Size at which a segment is sealed, in bytes. Deterministic (I3). At 64 MiB a 1 TiB log has 16 384 segments, and the tail
+/// to scan at start takes about 0.1 s.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Events at which a segment is sealed even when it is small: bounds the memory of its index (about 100 B an event and stream).
+pub const SEGMENT_EVENTS: u64 = 1 << 18;
+/// Frames begin on multiples of this many bytes.
+pub const FRAME_ALIGN: usize = 8;
+/// Most bytes written and synced as one group; also the longest stretch behind a torn frame that may hold unanswered frames.
+pub const GROUP_BYTES_MAX: usize = COMMIT_BYTES_MAX;
+
+/// Proposals waiting for their place in the order. 128 clients with a pipeline of 32 each.
+pub const QUEUE_PROPOSALS_MAX: usize = 4096;
+/// Bytes of events waiting for their place in the order: two full groups.
+pub const QUEUE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
+
+/// How far back, in positions from the head, event ids and proposal ids are remembered for idempotent retries.
+/// Deterministic and rebuilt from the log: 65 536 × (16 B id + 56 B entry) ≈ 5 MiB.
+pub const REMEMBERED_POSITIONS: u64 = 65_536;
+/// Stream heads kept in memory by the commit rules: 65 536 × about 150 B ≈ 10 MiB.
+pub const CACHED_HEADS_MAX: usize = 65_536;
+/// Recent frames kept in memory for followers, in bytes.
+pub const TAIL_CACHE_BYTES: usize = 8 << 20;
+
+/// Events in one batch of a read, unless asked otherwise.
+pub const BATCH_EVENTS: usize = 1024;
+/// Bytes in one batch of a read (one larger event still makes a batch of its own).
+pub const BATCH_BYTES: usize = 4 << 20;
+/// Sealed index parts waiting to be written before appends wait for maintenance: each is at most one segment's index.
+pub const INDEX_BACKLOG_MAX: usize = 3;

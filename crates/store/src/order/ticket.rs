@@ -1,0 +1,147 @@
+//! The pending answer to an append.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use crate::{append::Outcome, error::Error};
+
+/// The answer to an append, once what it rests on is durable: [`wait`](Ticket::wait) for it, or `.await` it.
+///
+/// Dropping a ticket does not withdraw the append.
+#[must_use = "an append has failed or been refused unless its ticket says otherwise"]
+pub struct Ticket {
+    shared: Arc<Shared>,
+    driver: Option<Arc<dyn Drive>>,
+}
+
+/// Whoever can bring the order forward on the thread of a waiting caller.
+pub(crate) trait Drive: Send + Sync {
+    /// Takes part in the writer's work until `done` or somebody else is at it.
+    fn drive(&self, done: &dyn Fn() -> bool);
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    answered: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    waker: Option<Waker>,
+    sleeping: bool,
+    taken: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of a ticket that answers. Dropped without an answer, it says that the store closed.
+pub(crate) struct TicketSender(Option<Arc<Shared>>);
+
+impl Ticket {
+    /// A ticket and the end that answers it.
+    pub(crate) fn pair(driver: Option<Arc<dyn Drive>>) -> (TicketSender, Self) {
+        let shared = Arc::new(Shared::default());
+        (TicketSender(Some(Arc::clone(&shared))), Self { shared, driver })
+    }
+
+    /// A ticket that is answered already.
+    pub(crate) fn answered(outcome: Outcome) -> Self {
+        let (sender, ticket) = Self::pair(None);
+        sender.answer(outcome);
+        ticket
+    }
+
+    /// Waits for the answer. A waiting thread may be lent to the writer.
+    ///
+    /// # Errors
+    /// The verdict, if the append was refused; an error, if it could not be decided or made durable.
+    pub fn wait(self) -> Outcome {
+        if let Some(driver) = &self.driver {
+            driver.drive(&|| self.is_answered());
+        }
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(outcome) = state.outcome.take() {
+                return outcome;
+            }
+            state.sleeping = true;
+            state = self.shared.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether the answer is there.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        let state = self.shared.lock();
+        state.outcome.is_some() || state.taken
+    }
+}
+
+impl Future for Ticket {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let mut state = self.shared.lock();
+        match state.outcome.take() {
+            Some(outcome) => {
+                state.taken = true;
+                Poll::Ready(outcome)
+            }
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket").field("answered", &self.is_answered()).finish_non_exhaustive()
+    }
+}
+
+impl TicketSender {
+    /// Answers the ticket.
+    pub(crate) fn answer(mut self, outcome: Outcome) {
+        if let Some(shared) = self.0.take() {
+            answer(&shared, outcome);
+        }
+    }
+}
+
+impl Drop for TicketSender {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            let closed = Error::new(
+                crate::error::ErrorKind::Closed,
+                "store was closed before the append was ordered, open it again",
+            );
+            answer(&shared, Err(closed.into()));
+        }
+    }
+}
+
+fn answer(shared: &Shared, outcome: Outcome) {
+    let mut state = shared.lock();
+    state.outcome = Some(outcome);
+    let (waker, sleeping) = (state.waker.take(), state.sleeping);
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+    if sleeping {
+        shared.answered.notify_one();
+    }
+}
