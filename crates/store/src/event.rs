@@ -161,6 +161,15 @@ pub struct EventRef<'a> {
     pub erased: bool,
 }
 
+/// Appends the encoded block of `tags` to `block`: for each its length (u16 little-endian) and its bytes. [`Tags::parse`] is the way back.
+pub fn encode_tags(tags: &[Tag], block: &mut Vec<u8>) {
+    for tag in tags {
+        let length = u16::try_from(tag.len()).expect("a tag is at most TAG_BYTES_MAX long, which 16 bits hold");
+        block.extend_from_slice(&length.to_le_bytes());
+        block.extend_from_slice(tag.as_bytes());
+    }
+}
+
 /// The tags of an encoded event: a sequence of (u16 little-endian length, bytes).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tags<'a>(&'a [u8]);
