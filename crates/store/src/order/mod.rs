@@ -1,5 +1,7 @@
 //! Who is first: proposals get their place in the total order, and their answers when what they rest on is durable.
 
+#[cfg(test)]
+mod contract;
 mod facts;
 mod head;
 mod local;

@@ -1,20 +1,21 @@
 //! From what a caller asks for to what can be ordered: everything that is checked, drawn, measured or hashed happens here, on
 //! the caller's thread, before a place in the order is taken (I3).
 
-use uuid::Uuid;
-
 use crate::{
     append::{Append, Change},
     clock::Clock,
-    commit::{Action, Proposal, ProposedEvent, Target},
+    commit::{Action, ProposedEvent, Proposal, Target},
     entropy::Entropy,
     error::{Error, Result},
     event::EventData,
     leaf::Salt,
     limits,
-    name::{StreamName, system},
+    name::{StreamName, is_virtual},
     position::Timestamp,
 };
+
+/// The whole log, by the name KurrentDB gives it.
+const ALL: &str = "$all";
 
 /// A proposal, and how many bytes its frame will have at most.
 pub(crate) struct Prepared {
@@ -29,100 +30,57 @@ const EVENT_OVERHEAD: usize = 96;
 
 /// Checks a request and completes it.
 pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> Result<Prepared> {
-    check_counts(&append)?;
     let now = clock.now();
     let mut bytes = FRAME_OVERHEAD;
     let mut targets = Vec::with_capacity(append.targets.len());
     for (stream, expected, change) in append.targets {
-        check_target(&stream)?;
-        let mut salt = Salt::default();
-        entropy.fill(&mut salt);
-        let action = match change {
-            Change::Append => Action::Append,
-            Change::Delete => Action::Delete { id: entropy.uuid(now), salt },
-            Change::Tombstone => Action::Tombstone { id: entropy.uuid(now), salt },
-        };
-        // Deletion and revival each write one system event, whose document the limit below bounds.
+        check_writable(&stream)?;
+        // Deletion and revival each write one system event to the metadata stream.
         bytes += EVENT_OVERHEAD + 2 * stream.len() + 64;
-        targets.push(Target { stream, expected, action });
+        targets.push(Target { stream, expected, action: action(change, entropy, now) });
     }
-    check_unique(&targets)?;
     let mut events = Vec::with_capacity(append.events.len());
     for (target, event) in append.events {
-        check_event(&targets, target, &event)?;
+        event.check()?;
         bytes += event_bytes(&targets[target].stream, &event);
         events.push(propose(target, event, entropy, now));
     }
     if bytes > limits::COMMIT_BYTES_MAX {
         let max = limits::COMMIT_BYTES_MAX;
-        return Err(Error::invalid(format!("commit is too large, bytes={bytes} bytes_max={max}, split it")));
-    }
-    for condition in &append.conditions {
-        condition.none_matching.check()?;
+        return Err(Error::invalid(format!("commit is too large, split it, bytes={bytes} bytes_max={max}")));
     }
     let at = append.recorded_at.map_or(now, |given| given.min(now));
     let id = append.proposal_id.unwrap_or_else(|| entropy.uuid(now));
-    Ok(Prepared { proposal: Proposal { id, at, targets, events, conditions: append.conditions }, bytes })
+    let proposal = Proposal { id, at, targets, events, conditions: append.conditions };
+    proposal.check()?;
+    Ok(Prepared { proposal, bytes })
 }
 
-fn check_counts(append: &Append) -> Result<()> {
-    let counts = [
-        ("streams", append.targets.len(), limits::STREAMS_PER_COMMIT_MAX),
-        ("events", append.events.len(), limits::EVENTS_PER_COMMIT_MAX),
-        ("conditions", append.conditions.len(), limits::CONDITIONS_PER_COMMIT_MAX),
-    ];
-    for (what, count, max) in counts {
-        if count > max {
-            return Err(Error::invalid(format!(
-                "commit has too many {what}, {what}={count} {what}_max={max}, split it"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn check_unique(targets: &[Target]) -> Result<()> {
-    let mut names: Vec<&StreamName> = targets.iter().map(|target| &target.stream).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        None => Ok(()),
-        Some(pair) => {
-            Err(Error::invalid(format!("commit names a stream twice with different expectations, stream={}", pair[0])))
-        }
-    }
-}
-
-fn check_target(stream: &StreamName) -> Result<()> {
-    let virtual_stream = [system::CATEGORY_PREFIX, system::TYPE_PREFIX, system::CORRELATION_PREFIX];
-    if **stream == *system::STREAMS
-        || **stream == *"$all"
-        || virtual_stream.iter().any(|prefix| stream.starts_with(prefix))
-    {
+/// Refuses streams that only the index writes, and names that leave no room for a metadata stream: such a stream could never be
+/// deleted or truncated.
+fn check_writable(stream: &StreamName) -> Result<()> {
+    if is_virtual(stream) || **stream == *ALL {
         return Err(Error::invalid(format!("virtual streams cannot be written, stream={stream}")));
     }
-    if !stream.is_system() || stream.metadata_of().is_none() {
+    if stream.metadata_of().is_none() {
         stream.metadata_stream()?;
     }
     Ok(())
 }
 
-fn check_event(targets: &[Target], target: usize, event: &EventData) -> Result<()> {
-    event.check()?;
-    if *event.event_type == *system::STREAM_DELETED {
-        return Err(Error::invalid(
-            "streams are ended by a tombstone, not by appending its event, type=$streamDeleted",
-        ));
-    }
-    let stream = &targets[target].stream;
-    if let Some(described) = stream.metadata_of() {
-        if *event.event_type == *system::METADATA && event.data.len() > limits::STREAM_METADATA_BYTES_MAX {
-            let (bytes, max) = (event.data.len(), limits::STREAM_METADATA_BYTES_MAX);
-            return Err(Error::invalid(format!(
-                "stream metadata is too large, stream={described} bytes={bytes} bytes_max={max}"
-            )));
+fn action(change: Change, entropy: &Entropy, now: Timestamp) -> Action {
+    let mut salt = Salt::default();
+    match change {
+        Change::Append => Action::Append,
+        Change::Delete => {
+            entropy.fill(&mut salt);
+            Action::Delete { id: entropy.uuid(now), salt }
+        }
+        Change::Tombstone => {
+            entropy.fill(&mut salt);
+            Action::Tombstone { id: entropy.uuid(now), salt }
         }
     }
-    Ok(())
 }
 
 fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
@@ -132,7 +90,7 @@ fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
 }
 
 fn propose(target: usize, event: EventData, entropy: &Entropy, now: Timestamp) -> ProposedEvent {
-    let id: Uuid = event.id.unwrap_or_else(|| entropy.uuid(now));
+    let id = event.id.unwrap_or_else(|| entropy.uuid(now));
     let mut salt = Salt::default();
     entropy.fill(&mut salt);
     ProposedEvent::new(target, id, event, salt)

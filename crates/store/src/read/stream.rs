@@ -3,12 +3,12 @@
 use super::{
     Direction, From, Library, ReadOptions,
     cursor::{Advance, Budget, Collector, begin},
-    virtual_stream::{self, entry, term_of},
+    virtual_stream::{entry, term_of},
     visible::{StreamStatus, status},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    name::StreamName,
+    name::{StreamName, is_virtual},
     position::{Position, Revision},
 };
 
@@ -30,7 +30,7 @@ impl StreamCursor {
     /// `NotFound` when the stream cannot be read; a subscription asks [`StreamCursor::open_or_wait`] instead.
     pub(super) fn open(library: Library, stream: &StreamName, options: &ReadOptions, to: Position) -> Result<Self> {
         let now = library.clock.now();
-        let first = if virtual_stream::is_virtual(stream) {
+        let first = if is_virtual(stream) {
             0
         } else {
             match status(&library, stream, to, now)? {
@@ -51,7 +51,7 @@ impl StreamCursor {
         to: Position,
     ) -> Result<Self> {
         let now = library.clock.now();
-        let first = if virtual_stream::is_virtual(stream) {
+        let first = if is_virtual(stream) {
             0
         } else {
             match status(&library, stream, to, now)? {
@@ -113,7 +113,7 @@ impl StreamCursor {
     }
 
     fn fetch(&mut self, positions: &[Position], to: Position, budget: Budget) -> Result<Advance> {
-        let is_virtual = virtual_stream::is_virtual(&self.stream);
+        let computed = is_virtual(&self.stream);
         let mut collector = Collector::new(&self.library, to, self.resolve_links);
         for &position in positions {
             let event = self.library.log.event(position)?;
@@ -121,12 +121,12 @@ impl StreamCursor {
                 Direction::Forward => self.next,
                 Direction::Backward => self.next - 1,
             };
-            if !is_virtual && event.view().revision.0 != revision {
+            if !computed && event.view().revision.0 != revision {
                 let found = event.view().revision;
                 let what = format!("index and log disagree, stream={} revision={revision} found={found}", self.stream);
                 return Err(Error::corrupted(what, "index", position.0));
             }
-            let link = is_virtual.then(|| Box::new(entry(&self.stream, Revision(revision), &event.view())));
+            let link = computed.then(|| Box::new(entry(&self.stream, Revision(revision), &event.view())));
             collector.push(event, link)?;
             self.next = match self.direction {
                 Direction::Forward => revision + 1,

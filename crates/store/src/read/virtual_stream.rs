@@ -25,11 +25,6 @@ pub(crate) fn term_of(stream: &str) -> Term<'_> {
     }
 }
 
-/// Whether a stream is computed instead of written.
-pub(crate) fn is_virtual(stream: &str) -> bool {
-    !matches!(term_of(stream), Term::Stream(_))
-}
-
 /// The entry at `revision` of the virtual stream `stream` that stands for an event. Its id is the same at every read: UUID v5 of the
 /// stream's name, in the event's id as name space.
 pub(crate) fn entry(stream: &StreamName, revision: Revision, event: &EventRef<'_>) -> Link {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Library;
 use crate::{
-    commit::metadata::{SOFT_DELETED, StreamMetadata},
+    commit::metadata::StreamMetadata,
     error::Result,
     index::Term,
     log::StoredEvent,
@@ -48,7 +48,7 @@ pub(crate) fn status(library: &Library, stream: &str, to: Position, now: Timesta
     let metadata = metadata_event(library, stream, to)?;
     let metadata = metadata.map_or_else(StreamMetadata::default, |event| StreamMetadata::parse(event.view().data));
     let truncate_before = metadata.truncate_before.unwrap_or(0);
-    if truncate_before >= SOFT_DELETED {
+    if truncate_before == u64::MAX {
         return Ok(StreamStatus::SoftDeleted { last });
     }
     let by_count = metadata.max_count.map_or(0, |count| (last.0 + 1).saturating_sub(count));
