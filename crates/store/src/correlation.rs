@@ -27,7 +27,14 @@ mod tests {
     fn only_a_string_under_the_key_of_an_object_correlates() {
         let found = |metadata: &str| correlation_of(metadata.as_bytes());
         assert_eq!(found(r#"{"user":"a","$correlationId":"c-1"}"#).as_deref(), Some("c-1"));
-        for none in ["", "{}", r#"["$correlationId"]"#, r#"{"$correlationId":7}"#, r#"{"$correlationId":""}"#, r#"{"$correlationId":"#] {
+        for none in [
+            "",
+            "{}",
+            r#"["$correlationId"]"#,
+            r#"{"$correlationId":7}"#,
+            r#"{"$correlationId":""}"#,
+            r#"{"$correlationId":"#,
+        ] {
             assert_eq!(found(none), None, "{none}");
         }
     }

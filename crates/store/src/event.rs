@@ -191,15 +191,9 @@ impl<'a> Tags<'a> {
     }
 
     /// The tags in order.
-    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let (length, after) = rest.split_first_chunk::<2>()?;
-            let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
-            rest = after;
-            // `parse` checked it; a view is only made by it.
-            std::str::from_utf8(tag).ok()
-        })
+    #[must_use]
+    pub fn iter(&self) -> TagsIter<'a> {
+        TagsIter(self.0)
     }
 
     /// Whether there are none.
@@ -212,5 +206,21 @@ impl<'a> Tags<'a> {
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
+    }
+}
+
+/// The tags of an event in order: see [`Tags::iter`].
+#[derive(Clone, Debug)]
+pub struct TagsIter<'a>(&'a [u8]);
+
+impl<'a> Iterator for TagsIter<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (length, after) = self.0.split_first_chunk::<2>()?;
+        let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
+        self.0 = after;
+        // `parse` checked it; a view is only made by it.
+        std::str::from_utf8(tag).ok()
     }
 }

@@ -28,7 +28,7 @@ impl Maintenance {
     /// Does one piece of work; says whether there may be more.
     pub(crate) fn step(&self) -> Result<bool> {
         match self.index.maintain(self.head.position())? {
-            Step::Built | Step::Merged => Ok(true),
+            Step::Built | Step::Merged | Step::Dropped => Ok(true),
             Step::Idle => {
                 match self.log.prepare_spare() {
                     // Without a spare the next segment grows as it is written: slower, not wrong. A disk that has no room for

@@ -4,14 +4,15 @@
 use std::{fmt, io, path::Path, sync::Arc};
 
 use crate::{
-    commit::Kernel,
+    commit::{Kernel, RememberedCommit},
     correlation::correlation_of,
     disk::Disk,
     error::{Error, ErrorKind, Result},
     identity::Identity,
-    index::{Index, IndexedEvent},
+    index::{Index, IndexedEvent, TagList},
     limits,
     log::{Log, LogOptions},
+    name::StreamName,
     options::Options,
     order::{Head, LocalParts, Upkeep},
     position::Position,
@@ -47,7 +48,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
     let kernel = remember(&log, head, recovered.last_recorded_at)?;
     let recovery = Recovery {
         clean: recovered.opened_clean,
-        cut: recovered.cut.map(|cut| (cut.segment, cut.offset, cut.bytes)),
+        cut: recovered.cut,
         index_dropped: index_opened.dropped,
         events_reindexed,
     };
@@ -78,7 +79,8 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
         }
         let foreign = disk.list(root).map_err(|error| unusable(&place, error))?;
         if let Some(foreign) = foreign.iter().find(|name| !Identity::owns(name)) {
-            let message = format!("directory is not a store and not empty, name another one, dir={place} holds={foreign}");
+            let message =
+                format!("directory is not a store and not empty, name another one, dir={place} holds={foreign}");
             return Err(Error::invalid(message));
         }
         disk.create_dir(root).map_err(|error| unusable(&place, error))?;
@@ -113,21 +115,21 @@ fn unusable(place: &str, error: io::Error) -> Error {
 /// Adds to the index what it has not on disk: the open segment, and whatever was lost.
 fn reindex(log: &Log, index: &Index, from: Position, head: Position) -> Result<u64> {
     let mut next = from;
-    let mut segments = log.segments().into_iter().filter(|segment| segment.sealed && segment.end > from).peekable();
+    let mut segments = log.segments().into_iter().filter(|segment| segment.sealed() && segment.end > from).peekable();
     while next < head {
         // Parts of the index end where segments end, however it is rebuilt.
         let end = segments.peek().map_or(head, |segment| segment.end);
         let batch = log.read_forward(next, end, limits::BATCH_EVENTS, limits::BATCH_BYTES)?;
         for event in batch.iter() {
             let correlation = correlation_of(event.metadata);
-            index.insert(IndexedEvent {
+            index.insert(std::iter::once(IndexedEvent {
                 position: event.position,
                 revision: event.revision,
                 stream: event.stream,
                 event_type: event.event_type,
-                tags: event.tags.iter(),
+                tags: TagList::Encoded(event.tags),
                 correlation: correlation.as_deref(),
-            });
+            }));
         }
         next = Position(next.0 + batch.len() as u64);
         if segments.next_if(|segment| segment.end == next).is_some() {
@@ -146,7 +148,12 @@ fn remember(log: &Log, head: Position, last_recorded_at: Option<crate::position:
     let mut kernel = Kernel::resume(head, last_recorded_at);
     for frame in log.frames(Kernel::remembered_from(head), head) {
         let frame = frame?;
-        kernel.remember(frame.remembered());
+        let events = frame.events().map(|event| {
+            let view = event.view();
+            (view.id, StreamName::trusted(view.stream), view.revision)
+        });
+        let (proposal_id, first_position) = (frame.header.proposal_id, frame.header.first);
+        kernel.remember(RememberedCommit { proposal_id, first_position, events });
     }
     Ok(kernel)
 }

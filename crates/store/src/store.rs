@@ -18,6 +18,7 @@ use crate::{
     identity::Identity,
     index::Term,
     integrity::{self, VerifyReport},
+    log::CutTail,
     maintenance::{Maintenance, MaintenanceThread},
     name::{ContentType, EventType, StreamName, system},
     opening::{self, Opened},
@@ -55,8 +56,8 @@ struct Inner {
 pub struct Recovery {
     /// The store had been closed properly.
     pub clean: bool,
-    /// A torn, never answered tail was cut: the segment, the offset, and how many bytes.
-    pub cut: Option<(String, u64, u64)>,
+    /// A torn, never answered tail was cut.
+    pub cut: Option<CutTail>,
     /// Index files that were missing or damaged and are rebuilt.
     pub index_dropped: Vec<String>,
     /// Events read again to complete the index.
@@ -325,7 +326,7 @@ impl EventStore {
             last_recorded_at: last.map(|event| event.view().recorded_at),
             segments: log_info.segments,
             log_bytes: log_info.bytes,
-            index_runs: index_info.runs,
+            index_runs: index_info.runs as u64,
             index_bytes: index_info.bytes,
             streams: index.count(Term::Created, head)?,
             recovery: self.inner.recovery.clone(),

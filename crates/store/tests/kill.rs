@@ -69,7 +69,9 @@ fn a_killed_process_loses_nothing_it_acked() {
         let said = kill_after(&mut child, 5 + (round * 37) % 90);
         for line in said {
             let mut fields = line.split(' ').map(|field| field.parse::<u64>());
-            if let (Some(Ok(commit)), Some(Ok(position)), Some(Ok(count))) = (fields.next(), fields.next(), fields.next()) {
+            if let (Some(Ok(commit)), Some(Ok(position)), Some(Ok(count))) =
+                (fields.next(), fields.next(), fields.next())
+            {
                 acked.insert(commit, (position, count));
             }
         }

@@ -148,7 +148,7 @@ impl Index {
 
     /// Sealed parts waiting for [`Index::maintain`].
     #[must_use]
-    pub fn pending(&self) -> usize {
+    pub fn pending(&self, _durable: Position) -> usize {
         unimplemented!()
     }
 
@@ -156,7 +156,7 @@ impl Index {
     ///
     /// # Errors
     /// `Unavailable` when a file cannot be written: nothing has changed, and it may be tried again.
-    pub fn maintain(&self) -> Result<Step> {
+    pub fn maintain(&self, _durable: Position) -> Result<Step> {
         unimplemented!()
     }
 

@@ -98,6 +98,19 @@ impl Batch {
         (0..self.len()).filter_map(|at| self.recorded(at)).collect()
     }
 
+    /// Keeps only the events that `keep` wants; the memory of the others stays with the batch.
+    pub fn retain(&mut self, mut keep: impl FnMut(EventRef<'_>) -> bool) {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.retain(|slot| {
+            let kept = keep(self.view(slot));
+            if !kept {
+                self.bytes -= self.length(slot);
+            }
+            kept
+        });
+        self.slots = slots;
+    }
+
     /// Adds an event that was read by itself.
     pub fn push_event(&mut self, event: &StoredEvent) {
         let chunk = self.push_chunk(event.bytes().clone());
@@ -132,6 +145,12 @@ impl Batch {
 
     fn entry(&self, slot: &Slot) -> Entry<'_> {
         stored::checked(&self.chunks[slot.chunk as usize][index(u64::from(slot.offset))..])
+    }
+
+    /// Length of an entry: its first field.
+    fn length(&self, slot: &Slot) -> usize {
+        let bytes = &self.chunks[slot.chunk as usize][index(u64::from(slot.offset))..];
+        bytes.first_chunk().map_or(0, |length| u32::from_le_bytes(*length) as usize)
     }
 
     fn view(&self, slot: &Slot) -> EventRef<'_> {

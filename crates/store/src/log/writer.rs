@@ -156,12 +156,15 @@ impl LogWriter {
     /// Adds a commit to the pending group. Its events can be read from [`Log`] when this returns; they are durable
     /// when the group is flushed.
     ///
+    /// Answers with the end of the segment that was full, if the commit begins another one.
+    ///
     /// # Panics
     /// If the commit does not take the next position.
-    pub fn append(&mut self, commit: &Commit) {
+    pub fn append(&mut self, commit: &Commit) -> Option<Position> {
         assert_eq!(commit.first_position, self.tally.next, "a commit takes the next position");
         let bytes = frame::frame_bytes(commit);
-        if !self.fits(bytes, commit.events.len() as u64) {
+        let full = !self.fits(bytes, commit.events.len() as u64);
+        if full {
             self.roll();
         }
         if self.arena.capacity() < index(bytes) {
@@ -185,6 +188,7 @@ impl LogWriter {
             offset,
             entries: if encoded.entries.len() == 1 { Arc::default() } else { encoded.entries.into() },
         });
+        full.then_some(commit.first_position)
     }
 
     /// Bytes in the pending group. A group must stay within [`GROUP_BYTES_MAX`](crate::limits::GROUP_BYTES_MAX): take it before adding a commit

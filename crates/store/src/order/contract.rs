@@ -74,10 +74,11 @@ fn concurrent_proposals_get_one_total_order<O: Order + 'static>(order: Arc<O>) {
             std::thread::spawn(move || {
                 let stream = format!("s-{thread}");
                 let append = |revision: u64| {
-                    let expected = revision.checked_sub(1).map_or(ExpectedRevision::NoStream, |last| {
-                        ExpectedRevision::Exact(Revision(last))
-                    });
-                    let appended = order.propose(proposal(&stream, expected, 1)).wait().expect("only this thread writes");
+                    let expected = revision
+                        .checked_sub(1)
+                        .map_or(ExpectedRevision::NoStream, |last| ExpectedRevision::Exact(Revision(last)));
+                    let appended =
+                        order.propose(proposal(&stream, expected, 1)).wait().expect("only this thread writes");
                     appended.first_position.expect("one event")
                 };
                 (0..EACH).map(append).collect::<Vec<_>>()

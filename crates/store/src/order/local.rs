@@ -31,11 +31,9 @@ use crate::{
     commit::{Commit, Kernel, Verdict},
     correlation::correlation_of,
     error::{Error, ErrorKind, Result},
-    event::Tags,
-    index::{Index, IndexedEvent},
+    index::{Index, IndexedEvent, TagList},
     limits,
     log::{Group, Log, LogFlusher, LogWriter},
-    name::system,
 };
 
 /// Threads that lead for appends nobody waits for: one may encode while the other syncs.
@@ -263,7 +261,7 @@ impl Shared {
         match flusher.flush(group) {
             Ok(flushed) => {
                 self.head.publish(end);
-                if flushed.sealed_any() {
+                if !flushed.sealed.is_empty() {
                     self.upkeep.ring();
                 }
                 Ok(())
@@ -277,7 +275,7 @@ impl Shared {
 
     /// Decides and encodes what waits, until the group is full.
     fn collect(&self, core: &mut Core, backlog: Option<&Error>) {
-        let room = limits::GROUP_BYTES.saturating_sub(core.writer.group_bytes());
+        let room = limits::GROUP_BYTES.saturating_sub(usize::try_from(core.writer.group_bytes()).unwrap_or(usize::MAX));
         if room == 0 {
             return;
         }
@@ -347,14 +345,15 @@ fn index_commit(index: &Index, commit: &Commit) {
     for committed in &commit.events {
         let data = &committed.event.data;
         let correlation = correlation_of(&data.metadata);
-        index.insert(IndexedEvent {
+        let event = IndexedEvent {
             position,
             revision: committed.revision,
             stream: &committed.stream,
             event_type: &data.event_type,
-            tags: data.tags.iter().map(|tag| &**tag),
+            tags: TagList::Proposed(&data.tags),
             correlation: correlation.as_deref(),
-        });
+        };
+        index.insert(std::iter::once(event));
         position = position.next();
     }
 }

@@ -4,7 +4,7 @@
 use crate::{
     append::{Append, Change},
     clock::Clock,
-    commit::{Action, ProposedEvent, Proposal, Target},
+    commit::{Action, Proposal, ProposedEvent, Target},
     entropy::Entropy,
     error::{Error, Result},
     event::EventData,

@@ -50,13 +50,13 @@ impl Batch {
     /// The position of the last event.
     #[must_use]
     pub fn last_position(&self) -> Option<Position> {
-        self.events.get(self.len().checked_sub(1)?).map(|event| event.view().position)
+        self.events.last_position()
     }
 
     /// The event at `index` of the batch, owned; its payloads share the batch's memory.
     #[must_use]
     pub fn recorded(&self, index: usize) -> Option<RecordedEvent> {
-        let mut event = self.events.get(index)?.to_recorded();
+        let mut event = self.events.recorded(index)?;
         event.link = self.links.get(index).cloned().flatten();
         Some(event)
     }

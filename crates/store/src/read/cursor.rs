@@ -79,7 +79,7 @@ impl Cursor {
 }
 
 /// The position a read of the log begins with: the first one going forward, one more than the first going backward.
-pub(super) fn begin(library: &Library, options: &ReadOptions, to: Position) -> Result<Position> {
+pub(crate) fn begin(library: &Library, options: &ReadOptions, to: Position) -> Result<Position> {
     let after = |position: Position| Position(position.0.saturating_add(1)).min(to);
     Ok(match (options.direction, options.from) {
         (Direction::Forward, From::Beginning | From::Revision(_)) => Position::START,
@@ -102,12 +102,11 @@ pub(super) struct Collector<'a> {
     events: log::Batch,
     links: Vec<Option<Box<Link>>>,
     linked: bool,
-    bytes: usize,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(library: &'a Library, to: Position, resolve_links: bool) -> Self {
-        Self { library, to, resolve_links, events: log::Batch::default(), links: Vec::new(), linked: false, bytes: 0 }
+        Self { library, to, resolve_links, events: log::Batch::default(), links: Vec::new(), linked: false }
     }
 
     /// Adds an event that was reached through `link`, if any.
@@ -119,14 +118,13 @@ impl<'a> Collector<'a> {
             None => (event, link),
         };
         self.linked |= link.is_some();
-        self.bytes += event.bytes();
         self.links.push(link);
-        self.events.push_event(event);
+        self.events.push_event(&event);
         Ok(())
     }
 
     pub(super) fn is_full(&self, budget: Budget) -> bool {
-        self.events.len() >= budget.events || self.bytes >= budget.bytes
+        self.events.len() >= budget.events || self.events.bytes() >= budget.bytes
     }
 
     pub(super) fn finish(self) -> Advance {
@@ -146,10 +144,8 @@ pub(super) fn resolve_batch(library: &Library, batch: log::Batch, to: Position) 
         return Ok(Advance::Events(Batch::plain(batch)));
     }
     let mut collector = Collector::new(library, to, true);
-    for index in 0..batch.len() {
-        if let Some(event) = batch.get(index) {
-            collector.push(event, None)?;
-        }
+    for event in batch.iter() {
+        collector.push(library.log.event(event.position)?, None)?;
     }
     Ok(collector.finish())
 }

@@ -3,7 +3,12 @@
 use std::ops::Range;
 
 use super::{Access, ItemPlan, Library, Plan};
-use crate::{error::Result, position::Position, query::Query};
+use crate::{
+    error::Result,
+    index::{ItemEstimate, QueryEstimate},
+    position::Position,
+    query::Query,
+};
 
 /// Ranges up to this many events are scanned without asking the index: the scan costs less than the question.
 const SCAN_AT_ONCE: u64 = 512;
@@ -16,7 +21,13 @@ pub(super) fn access(library: &Library, query: &Query, range: Range<Position>) -
     if events <= SCAN_AT_ONCE || query.items.is_empty() {
         return Ok(Access::Scan);
     }
-    Ok(choose(events, library.index.estimate(query, range)?.matches_at_most))
+    let estimate = library.index.estimate(query, range)?;
+    Ok(choose(events, bound(&estimate)))
+}
+
+/// The most events that can match; `None` if the index cannot say.
+fn bound(estimate: &QueryEstimate) -> Option<u64> {
+    estimate.restricted.then_some(estimate.matches_at_most)
 }
 
 fn choose(events: u64, matches_at_most: Option<u64>) -> Access {
@@ -31,7 +42,8 @@ pub(crate) fn explain(library: &Library, query: &Query, range: Range<Position>) 
     let events_in_range = range.end.0.saturating_sub(range.start.0);
     let estimate = library.index.estimate(query, range.clone())?;
     let access = access(library, query, range)?;
-    let reason = match (access, estimate.matches_at_most) {
+    let matches_at_most = bound(&estimate);
+    let reason = match (access, matches_at_most) {
         (Access::Scan, _) if query.items.is_empty() => "the query matches every event".to_owned(),
         (Access::Scan, _) if events_in_range <= SCAN_AT_ONCE => {
             format!(
@@ -47,8 +59,16 @@ pub(crate) fn explain(library: &Library, query: &Query, range: Range<Position>) 
             format!("at most {matches} of {events_in_range} events can match")
         }
     };
-    let items = estimate.items.into_iter().map(|terms| ItemPlan { terms }).collect();
-    Ok(Plan { access, events_in_range, matches_at_most: estimate.matches_at_most, items, reason })
+    let items = estimate.items.iter().map(item_plan).collect();
+    Ok(Plan { access, events_in_range, matches_at_most, items, reason })
+}
+
+fn item_plan(item: &ItemEstimate) -> ItemPlan {
+    let restricted = [("streams", &item.streams), ("types", &item.types)];
+    let restricted = restricted.into_iter().filter_map(|(kind, clause)| clause.as_ref().map(|clause| (kind, clause)));
+    let tags = item.tags.iter().map(|clause| ("tag", clause));
+    let terms = restricted.chain(tags).map(|(kind, clause)| (kind.to_owned(), clause.terms, clause.postings));
+    ItemPlan { terms: terms.collect() }
 }
 
 #[cfg(test)]

@@ -5,7 +5,12 @@ use super::{
     cursor::{Advance, Budget, Collector, begin, resolve_batch},
     plan,
 };
-use crate::{error::Result, index::Matches, position::Position, query::Query};
+use crate::{
+    error::Result,
+    index::{Matches, Towards},
+    position::Position,
+    query::Query,
+};
 
 /// A place among the events a query matches.
 #[derive(Debug)]
@@ -60,10 +65,11 @@ impl QueryCursor {
         match plan::access(&self.library, &self.query, range.clone())? {
             Access::Scan => self.scan(to, budget),
             Access::Index => {
-                let matches = match self.direction {
-                    Direction::Forward => self.library.index.matches_forward(&self.query, range)?,
-                    Direction::Backward => self.library.index.matches_backward(&self.query, range)?,
+                let towards = match self.direction {
+                    Direction::Forward => Towards::Newer,
+                    Direction::Backward => Towards::Older,
                 };
+                let matches = self.library.index.matches(&self.query, range, towards);
                 self.fetch(Found { matches, to, positions: Default::default(), exhausted: false }, budget)
             }
         }
