@@ -145,7 +145,7 @@ impl DiskFile for RealFile {
     }
 
     fn write_durable(&self, bytes: &AlignedBuffer, offset: u64) -> io::Result<()> {
-        let aligned = offset % BLOCK as u64 == 0 && bytes.len() % BLOCK == 0;
+        let aligned = offset.is_multiple_of(BLOCK as u64) && bytes.len().is_multiple_of(BLOCK);
         if aligned && let Some(direct) = self.direct() {
             match direct.write_all_at(bytes.as_slice(), offset) {
                 // Some file systems accept the flag at open and refuse it at the first write.
