@@ -1,12 +1,10 @@
 //! The event store of Gesta.
 
 pub mod append;
-#[allow(clippy::disallowed_methods)] // the door to time
 pub mod clock;
 pub mod commit;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)] // the door to files
 pub mod disk;
-#[allow(clippy::disallowed_methods)] // the door to randomness
 pub mod entropy;
 pub mod error;
 pub mod event;
