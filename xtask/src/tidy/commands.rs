@@ -56,10 +56,12 @@ fn exists(tree: &Tree, command: &Command<'_>) -> bool {
         let name = name.replace('-', "_");
         tree.paths.contains(&format!("{PROGRAM}/{name}.rs")) || tree.paths.contains(&format!("{PROGRAM}/{name}/mod.rs"))
     };
+    // `import.rs` beside `import_git.rs`: the second word is a command too, not an argument.
+    let has_kinds = |name: &str| tree.paths.iter().any(|path| path.starts_with(&format!("{PROGRAM}/{name}_")));
     match command {
         Command::Project(name) => COMMANDS.contains(name),
-        Command::Program(name, Some(kind)) => file(name) || file(&format!("{name}_{kind}")),
-        Command::Program(name, None) => file(name),
+        Command::Program(name, Some(kind)) if has_kinds(name) => file(&format!("{name}_{kind}")),
+        Command::Program(name, _) => file(name),
     }
 }
 
@@ -73,7 +75,7 @@ mod tests {
                       gesta import git .\ngesta import csv x\ncargo run --release -- serve\nls\n```\n";
         let read = format!("{PROGRAM}/read.rs");
         let import = format!("{PROGRAM}/import_git.rs");
-        let tree = Tree::of(&[(README, readme), (&read, ""), (&import, "")]);
+        let tree = Tree::of(&[(README, readme), (&read, ""), (&format!("{PROGRAM}/import.rs"), ""), (&import, "")]);
         let lines: Vec<usize> = check(&tree).iter().map(|finding| finding.line).collect();
         assert_eq!(lines, [4, 8, 9]);
     }

@@ -1,8 +1,8 @@
 //! The ban-list of `clippy.toml` may be lifted only at the doors; and the commit rules hold no table of random order.
 
-use syn::{Attribute, spanned::Spanned, visit::Visit};
+use syn::{Attribute, ItemUse, spanned::Spanned, visit::Visit};
 
-use super::{Finding, Source, Tree};
+use super::{Finding, Source, Tree, layers::flatten};
 
 /// Who may write `allow(clippy::disallowed_…)` in the store: the doors to files, time, randomness and threads.
 const DOORS: &[&str] = &["lib.rs", "disk/", "clock.rs", "entropy.rs", "order/", "maintenance.rs", "maintenance/"];
@@ -45,9 +45,25 @@ impl<'ast> Visit<'ast> for Seen {
         }
     }
 
-    fn visit_ident(&mut self, ident: &'ast proc_macro2::Ident) {
-        if ident == "HashMap" || ident == "HashSet" || ident == "RandomState" {
-            self.random_order.push(ident.span().start().line);
+    fn visit_item_use(&mut self, item: &'ast ItemUse) {
+        for path in flatten(&item.tree) {
+            self.note(item.span().start().line, &path);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.note(path.span().start().line, &parts);
+        syn::visit::visit_path(self, path);
+    }
+}
+
+impl Seen {
+    /// Notes a path to one of std's hash tables. Those of hashbrown have no order of their own: their hasher is chosen.
+    fn note(&mut self, line: usize, path: &[String]) {
+        let table = |part: &String| part == "HashMap" || part == "HashSet" || part == "RandomState";
+        if path.first().is_some_and(|part| part == "std") && path.iter().any(table) {
+            self.random_order.push(line);
         }
     }
 }
@@ -73,8 +89,9 @@ mod tests {
 
     #[test]
     fn a_table_of_random_order_in_the_commit_rules_is_found() {
-        let text = "use std::collections::HashMap;\nfn f(heads: &HashMap<u8, u8>) {}";
+        let text = "use std::{fmt, collections::{BTreeMap, HashMap}};\nfn f(heads: &std::collections::HashSet<u8>) {}";
         assert_eq!(lines("commit/heads.rs", text), [1, 2]);
+        assert_eq!(lines("commit/heads.rs", "use hashbrown::HashMap;\nfn f(heads: &HashMap<u8, u8>) {}"), [0; 0]);
         assert_eq!(lines("index/open.rs", text), [0; 0]);
     }
 }

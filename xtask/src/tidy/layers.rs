@@ -30,6 +30,7 @@ const LAYERS: &[Layer] = &[
             "name",
             "path",
             "event",
+            "correlation",
             "query",
             "leaf",
             "append",
@@ -38,14 +39,14 @@ const LAYERS: &[Layer] = &[
         open: true,
     },
     Layer { name: "doors", modules: &["disk", "clock", "entropy"], open: false },
-    // Options hold the doors a store is opened with.
-    Layer { name: "options", modules: &["options"], open: false },
+    // Options hold the doors a store is opened with; its identity is made from them.
+    Layer { name: "settings", modules: &["options", "identity"], open: true },
     Layer { name: "log", modules: &["log"], open: false },
     Layer { name: "index", modules: &["index"], open: false },
     Layer { name: "commit", modules: &["commit"], open: false },
     Layer { name: "read", modules: &["read"], open: false },
     Layer { name: "order", modules: &["order"], open: false },
-    Layer { name: "services", modules: &["subscribe", "backup", "maintenance", "integrity"], open: false },
+    Layer { name: "services", modules: &["subscribe", "backup", "maintenance", "integrity", "opening"], open: false },
     Layer { name: "store", modules: &["store"], open: false },
 ];
 
@@ -158,7 +159,7 @@ fn child_module(item: &syn::Item) -> Option<String> {
 }
 
 /// The paths a `use` names.
-fn flatten(tree: &UseTree) -> Vec<Vec<String>> {
+pub(super) fn flatten(tree: &UseTree) -> Vec<Vec<String>> {
     let under = |first: String, rest: Vec<Vec<String>>| {
         rest.into_iter().map(|path| [vec![first.clone()], path].concat()).collect::<Vec<_>>()
     };
