@@ -66,11 +66,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
 }
 
 /// One file. All methods take `&self`: positions are explicit, and the store sees to it that writes do not overlap.
-<<<<<<< HEAD
-#[allow(clippy::len_without_is_empty)] // nobody asks
-=======
 #[allow(clippy::len_without_is_empty)] // nobody asks whether a file is empty
->>>>>>> xtask
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
