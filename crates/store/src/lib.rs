@@ -83,6 +83,7 @@ pub use crate::{
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::{AppendCondition, Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
     read::{Access, AsOf, Batch, Direction, From, ItemPlan, Plan, Read, ReadOptions, Source, StreamStatus},
-    store::{EventStore, Recovery, StoreInfo, StreamInfo},
+    opening::Recovery,
+    store::{EventStore, StoreInfo, StreamInfo},
     subscribe::{Delivery, Subscription},
 };

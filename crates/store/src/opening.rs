@@ -11,13 +11,26 @@ use crate::{
     identity::Identity,
     index::{Index, IndexedEvent, TagList},
     limits,
-    log::{Log, LogOptions},
+    log::{CutTail, Log, LogOptions},
     name::StreamName,
     options::Options,
     order::{Head, LocalParts, Upkeep},
     position::Position,
-    store::Recovery,
 };
+
+/// What opening a store found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The store had been closed properly.
+    pub clean: bool,
+    /// A torn, never answered tail was cut.
+    pub cut: Option<CutTail>,
+    /// Index files that were missing or damaged and are rebuilt.
+    pub index_dropped: Vec<String>,
+    /// Events read again to complete the index.
+    pub events_reindexed: u64,
+}
 
 /// A store ready to be started.
 pub(crate) struct Opened {

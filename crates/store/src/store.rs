@@ -18,10 +18,9 @@ use crate::{
     identity::Identity,
     index::Term,
     integrity::{self, VerifyReport},
-    log::CutTail,
     maintenance::{Maintenance, MaintenanceThread},
     name::{ContentType, EventType, StreamName, system},
-    opening::{self, Opened},
+    opening::{self, Opened, Recovery},
     options::Options,
     order::{Head, Local, Order, Ticket, prepare},
     position::{ExpectedRevision, Position, Revision, Timestamp},
@@ -48,20 +47,6 @@ struct Inner {
     disk: Arc<dyn Disk>,
     /// Held until everything else is gone.
     _lock: Box<dyn fmt::Debug + Send + Sync>,
-}
-
-/// What opening a store found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Recovery {
-    /// The store had been closed properly.
-    pub clean: bool,
-    /// A torn, never answered tail was cut.
-    pub cut: Option<CutTail>,
-    /// Index files that were missing or damaged and are rebuilt.
-    pub index_dropped: Vec<String>,
-    /// Events read again to complete the index.
-    pub events_reindexed: u64,
 }
 
 /// Facts about a store.
