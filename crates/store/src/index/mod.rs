@@ -9,14 +9,52 @@
 //! events may be seen, because the open part also holds events that are not durable yet. A damaged file may cause an
 //! error, never a wrong answer.
 
+mod audit;
+mod clause;
+mod cursor;
+mod estimate;
+mod expand;
+mod filter;
+mod listing;
+mod maintain;
+mod manifest;
+mod matches;
 mod memory;
+mod pages;
+mod part;
+mod postings;
+mod recover;
+#[cfg(test)]
+mod reference;
+mod run;
+mod run_writer;
 mod term;
+#[cfg(test)]
+mod tests;
+mod view;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
+use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-pub use self::term::{IndexedEvent, Kind, TagList, Term};
+pub use self::{
+    audit::RunAudit,
+    estimate::{ClauseEstimate, ItemEstimate, QueryEstimate},
+    matches::Matches,
+    term::{IndexedEvent, Kind, TagList, Term},
+};
+use self::{
+    clause::Clauses,
+    maintain::{Done, Maintenance},
+    memory::Memory,
+    part::Part,
+    term::Key,
+    view::View,
+};
 use crate::{
     disk::Disk,
     error::Result,
@@ -69,127 +107,127 @@ pub struct IndexInfo {
     pub open_events: u64,
 }
 
-/// What the index says of one restricted kind of an item.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClauseEstimate {
-    /// Terms that pass; a lower bound if `bounded`.
-    pub terms: u64,
-    /// Events that carry one of them, counted once for each; an upper bound of the events that pass.
-    pub postings: u64,
-    /// So many terms pass that they were not all looked at; `postings` is then the length of the range.
-    pub bounded: bool,
-}
-
-/// What the index says of one item of a query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ItemEstimate {
-    /// The streams, if restricted.
-    pub streams: Option<ClauseEstimate>,
-    /// The types, if restricted.
-    pub types: Option<ClauseEstimate>,
-    /// Every required tag.
-    pub tags: Vec<ClauseEstimate>,
-    /// No more events than this can match.
-    pub matches_at_most: u64,
-}
-
-/// What the index says of a query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct QueryEstimate {
-    /// Every item, in the order of the query.
-    pub items: Vec<ItemEstimate>,
-    /// No more events than this can match.
-    pub matches_at_most: u64,
-    /// Whether every item is restricted by something. If not, all events match, and a scan is as good.
-    pub restricted: bool,
-}
-
 /// The index of a store.
 #[derive(Debug)]
 pub struct Index {
-    disk: Arc<dyn Disk>,
+    view: ArcSwap<View>,
+    /// Held while the view is replaced: by the writer when it seals, by maintenance when a run is done.
+    replacing: Mutex<()>,
+    /// Held for a step of maintenance.
+    maintenance: Mutex<Maintenance>,
 }
 
-/// Positions that match a query, computed as they are asked for. Holds a view of the index, no lock.
-#[derive(Debug)]
-pub struct Matches {}
-
-impl Matches {
-    /// Appends up to `max` further positions to `out`; `false` when there are no more after them.
-    ///
-    /// # Errors
-    /// `Corrupted` when a run file is damaged.
-    pub fn next_chunk(&mut self, _max: usize, _out: &mut Vec<Position>) -> Result<bool> {
-        unimplemented!()
-    }
-}
+/// Where the index lives, below the store's directory.
+const DIRECTORY: &str = "index";
 
 impl Index {
     /// Opens the index below `index/`, throwing away what is damaged or left over.
     ///
     /// # Errors
     /// `Unavailable` when the directory cannot be read or written.
-    pub fn open(_disk: Arc<dyn Disk>, _store_id: Uuid) -> Result<(Arc<Self>, Opened)> {
-        unimplemented!()
+    pub fn open(disk: Arc<dyn Disk>, store_id: Uuid) -> Result<(Arc<Self>, Opened)> {
+        Self::open_before(disk, store_id, Position(u64::MAX))
+    }
+
+    /// As [`Index::open`], for a log that ends at `end`: runs that reach past it are thrown away too, since they were
+    /// written for a log that is no longer there.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_before(disk: Arc<dyn Disk>, store_id: Uuid, end: Position) -> Result<(Arc<Self>, Opened)> {
+        let (runs, dropped) = recover::recover(&*disk, store_id, end.0)?;
+        let covered = runs.last().map_or(0, |run| run.trailer.extent.end);
+        let mut parts: Vec<Part> = runs.into_iter().map(|run| Part::Run(Arc::new(run))).collect();
+        parts.push(Part::Memory(Arc::new(Memory::new(covered)), u64::MAX));
+        let index = Self {
+            view: ArcSwap::from_pointee(View { parts }),
+            replacing: Mutex::new(()),
+            maintenance: Mutex::new(Maintenance::new(disk, store_id)),
+        };
+        Ok((Arc::new(index), Opened { covered: Position(covered), dropped }))
     }
 
     /// Adds events in the order of their positions, without a gap. For one writer.
     ///
     /// # Panics
     /// When a position or a revision is not the next one.
-    pub fn insert<'a>(&self, _events: impl Iterator<Item = IndexedEvent<'a>>) {
-        unimplemented!()
+    pub fn insert<'a>(&self, events: impl Iterator<Item = IndexedEvent<'a>>) {
+        self.view.load().open().insert(events);
     }
 
     /// Turns everything before `end` into a pending part. For the writer, after it has inserted up to `end`.
-    pub fn seal(&self, _end: Position) {
-        unimplemented!()
+    pub fn seal(&self, end: Position) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load_full();
+        let memory = view.open();
+        if end.0 <= memory.first() {
+            return;
+        }
+        let inserted = memory.read().end();
+        assert!(end.0 <= inserted, "what is sealed was inserted before, end={end} inserted={inserted}");
+        let open = if end.0 == inserted { Memory::new(inserted) } else { memory.split_off(end.0) };
+        let mut parts = view.parts.clone();
+        parts.pop();
+        parts.extend([Part::Memory(memory.clone(), end.0), Part::Memory(Arc::new(open), u64::MAX)]);
+        self.view.store(Arc::new(View { parts }));
     }
 
     /// Sealed parts waiting for [`Index::maintain`].
     #[must_use]
-    pub fn pending(&self, _durable: Position) -> usize {
-        unimplemented!()
+    pub fn pending(&self) -> usize {
+        let view = self.view.load();
+        view.parts.iter().filter(|part| matches!(part, Part::Memory(_, end) if *end < u64::MAX)).count()
     }
 
     /// Does one step of maintenance: writes one pending part, or merges once. For one thread; blocks neither readers nor the writer.
     ///
     /// # Errors
     /// `Unavailable` when a file cannot be written: nothing has changed, and it may be tried again.
-    pub fn maintain(&self, _durable: Position) -> Result<Step> {
-        unimplemented!()
+    pub fn maintain(&self) -> Result<Step> {
+        let mut maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let replacement = match maintenance.step(&self.view.load_full())? {
+            Done::Replace(replacement) => replacement,
+            Done::Dropped => return Ok(Step::Dropped),
+            Done::Idle => return Ok(Step::Idle),
+        };
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Meanwhile the writer may have sealed, which adds parts behind those that were looked at.
+        let mut parts = self.view.load().parts.clone();
+        parts.splice(replacement.parts, [Part::Run(replacement.run)]);
+        self.view.store(Arc::new(View { parts }));
+        Ok(replacement.step)
     }
 
     /// Revision and position of the last event of a stream before `to`. At most about a microsecond for a stream never seen.
     ///
     /// # Errors
     /// `Corrupted` when a run file is damaged (so for all questions below).
-    pub fn stream_last(&self, _stream: &str, _to: Position) -> Result<Option<(Revision, Position)>> {
-        unimplemented!()
+    pub fn stream_last(&self, stream: &str, to: Position) -> Result<Option<(Revision, Position)>> {
+        self.view.load().last(Key::from(Term::Stream(stream)), to.0)
     }
 
     /// How many events before `to` carry the term.
     ///
     /// # Errors
     /// As [`Index::stream_last`].
-    pub fn count(&self, _term: Term<'_>, _to: Position) -> Result<u64> {
-        unimplemented!()
+    pub fn count(&self, term: Term<'_>, to: Position) -> Result<u64> {
+        self.view.load().count(Key::from(term), to.0)
     }
 
     /// The position of the event with ordinal `n` (from 0) among those that carry the term, if it is before `to`.
     ///
     /// # Errors
     /// As [`Index::stream_last`].
-    pub fn nth(&self, _term: Term<'_>, _n: u64, _to: Position) -> Result<Option<Position>> {
-        unimplemented!()
+    pub fn nth(&self, term: Term<'_>, n: u64, to: Position) -> Result<Option<Position>> {
+        self.view.load().nth(Key::from(term), n, to.0)
     }
 
     /// How many events before both `position` and `to` carry the term.
     ///
     /// # Errors
     /// As [`Index::stream_last`].
-    pub fn rank(&self, _term: Term<'_>, _position: Position, _to: Position) -> Result<u64> {
-        unimplemented!()
+    pub fn rank(&self, term: Term<'_>, position: Position, to: Position) -> Result<u64> {
+        self.view.load().count(Key::from(term), position.min(to).0)
     }
 
     /// Appends to `out` the positions of the events with the ordinals `from`, `from + 1`, …: at most `limit`, all before `to`.
@@ -198,13 +236,13 @@ impl Index {
     /// As [`Index::stream_last`].
     pub fn postings_forward(
         &self,
-        _term: Term<'_>,
-        _from: u64,
-        _limit: usize,
-        _to: Position,
-        _out: &mut Vec<Position>,
+        term: Term<'_>,
+        from: u64,
+        limit: usize,
+        to: Position,
+        out: &mut Vec<Position>,
     ) -> Result<()> {
-        unimplemented!()
+        self.view.load().forward(Key::from(term), from, limit, to.0, out)
     }
 
     /// Appends to `out` the positions of the events with the ordinals `from`, `from - 1`, …: at most `limit`. Ordinals at or after
@@ -214,35 +252,37 @@ impl Index {
     /// As [`Index::stream_last`].
     pub fn postings_backward(
         &self,
-        _term: Term<'_>,
-        _from: u64,
-        _limit: usize,
-        _to: Position,
-        _out: &mut Vec<Position>,
+        term: Term<'_>,
+        from: u64,
+        limit: usize,
+        to: Position,
+        out: &mut Vec<Position>,
     ) -> Result<()> {
-        unimplemented!()
+        self.view.load().backward(Key::from(term), from, limit, to.0, out)
     }
 
     /// The first event at or after `from` and before `to` that matches.
     ///
     /// # Errors
     /// As [`Index::stream_last`].
-    pub fn first_match(&self, _query: &Query, _from: Position, _to: Position) -> Result<Option<Position>> {
-        unimplemented!()
+    pub fn first_match(&self, query: &Query, from: Position, to: Position) -> Result<Option<Position>> {
+        let mut first = Vec::with_capacity(1);
+        self.matches(query, from..to, Towards::Newer).next_chunk(1, &mut first)?;
+        Ok(first.first().copied())
     }
 
     /// The events in `range` that match, in order. `range.end` must not be past the head.
     #[must_use]
-    pub fn matches(&self, _query: &Query, _range: Range<Position>, _towards: Towards) -> Matches {
-        unimplemented!()
+    pub fn matches(&self, query: &Query, range: Range<Position>, towards: Towards) -> Matches {
+        Matches::new(self.view.load_full(), Clauses::new(query), range.start.0..range.end.0, towards)
     }
 
     /// How many events in `range` can match, and what each restriction of the query comes to.
     ///
     /// # Errors
     /// As [`Index::stream_last`].
-    pub fn estimate(&self, _query: &Query, _range: Range<Position>) -> Result<QueryEstimate> {
-        unimplemented!()
+    pub fn estimate(&self, query: &Query, range: Range<Position>) -> Result<QueryEstimate> {
+        estimate::estimate(&self.view.load(), &Clauses::new(query), range.start.0..range.end.0)
     }
 
     /// Streams with events before `to` whose names begin with `prefix` and come after `after`, in the order of their bytes, at most `limit`,
@@ -252,12 +292,19 @@ impl Index {
     /// As [`Index::stream_last`].
     pub fn streams(
         &self,
-        _prefix: &str,
-        _after: Option<&str>,
-        _limit: usize,
-        _to: Position,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        to: Position,
     ) -> Result<Vec<(StreamName, Revision, Position)>> {
-        unimplemented!()
+        let view = self.view.load();
+        let mut streams = Vec::new();
+        listing::for_each_term(&view, Kind::Stream, prefix, after, limit, |key| {
+            let last = view.last(key, to.0)?;
+            streams.extend(last.map(|(revision, position)| (StreamName::trusted(key.text), revision, position)));
+            Ok(last.is_some())
+        })?;
+        Ok(streams)
     }
 
     /// Terms of a kind that events before `to` carry, whose texts begin with `prefix` and come after `after`, in the order of their bytes,
@@ -267,18 +314,38 @@ impl Index {
     /// As [`Index::stream_last`].
     pub fn terms(
         &self,
-        _kind: Kind,
-        _prefix: &str,
-        _after: Option<&str>,
-        _limit: usize,
-        _to: Position,
+        kind: Kind,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        to: Position,
     ) -> Result<Vec<(String, u64)>> {
-        unimplemented!()
+        let view = self.view.load();
+        let mut terms = Vec::new();
+        listing::for_each_term(&view, kind, prefix, after, limit, |key| {
+            let count = view.count(key, to.0)?;
+            terms.extend((count > 0).then(|| (key.text.to_owned(), count)));
+            Ok(count > 0)
+        })?;
+        Ok(terms)
     }
 
     /// Facts about the index.
     #[must_use]
     pub fn info(&self) -> IndexInfo {
-        unimplemented!()
+        let view = self.view.load();
+        let open = view.open().read();
+        IndexInfo {
+            runs: maintain::runs(&view).count(),
+            bytes: maintain::runs(&view).map(|run| run.file_bytes).sum(),
+            pending: self.pending(),
+            open_events: open.end() - view.open().first(),
+        }
+    }
+
+    /// A check of every run against the log; the caller shows each the events of its range.
+    #[must_use]
+    pub fn audits(&self) -> Vec<RunAudit> {
+        RunAudit::all(&self.view.load_full())
     }
 }

@@ -197,6 +197,11 @@ pub(super) fn term_hash(kind: Kind, text: &str) -> u64 {
     fold(state ^ SECRETS[2], text.len() as u64 ^ SECRETS[1])
 }
 
+/// A hash of one posting: sums of these compare sets of postings.
+pub(super) fn posting_hash(term_hash: u64, position: u64) -> u64 {
+    fold(term_hash ^ 0x5895_96b5_5a4c_8f1d, position ^ 0xd6e8_feb8_6659_fd93)
+}
+
 fn fold(left: u64, right: u64) -> u64 {
     let product = u128::from(left) * u128::from(right);
     (product as u64) ^ ((product >> 64) as u64)
