@@ -137,7 +137,7 @@ pub fn encode_table(offsets: &[u32]) -> Vec<u8> {
     directory
 }
 
-/// The offset of the event with `ordinal` in a segment, read in place from its table.
+/// The offset of the event with `ordinal` in a segment, read in place from its table. Meaningless at or past the segment's count of events.
 pub fn table_offset(table: &[u8], ordinal: u64) -> Result<u64, Defect> {
     let (block, within) = (index(ordinal) / BLOCK_EVENTS, index(ordinal) % BLOCK_EVENTS);
     let directory = block.checked_mul(DIRECTORY_BYTES).ok_or(Defect::Length)?;

@@ -182,3 +182,6 @@ impl Log {
         self.segments.store(Arc::new(segments));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,6 +191,9 @@ impl Segment {
     }
 
     fn sealed_window(&self, disk: &dyn Disk, trailer: &Trailer, from: Position) -> Result<Window> {
+        if from >= trailer.end {
+            return Err(self.missing(from));
+        }
         let map = self.map(disk, trailer)?;
         let offset = self.table_offset(&map, trailer, self.ordinal(from))?;
         let bytes = map.slice(..index(trailer.data_end));
