@@ -115,10 +115,7 @@ fn append<F: Facts>(
         }
         ExpectedRevision::StreamExists => return Ok(Finding::Refused(wrong_revision(target, state))),
         ExpectedRevision::NoStream | ExpectedRevision::Exact(_) => {
-            let from = match target.expected {
-                ExpectedRevision::Exact(revision) => revision.next(),
-                ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => Revision::START,
-            };
+            let from = first_revision(target.expected);
             // Where it was expected to be: written, even if the ids were used before.
             if from == state.next() {
                 return Ok(Finding::Fresh);
@@ -136,6 +133,15 @@ fn append<F: Facts>(
         retry::Retried::No if state.meets(target.expected) => Finding::Fresh,
         retry::Retried::No => Finding::Refused(wrong_revision(target, state)),
     })
+}
+
+/// The revision an append with this expectation begins at, if that holds.
+fn first_revision(expected: ExpectedRevision) -> Revision {
+    match expected {
+        // A client may name any number; one past the largest is as unreachable as the largest.
+        ExpectedRevision::Exact(revision) => Revision(revision.0.saturating_add(1)),
+        ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => Revision::START,
+    }
 }
 
 fn delete(target: &Target, state: &StreamState, ended: bool) -> Finding {

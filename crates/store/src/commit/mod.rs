@@ -12,8 +12,12 @@ mod judgement;
 mod kernel;
 mod memory;
 pub mod metadata;
+#[cfg(test)]
+mod model;
 mod proposal;
 mod retry;
+#[cfg(test)]
+mod tests;
 
 pub use kernel::Kernel;
 pub use memory::RememberedCommit;
