@@ -90,15 +90,16 @@ pub(super) fn judge<F: Facts>(
 }
 
 fn check(target: &Target, state: &StreamState, ended: bool) -> Finding {
-    match target.expected {
-        // Nothing can be read of a stream that ended, and an ended stream breaks no promise of `Any`.
-        ExpectedRevision::Any | ExpectedRevision::NoStream if ended => Finding::Holds,
-        ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) if ended => {
-            Finding::Unmet(stream_deleted(&target.stream))
-        }
-        expected if state.meets(expected) => Finding::Holds,
-        _ => Finding::Unmet(wrong_revision(target, state)),
+    if ended {
+        return match target.expected {
+            // Nothing can be read of a stream that ended.
+            ExpectedRevision::Any | ExpectedRevision::NoStream => Finding::Holds,
+            ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) => {
+                Finding::Unmet(stream_deleted(&target.stream))
+            }
+        };
     }
+    if state.meets(target.expected) { Finding::Holds } else { Finding::Unmet(wrong_revision(target, state)) }
 }
 
 fn append<F: Facts>(
