@@ -162,9 +162,10 @@ pub struct StreamState {
     pub last: Option<(Revision, Position, Hash)>,
     /// The stream was ended by a tombstone (which is its last event).
     pub tombstoned: bool,
-    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire).
+    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire). Always what
+    /// `metadata::StreamMetadata::parse` finds in the newest document, and 0 for a metadata stream, which has none.
     pub truncate_before: u64,
-    /// The stream's metadata stream has events.
+    /// The stream's metadata stream has events. False for a metadata stream.
     pub has_metadata: bool,
 }
 
@@ -186,7 +187,8 @@ pub trait Facts {
     /// The position of the first event after `after` (from the start, if `None`) that matches.
     fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>, Self::Error>;
 
-    /// The newest metadata document of a stream (data of the last event of `$$stream`), if it has one.
+    /// The newest metadata document of a stream (data of the last event of `$$stream`, whatever its type), if it has one. Metadata
+    /// streams have none (`metadata::described_by`). The newest document of a stream must never be erased: verdicts rest on it.
     fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<bytes::Bytes>, Self::Error>;
 }
 

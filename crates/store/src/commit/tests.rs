@@ -4,4 +4,5 @@ mod cases;
 mod conditions;
 mod limits;
 mod notation;
+mod parts;
 mod properties;
