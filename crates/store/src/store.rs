@@ -102,6 +102,15 @@ impl EventStore {
         Err(Error::new(ErrorKind::Internal, "not written yet"))
     }
 
+    /// Opens the store on any disk: tests and simulation.
+    ///
+    /// # Errors
+    /// As [`EventStore::open_with`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(_disk: Arc<dyn crate::disk::Disk>, _options: Options) -> Result<Self> {
+        Err(Error::new(ErrorKind::Internal, "not written yet"))
+    }
+
     /// Appends events to one stream.
     pub fn append(
         &self,
