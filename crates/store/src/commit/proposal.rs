@@ -1,13 +1,15 @@
 //! What goes into the commit rules and what comes out.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use uuid::Uuid;
 
 use crate::{
+    error::Error,
     event::EventData,
     leaf::{self, Hash, Salt},
-    name::StreamName,
+    limits,
+    name::{StreamName, system},
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::{AppendCondition, Query},
 };
@@ -25,6 +27,53 @@ pub struct Proposal {
     pub events: Vec<ProposedEvent>,
     /// What must hold beside the targets' expectations.
     pub conditions: Vec<AppendCondition>,
+}
+
+impl Proposal {
+    /// Checks what must be true of a proposal before it is ordered: from there on nobody can refuse it as malformed.
+    ///
+    /// # Errors
+    /// `Invalid`: over a limit (the encoded size is not looked at), a stream named twice, an event for a target that is not there or
+    /// does not append, an event that only a tombstone may write, a stream whose name is too long to have metadata deleted.
+    pub fn check(&self) -> Result<(), Error> {
+        at_most("streams", self.targets.len(), limits::STREAMS_PER_COMMIT_MAX)?;
+        at_most("events", self.events.len(), limits::EVENTS_PER_COMMIT_MAX)?;
+        at_most("conditions", self.conditions.len(), limits::CONDITIONS_PER_COMMIT_MAX)?;
+        let mut named = BTreeSet::new();
+        for target in &self.targets {
+            if !named.insert(&target.stream) {
+                return Err(Error::invalid(format!("request names a stream twice, stream={}", target.stream)));
+            }
+            if matches!(target.action, Action::Delete { .. }) {
+                target.stream.metadata_stream()?;
+            }
+        }
+        for event in &self.events {
+            self.check_event(event)?;
+        }
+        self.conditions.iter().try_for_each(|condition| condition.none_matching.check())
+    }
+
+    fn check_event(&self, event: &ProposedEvent) -> Result<(), Error> {
+        let ProposedEvent { target, data, .. } = event;
+        let Some(Target { stream, action: Action::Append, .. }) = self.targets.get(*target) else {
+            return Err(Error::invalid(format!("event belongs to no stream that is appended to, target={target}")));
+        };
+        if data.event_type.as_str() == system::STREAM_DELETED {
+            return Err(Error::invalid(format!("only a tombstone writes this event, type={}", data.event_type)));
+        }
+        if stream.metadata_of().is_some() {
+            at_most("bytes of stream metadata", data.data.len(), limits::STREAM_METADATA_BYTES_MAX)?;
+        }
+        data.check()
+    }
+}
+
+fn at_most(what: &str, found: usize, max: usize) -> Result<(), Error> {
+    if found > max {
+        return Err(Error::invalid(format!("request has too many {what}, found={found} max={max}")));
+    }
+    Ok(())
 }
 
 /// A stream a proposal touches.
@@ -62,7 +111,7 @@ pub enum Action {
 /// An event with everything that is computed before it is ordered.
 #[derive(Clone, Debug)]
 pub struct ProposedEvent {
-    /// Which of the proposal's targets it goes to.
+    /// Which of the proposal's targets it goes to; for an event the commit rules add, which target it is written for.
     pub target: usize,
     /// Identity; `data.id` is not looked at any more.
     pub id: Uuid,
@@ -174,7 +223,8 @@ pub enum Verdict {
 /// The answer to an append, and a token for reading one's own writes (`Head::wait_past`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Position of the first event; `None` if nothing was to be recorded.
+    /// Position of the first event of the request (a metadata event the rules add to revive a stream may stand before it); `None` if
+    /// nothing was to be recorded.
     pub first_position: Option<Position>,
     /// Position of the last event; `None` if nothing was to be recorded.
     pub last_position: Option<Position>,
