@@ -30,12 +30,12 @@ fn advisories(shell: &Shell) -> Outcome {
     Ok(Ending::Passed)
 }
 
-/// The test in the program's package that kills it; how often, it reads from the environment.
+/// The test that starts itself as a process and kills it; how often, it reads from the environment.
 fn kills(shell: &Shell) -> Outcome {
-    if !shell.path_exists("crates/cli/tests/kill.rs") {
-        return Ok(Ending::Skipped("there is no crates/cli/tests/kill.rs".to_owned()));
+    if !shell.path_exists("crates/store/tests/kill.rs") {
+        return Ok(Ending::Skipped("there is no crates/store/tests/kill.rs".to_owned()));
     }
-    cmd!(shell, "cargo test --locked --release --package gesta-cli --test kill").env("GESTA_KILLS", "200").run()?;
+    cmd!(shell, "cargo test --locked --release --package gesta-store --test kill").env("GESTA_KILLS", "200").run()?;
     Ok(Ending::Passed)
 }
 

@@ -1,8 +1,8 @@
 //! Programs the checks need beyond the toolchain: found, or installed below `target/`, never into the machine.
 //!
-//! Each is pinned to a version, and built once from the registry (cargo-deny: 1.5 to 3 minutes on two cores).
+//! Each is pinned to a version, and built once from the registry (cargo-deny: one to two minutes on two cores).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use xshell::{Shell, cmd};
 
@@ -24,26 +24,34 @@ pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0"
 pub(crate) const FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
 
 impl Tool {
-    /// Where the program is; installs it first, if it is missing.
+    /// Where the program is: on the path, if it has the right version there; else installed, if it is missing.
     pub(crate) fn path(&self, shell: &Shell) -> xshell::Result<PathBuf> {
-        let Self { name, version } = self;
         let home = steps::root().join("target/tools");
-        let program = home.join("bin").join(name);
-        let wanted = format!("{name} {version}");
-        let found = program.exists() && cmd!(shell, "{program} --version").quiet().ignore_stderr().read()? == wanted;
-        if !found {
-            println!("installing {wanted} into target/tools");
-            // Unoptimised: it runs for a second and would be compiled for minutes.
-            let build = home.join("build");
-            cmd!(shell, "cargo install --quiet --locked --debug --config profile.dev.debug=0")
-                .args(["--version", version, name, "--force", "--root"])
-                .arg(&home)
-                .arg("--target-dir")
-                .arg(&build)
-                .run()?;
-            // Only the program is used again; what it was built from would be most of `target/`.
-            shell.remove_path(build)?;
+        let candidates = [PathBuf::from(self.name), home.join("bin").join(self.name)];
+        match candidates.into_iter().find(|program| self.is(shell, program)) {
+            Some(program) => Ok(program),
+            None => self.install(shell, &home),
         }
-        Ok(program)
+    }
+
+    fn is(&self, shell: &Shell, program: &Path) -> bool {
+        let version = cmd!(shell, "{program} --version").quiet().ignore_stderr().read();
+        version.is_ok_and(|version| version == format!("{} {}", self.name, self.version))
+    }
+
+    fn install(&self, shell: &Shell, home: &Path) -> xshell::Result<PathBuf> {
+        let Self { name, version } = self;
+        println!("installing {name} {version} into target/tools");
+        let build = home.join("build");
+        // Unoptimised: it runs for a second and would be compiled for minutes.
+        cmd!(shell, "cargo install --quiet --locked --debug --config profile.dev.debug=0")
+            .args(["--version", version, name, "--force", "--root"])
+            .arg(home)
+            .arg("--target-dir")
+            .arg(&build)
+            .run()?;
+        // Only the program is used again; what it was built from would be most of `target/`.
+        shell.remove_path(build)?;
+        Ok(home.join("bin").join(name))
     }
 }

@@ -1,5 +1,7 @@
 //! The commands README shows exist: `cargo xtask …` here, `gesta …` as one file per subcommand of the program.
 
+use std::fmt;
+
 use super::{Finding, Tree};
 use crate::COMMANDS;
 
@@ -12,7 +14,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let Some(readme) = tree.documents.iter().find(|document| document.path == README) else { return Vec::new() };
     let unknown = shown(&readme.text).filter(|(_, command)| !exists(tree, command));
     unknown
-        .map(|(line, command)| Finding::new(README, line, format!("there is no such command, command={command:?}")))
+        .map(|(line, command)| Finding::new(README, line, format!("there is no such command, command={command}")))
         .collect()
 }
 
@@ -30,7 +32,6 @@ fn shown(text: &str) -> impl Iterator<Item = (usize, Command<'_>)> {
 }
 
 /// A command of ours.
-#[derive(Debug)]
 enum Command<'t> {
     /// `cargo xtask …`.
     Project(&'t str),
@@ -48,6 +49,16 @@ impl<'t> Command<'t> {
         let mut words = rest.split_whitespace();
         let first = words.next().filter(is_word)?;
         Some(Self::Program(first, words.next().filter(is_word)))
+    }
+}
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Project(name) => write!(f, "cargo xtask {name}"),
+            Self::Program(name, None) => write!(f, "gesta {name}"),
+            Self::Program(name, Some(next)) => write!(f, "gesta {name} {next}"),
+        }
     }
 }
 
