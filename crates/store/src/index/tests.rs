@@ -465,8 +465,8 @@ fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
     let mut found = Vec::new();
     let asked = index.postings_forward(Term::Category("order"), 0, usize::MAX, Position(3_000), &mut found);
     assert_eq!(asked.expect_err("damage").kind(), ErrorKind::Corrupted);
-    assert_eq!(index.maintain().expect("maintenance"), Step::Dropped);
-    assert_eq!(index.maintain().expect("maintenance"), Step::Idle);
+    assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Dropped);
+    assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Idle);
     let (index, opened) = open(both.dir.path());
     assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
     index.insert(both.reference.indexed(1_000..3_000));

@@ -8,6 +8,8 @@ mod local;
 mod prepare;
 mod queue;
 mod ticket;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
 pub use head::{Head, Past};
