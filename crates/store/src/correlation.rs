@@ -14,6 +14,8 @@ pub(crate) fn correlation_of(metadata: &[u8]) -> Option<String> {
         id: String,
     }
     memchr::memmem::find(metadata, system::CORRELATION_ID.as_bytes())?;
+    // The derived decoder would also take an array of the right length for the struct.
+    metadata.trim_ascii_start().strip_prefix(b"{")?;
     let Correlated { id } = serde_json::from_slice(metadata).ok()?;
     let longest = limits::STREAM_NAME_BYTES_MAX - system::CORRELATION_PREFIX.len();
     (!id.is_empty() && id.len() <= longest && !id.contains(char::is_control)).then_some(id)
