@@ -238,7 +238,8 @@ mod tests {
             888e757ce260fa67
             3905fa7aa80537ac
             2b993611a473317a
-            1501a54646bdc7da"#]].assert_eq(&hashes.join("\n"));
+            1501a54646bdc7da"#]]
+        .assert_eq(&hashes.join("\n"));
         assert_ne!(term_hash(Kind::Stream, "a"), term_hash(Kind::Tag, "a"));
     }
 }
