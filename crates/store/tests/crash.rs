@@ -106,7 +106,9 @@ impl Told {
 }
 
 fn request(plan: &[Planned]) -> Append {
-    plan.iter().fold(Append::new(), |append, planned| {
+    // Every opening draws the same random bytes, so the proposal's id must not be drawn.
+    let append = Append::new().with_proposal_id(plan[0].id);
+    plan.iter().fold(append, |append, planned| {
         let event_type = EventType::new(format!("Type{}", planned.size % 3)).expect("valid");
         let event = EventData::binary(event_type, vec![0x5A; planned.size]).with_id(planned.id);
         let event = event.with_tag(Tag::new(format!("/sizes/{}", planned.size % 5)).expect("valid"));
