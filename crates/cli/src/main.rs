@@ -5,6 +5,12 @@
 //!
 //! **Invariant:** no rule of the store lives here; everything is asked of the `gesta` crate.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the doors are the store's; this program works on files, terminals and processes"
+)]
+
 mod args;
 mod base64;
 mod command;

@@ -66,6 +66,7 @@ impl Error {
 
     /// A failure of the file system while `doing` something. Out of space and similar states are `Unavailable`.
     pub fn io(doing: impl Into<String>, source: io::Error) -> Self {
+        #[allow(clippy::wildcard_enum_match_arm)] // std's enum, which grows
         let kind = match source.kind() {
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Invalid,

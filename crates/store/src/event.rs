@@ -161,6 +161,15 @@ pub struct EventRef<'a> {
     pub erased: bool,
 }
 
+/// Appends the encoded block of `tags` to `block`: for each its length (u16 little-endian) and its bytes. [`Tags::parse`] is the way back.
+pub fn encode_tags(tags: &[Tag], block: &mut Vec<u8>) {
+    for tag in tags {
+        let length = u16::try_from(tag.len()).expect("a tag is at most TAG_BYTES_MAX long, which 16 bits hold");
+        block.extend_from_slice(&length.to_le_bytes());
+        block.extend_from_slice(tag.as_bytes());
+    }
+}
+
 /// The tags of an encoded event: a sequence of (u16 little-endian length, bytes).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tags<'a>(&'a [u8]);
@@ -182,15 +191,9 @@ impl<'a> Tags<'a> {
     }
 
     /// The tags in order.
-    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            let (length, after) = rest.split_first_chunk::<2>()?;
-            let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
-            rest = after;
-            // `parse` checked it; a view is only made by it.
-            std::str::from_utf8(tag).ok()
-        })
+    #[must_use]
+    pub fn iter(&self) -> TagsIter<'a> {
+        TagsIter(self.0)
     }
 
     /// Whether there are none.
@@ -203,5 +206,21 @@ impl<'a> Tags<'a> {
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
+    }
+}
+
+/// The tags of an event in order: see [`Tags::iter`].
+#[derive(Clone, Debug)]
+pub struct TagsIter<'a>(&'a [u8]);
+
+impl<'a> Iterator for TagsIter<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (length, after) = self.0.split_first_chunk::<2>()?;
+        let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
+        self.0 = after;
+        // `parse` checked it; a view is only made by it.
+        std::str::from_utf8(tag).ok()
     }
 }

@@ -40,8 +40,10 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 pub const SEGMENT_EVENTS: u64 = 1 << 18;
 /// Frames begin on multiples of this many bytes.
 pub const FRAME_ALIGN: usize = 8;
-/// Most bytes written and synced as one group; also the longest stretch behind a torn frame that may hold unanswered frames.
-pub const GROUP_BYTES_MAX: usize = COMMIT_BYTES_MAX;
+/// Bytes of encoded commits after which a group takes no more: at 1 GB/s it is written in 8 ms.
+pub const GROUP_BYTES: usize = 8 << 20;
+/// Most bytes of one group, and so the longest stretch behind a torn frame that may hold unanswered frames.
+pub const GROUP_BYTES_MAX: usize = GROUP_BYTES + COMMIT_BYTES_MAX;
 
 /// Proposals waiting for their place in the order. 128 clients with a pipeline of 32 each.
 pub const QUEUE_PROPOSALS_MAX: usize = 4096;

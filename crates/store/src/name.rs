@@ -154,6 +154,13 @@ pub fn category_of(stream: &str) -> Option<&str> {
     stream.split_once('-').map(|(category, _)| category).filter(|category| !category.is_empty())
 }
 
+/// Whether the stream is computed from the index and never written: `$streams`, `$ce-…`, `$et-…`, `$bc-…`.
+#[must_use]
+pub fn is_virtual(stream: &str) -> bool {
+    let prefixes = [system::CATEGORY_PREFIX, system::TYPE_PREFIX, system::CORRELATION_PREFIX];
+    stream == system::STREAMS || prefixes.iter().any(|prefix| stream.len() > prefix.len() && stream.starts_with(prefix))
+}
+
 impl Tag {
     /// The tag as a path, if it is one.
     #[must_use]

@@ -1,27 +1,52 @@
 //! The front door: every method delegates.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
 use crate::{
     append::Append,
-    error::{Error, ErrorKind, Result},
+    clock::Clock,
+    disk::{Disk, FileDisk},
+    entropy::Entropy,
+    error::{Error, Result},
     event::EventData,
-    integrity::VerifyReport,
-    name::StreamName,
+    identity::Identity,
+    index::Term,
+    integrity::{self, VerifyReport},
+    maintenance::{Maintenance, MaintenanceThread},
+    name::{ContentType, EventType, StreamName, system},
+    opening::{self, Opened, Recovery},
     options::Options,
-    order::Ticket,
+    order::{Head, Local, Order, Ticket, prepare},
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
-    read::{Plan, Read, ReadOptions, Source},
+    read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
     subscribe::Subscription,
 };
 
-/// An event store: a directory on disk, opened. Cheap to clone; the last clone closes it.
-#[derive(Clone, Debug)]
+/// An event store: a directory on disk, opened. Cheap to clone; dropping the last clone closes it.
+#[derive(Clone)]
 pub struct EventStore {
-    inner: Arc<()>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    identity: Identity,
+    library: Library,
+    entropy: Arc<Entropy>,
+    clock: Arc<dyn Clock>,
+    order: Local,
+    maintenance: Maintenance,
+    maintenance_thread: Option<MaintenanceThread>,
+    recovery: Recovery,
+    disk: Arc<dyn Disk>,
+    /// Held until everything else is gone.
+    _lock: Box<dyn fmt::Debug + Send + Sync>,
 }
 
 /// Facts about a store.
@@ -32,7 +57,7 @@ pub struct StoreInfo {
     pub store_id: Uuid,
     /// When it was created.
     pub created: Timestamp,
-    /// Format of its log.
+    /// Format of its files.
     pub format: u16,
     /// The position the next event will get: the number of events.
     pub head: Position,
@@ -48,6 +73,10 @@ pub struct StoreInfo {
     pub index_bytes: u64,
     /// Streams that were ever written.
     pub streams: u64,
+    /// What opening the store found.
+    pub recovery: Recovery,
+    /// Why appends are refused, if a write failed since the store was opened.
+    pub refusing_appends: Option<String>,
 }
 
 /// A stream in a listing.
@@ -60,28 +89,6 @@ pub struct StreamInfo {
     pub last_revision: Revision,
     /// The position of its last event.
     pub last_position: Position,
-}
-
-/// How far the log is. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Head {
-    inner: Arc<()>,
-}
-
-impl Head {
-    /// The position the next event will get: everything below can be read.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        unimplemented!()
-    }
-
-    /// Waits until the event at `position` can be read.
-    ///
-    /// # Errors
-    /// `Closed` when the store closes before; `Unavailable` when `timeout` passes before.
-    pub fn wait_past(&self, _position: Position, _timeout: Option<std::time::Duration>) -> Result<Position> {
-        unimplemented!()
-    }
 }
 
 impl EventStore {
@@ -97,8 +104,54 @@ impl EventStore {
     /// Opens the store in `dir` with settings.
     ///
     /// # Errors
-    /// As [`EventStore::open`].
-    pub fn open_with(_dir: impl AsRef<Path>, _options: Options) -> Result<Self> {
+    /// As [`EventStore::open`]; `NotFound` when there is none and `options.create` is off.
+    pub fn open_with(dir: impl AsRef<Path>, options: Options) -> Result<Self> {
+        Self::start(Arc::new(FileDisk::new(PathBuf::from(dir.as_ref()))), options)
+    }
+
+    /// Opens the store on any disk: tests and simulation.
+    ///
+    /// # Errors
+    /// As [`EventStore::open_with`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<Self> {
+        Self::start(disk, options)
+    }
+
+    fn start(disk: Arc<dyn Disk>, options: Options) -> Result<Self> {
+        let Opened { identity, lock, parts, recovery } = opening::open(&disk, &options)?;
+        let library =
+            Library { log: Arc::clone(&parts.log), index: Arc::clone(&parts.index), clock: Arc::clone(&options.clock) };
+        let maintenance = Maintenance {
+            log: Arc::clone(&parts.log),
+            index: Arc::clone(&parts.index),
+            head: parts.head.clone(),
+            upkeep: Arc::clone(&parts.upkeep),
+        };
+        let order = Local::start(parts)?;
+        let maintenance_thread =
+            if options.threads { Some(MaintenanceThread::start(maintenance.clone())?) } else { None };
+        let inner = Inner {
+            identity,
+            library,
+            entropy: options.entropy,
+            clock: options.clock,
+            order,
+            maintenance,
+            maintenance_thread,
+            recovery,
+            disk,
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the store on any disk: tests and simulation.
+    ///
+    /// # Errors
+    /// As [`EventStore::open_with`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(_disk: Arc<dyn crate::disk::Disk>, _options: Options) -> Result<Self> {
         Err(Error::new(ErrorKind::Internal, "not written yet"))
     }
 
@@ -113,33 +166,75 @@ impl EventStore {
     }
 
     /// Commits a request over any number of streams, all or nothing.
-    pub fn commit(&self, _append: Append) -> Ticket {
-        unimplemented!()
+    ///
+    /// Waits for room in the bounded queue, up to `Options::queue_timeout`; then returns at once.
+    pub fn commit(&self, append: Append) -> Ticket {
+        match prepare(append, &*self.inner.clock, &self.inner.entropy) {
+            Ok(prepared) => self.inner.order.propose(prepared),
+            Err(error) => Ticket::answered(Err(error.into())),
+        }
     }
 
-    /// Sets the metadata document of a stream (`$maxAge`, `$maxCount`, `$tb`, `$acl`, and the application's own keys): JSON.
-    /// `expected` is about the metadata stream.
-    pub fn set_stream_metadata(&self, _stream: &StreamName, _expected: ExpectedRevision, _document: &str) -> Ticket {
-        unimplemented!()
+    /// Soft-deletes a stream: it reads as not found until somebody appends to it again; its events stay in the log.
+    pub fn delete_stream(&self, stream: StreamName, expected: ExpectedRevision) -> Ticket {
+        self.commit(Append::new().delete(stream, expected))
+    }
+
+    /// Ends a stream for ever; its events stay in the log.
+    pub fn tombstone_stream(&self, stream: StreamName, expected: ExpectedRevision) -> Ticket {
+        self.commit(Append::new().tombstone(stream, expected))
+    }
+
+    /// Sets the metadata document of a stream (`$maxAge`, `$maxCount`, `$tb`, `$acl`, and the application's own keys): a JSON
+    /// object. `expected` is about the metadata stream.
+    pub fn set_stream_metadata(&self, stream: &StreamName, expected: ExpectedRevision, document: &str) -> Ticket {
+        let append = || {
+            serde_json::from_str::<serde_json::Map<_, _>>(document).map_err(|error| {
+                Error::invalid(format!("stream metadata must be a JSON object ({error}), stream={stream}"))
+            })?;
+            let event = EventData {
+                content_type: ContentType::Json,
+                ..EventData::json(EventType::new(system::METADATA)?, document.as_bytes().to_vec())
+            };
+            Ok(Append::to(stream.metadata_stream()?, expected, [event]))
+        };
+        match append() {
+            Ok(append) => self.commit(append),
+            Err(error) => Ticket::answered(Err(Error::into(error))),
+        }
     }
 
     /// The metadata document of a stream and its revision; `None` if it has none.
     ///
     /// # Errors
     /// As [`EventStore::read`].
-    pub fn stream_metadata(&self, _stream: &StreamName) -> Result<Option<(Revision, String)>> {
-        unimplemented!()
+    pub fn stream_metadata(&self, stream: &StreamName) -> Result<Option<(Revision, String)>> {
+        let found = visible::metadata_event(&self.inner.library, stream, self.head().position())?;
+        Ok(found.map(|event| {
+            let view = event.view();
+            (view.revision, String::from_utf8_lossy(view.data).into_owned())
+        }))
     }
 
-    /// Reads a source.
+    /// Whether a stream can be read, and from which revision.
     ///
     /// # Errors
-    /// `NotFound` for a stream that was never written or is deleted; `Invalid` for contradicting options; `Corrupted` for bad bytes.
-    pub fn read(&self, _source: Source, _options: ReadOptions) -> Result<Read> {
-        unimplemented!()
+    /// `Corrupted` or `Unavailable` when log or index cannot be read.
+    pub fn stream_status(&self, stream: &StreamName) -> Result<StreamStatus> {
+        visible::status(&self.inner.library, stream, self.head().position(), self.inner.clock.now())
     }
 
-    /// Reads one stream.
+    /// Reads a source. The read is pinned at the head there is now.
+    ///
+    /// # Errors
+    /// `NotFound` for a stream that was never written or is deleted; `Invalid` for contradicting options; `Corrupted` for bad
+    /// bytes.
+    #[allow(clippy::needless_pass_by_value)] // reads as what it is: read this source
+    pub fn read(&self, source: Source, options: ReadOptions) -> Result<Read> {
+        Read::open(&self.inner.library, &source, &options, self.head().position())
+    }
+
+    /// Reads one stream, written or virtual.
     ///
     /// # Errors
     /// As [`EventStore::read`].
@@ -167,46 +262,78 @@ impl EventStore {
     ///
     /// # Errors
     /// As [`EventStore::read`].
-    pub fn explain(&self, _query: &Query, _options: &ReadOptions) -> Result<Plan> {
-        unimplemented!()
+    pub fn explain(&self, query: &Query, options: &ReadOptions) -> Result<Plan> {
+        query.check()?;
+        if matches!(options.from, From::Revision(_)) {
+            return Err(Error::invalid("only a stream can be read from a revision, name a position or a time"));
+        }
+        let library = &self.inner.library;
+        let to = read::pin(library, options.as_of, self.head().position())?;
+        let begin = read::cursor::begin(library, options, to)?;
+        let range = match options.direction {
+            Direction::Forward => begin..to,
+            Direction::Backward => Position::START..begin,
+        };
+        read::explain(library, query, range)
     }
 
-    /// Follows a source: a read that waits at the end. `options.limit`, `as_of` and `Backward` are `Invalid`.
+    /// Follows a source: a read that waits at the end. A stream that does not exist yet is waited for.
     ///
     /// # Errors
-    /// As [`EventStore::read`]; a stream that does not exist yet is waited for.
-    pub fn subscribe(&self, _source: Source, _options: ReadOptions) -> Result<Subscription> {
-        unimplemented!()
+    /// `Invalid` with a limit, an as-of or backward; else as [`EventStore::read`].
+    #[allow(clippy::needless_pass_by_value)] // as `read`
+    pub fn subscribe(&self, source: Source, options: ReadOptions) -> Result<Subscription> {
+        Subscription::open(self.inner.library.clone(), &source, &options, self.head())
     }
 
     /// How far the log is.
     #[must_use]
     pub fn head(&self) -> Head {
-        unimplemented!()
+        self.inner.order.head().clone()
     }
 
-    /// Lists streams whose names begin with `prefix` and come after `after`, in order of their bytes, at most `limit`.
+    /// Lists streams whose names begin with `prefix` and come after `after`, in order of their bytes, at most `limit`. Deleted ones too.
     ///
     /// # Errors
     /// `Corrupted` or `Unavailable` when the index cannot be read.
-    pub fn streams(&self, _prefix: &str, _after: Option<&StreamName>, _limit: usize) -> Result<Vec<StreamInfo>> {
-        unimplemented!()
+    pub fn streams(&self, prefix: &str, after: Option<&StreamName>, limit: usize) -> Result<Vec<StreamInfo>> {
+        let index = &self.inner.library.index;
+        let found = index.streams(prefix, after.map(StreamName::as_str), limit, self.head().position())?;
+        let info = |(name, last_revision, last_position)| StreamInfo { name, last_revision, last_position };
+        Ok(found.into_iter().map(info).collect())
     }
 
     /// Facts about the store.
     ///
     /// # Errors
-    /// `Unavailable` when the files cannot be looked at.
+    /// `Unavailable` or `Corrupted` when the files cannot be read.
     pub fn info(&self) -> Result<StoreInfo> {
-        unimplemented!()
+        let Library { log, index, .. } = &self.inner.library;
+        let head = self.head().position();
+        let (log_info, index_info) = (log.info(), index.info());
+        let last = head.0.checked_sub(1).map(|last| log.event(Position(last))).transpose()?;
+        Ok(StoreInfo {
+            store_id: self.inner.identity.id,
+            created: self.inner.identity.created,
+            format: self.inner.identity.format,
+            head,
+            last_recorded_at: last.map(|event| event.view().recorded_at),
+            segments: log_info.segments,
+            log_bytes: log_info.bytes,
+            index_runs: index_info.runs as u64,
+            index_bytes: index_info.bytes,
+            streams: index.count(Term::Created, head)?,
+            recovery: self.inner.recovery.clone(),
+            refusing_appends: self.inner.order.poisoned().map(ToString::to_string),
+        })
     }
 
-    /// Checks every byte of the log and the index against it. `progress` hears of the events checked so far.
+    /// Checks every byte of the log, and the index against it. `progress` hears of the events checked so far.
     ///
     /// # Errors
     /// `Unavailable` when a file cannot be read. What is wrong with the bytes is in the report, not an error.
-    pub fn verify(&self, _progress: impl FnMut(u64)) -> Result<VerifyReport> {
-        unimplemented!()
+    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
+        integrity::verify(&self.inner.library, self.head().position(), &mut progress)
     }
 
     /// Waits until maintenance has nothing left to do: index runs written and merged, the next segment prepared.
@@ -214,14 +341,45 @@ impl EventStore {
     /// # Errors
     /// What maintenance met.
     pub fn settle(&self) -> Result<()> {
-        unimplemented!()
+        if self.inner.maintenance_thread.is_none() {
+            return self.inner.maintenance.run();
+        }
+        self.inner.maintenance.upkeep.ring();
+        self.inner.maintenance.upkeep.wait_for_rest()
     }
 
-    /// Closes the store: answers what is queued, stops the threads. Also done by dropping the last clone; here, errors are told.
+    /// Closes the store for all clones: answers what is queued, stops the threads, marks the log as cleanly closed. Also done
+    /// when the last clone is dropped; here, errors are told. Reads in progress may go on.
     ///
     /// # Errors
     /// What the last work met.
     pub fn close(self) -> Result<()> {
-        unimplemented!()
+        self.inner.stop()
+    }
+}
+
+impl Inner {
+    fn stop(&self) -> Result<()> {
+        if let Some(thread) = &self.maintenance_thread {
+            thread.stop();
+        }
+        self.order.close()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Errors of closing are told by `close`; a dropped store is as safe as a crashed one.
+        let _ = self.stop();
+    }
+}
+
+impl fmt::Debug for EventStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStore")
+            .field("id", &self.inner.identity.id)
+            .field("head", &self.head().position())
+            .field("disk", &self.inner.disk)
+            .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,15 @@
 //! What goes into the commit rules and what comes out.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use uuid::Uuid;
 
 use crate::{
+    error::Error,
     event::EventData,
     leaf::{self, Hash, Salt},
-    name::StreamName,
+    limits,
+    name::{StreamName, system},
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::{AppendCondition, Query},
 };
@@ -25,6 +27,66 @@ pub struct Proposal {
     pub events: Vec<ProposedEvent>,
     /// What must hold beside the targets' expectations.
     pub conditions: Vec<AppendCondition>,
+}
+
+impl Proposal {
+    /// Checks what must be true of a proposal before it is ordered: from there on nobody can refuse it as malformed.
+    ///
+    /// # Errors
+    /// `Invalid`: over a limit (the encoded size is not looked at), a stream named twice, an event for a target that is not there or
+    /// does not append, an event that only a tombstone may write, a metadata stream to be deleted or ended, a stream to be deleted whose name leaves
+    /// no room for that of its metadata stream.
+    pub fn check(&self) -> Result<(), Error> {
+        at_most("streams", self.targets.len(), limits::STREAMS_PER_COMMIT_MAX)?;
+        at_most("events", self.events.len(), limits::EVENTS_PER_COMMIT_MAX)?;
+        at_most("conditions", self.conditions.len(), limits::CONDITIONS_PER_COMMIT_MAX)?;
+        let mut named = BTreeSet::new();
+        for target in &self.targets {
+            if !named.insert(&target.stream) {
+                return Err(Error::invalid(format!("request names a stream twice, stream={}", target.stream)));
+            }
+            target.check()?;
+        }
+        for event in &self.events {
+            self.check_event(event)?;
+        }
+        self.conditions.iter().try_for_each(|condition| condition.none_matching.check())
+    }
+
+    fn check_event(&self, event: &ProposedEvent) -> Result<(), Error> {
+        let ProposedEvent { target, data, .. } = event;
+        let Some(Target { stream, action: Action::Append, .. }) = self.targets.get(*target) else {
+            return Err(Error::invalid(format!("event belongs to no stream that is appended to, target={target}")));
+        };
+        if data.event_type.as_str() == system::STREAM_DELETED {
+            return Err(Error::invalid(format!("only a tombstone writes this event, type={}", data.event_type)));
+        }
+        if stream.metadata_of().is_some() {
+            at_most("bytes of stream metadata", data.data.len(), limits::STREAM_METADATA_BYTES_MAX)?;
+        }
+        data.check()
+    }
+}
+
+impl Target {
+    fn check(&self) -> Result<(), Error> {
+        let Self { stream, action, .. } = self;
+        match action {
+            Action::Append => Ok(()),
+            Action::Delete { .. } | Action::Tombstone { .. } if stream.metadata_of().is_some() => Err(Error::invalid(
+                format!("metadata stream cannot be deleted, write an empty document to it, stream={stream}"),
+            )),
+            Action::Delete { .. } => stream.metadata_stream().map(drop),
+            Action::Tombstone { .. } => Ok(()),
+        }
+    }
+}
+
+fn at_most(what: &str, found: usize, max: usize) -> Result<(), Error> {
+    if found > max {
+        return Err(Error::invalid(format!("request has too many {what}, found={found} max={max}")));
+    }
+    Ok(())
 }
 
 /// A stream a proposal touches.
@@ -62,7 +124,7 @@ pub enum Action {
 /// An event with everything that is computed before it is ordered.
 #[derive(Clone, Debug)]
 pub struct ProposedEvent {
-    /// Which of the proposal's targets it goes to.
+    /// Which of the proposal's targets it goes to; for an event the commit rules add, which target it is written for.
     pub target: usize,
     /// Identity; `data.id` is not looked at any more.
     pub id: Uuid,
@@ -100,9 +162,10 @@ pub struct StreamState {
     pub last: Option<(Revision, Position, Hash)>,
     /// The stream was ended by a tombstone (which is its last event).
     pub tombstoned: bool,
-    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire).
+    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire). Always what
+    /// `metadata::StreamMetadata::parse` finds in the newest document, and 0 for a metadata stream, which has none.
     pub truncate_before: u64,
-    /// The stream's metadata stream has events.
+    /// The stream's metadata stream has events. False for a metadata stream.
     pub has_metadata: bool,
 }
 
@@ -124,7 +187,8 @@ pub trait Facts {
     /// The position of the first event after `after` (from the start, if `None`) that matches.
     fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>, Self::Error>;
 
-    /// The newest metadata document of a stream (data of the last event of `$$stream`), if it has one.
+    /// The newest metadata document of a stream (data of the last event of `$$stream`, whatever its type), if it has one. Metadata
+    /// streams have none (`metadata::described_by`). The newest document of a stream must never be erased: verdicts rest on it.
     fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<bytes::Bytes>, Self::Error>;
 }
 
@@ -174,7 +238,8 @@ pub enum Verdict {
 /// The answer to an append, and a token for reading one's own writes (`Head::wait_past`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// Position of the first event; `None` if nothing was to be recorded.
+    /// Position of the first event of the request (a metadata event the rules add to revive a stream may stand before it); `None` if
+    /// nothing was to be recorded.
     pub first_position: Option<Position>,
     /// Position of the last event; `None` if nothing was to be recorded.
     pub last_position: Option<Position>,
@@ -243,6 +308,13 @@ pub enum Rejection {
         /// The stream.
         stream: StreamName,
     },
+    /// With what the rules must write for it (to revive or delete streams), the commit would be over a limit.
+    CommitTooLarge {
+        /// Its events.
+        events: usize,
+        /// An upper bound of its encoded bytes.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for Rejection {
@@ -264,6 +336,14 @@ impl fmt::Display for Rejection {
             }
             Self::ProposalReused { id } => write!(f, "proposal id was used before for other events, id={id}"),
             Self::StreamFull { stream } => write!(f, "stream is full, stream={stream} revision_max={}", Revision::MAX),
+            Self::CommitTooLarge { events, bytes } => {
+                let (events_max, bytes_max) = (limits::EVENTS_PER_COMMIT_MAX, limits::COMMIT_BYTES_MAX);
+                write!(
+                    f,
+                    "commit is too large with the metadata to be written for it, \
+                     events={events} events_max={events_max} bytes={bytes} bytes_max={bytes_max}"
+                )
+            }
         }
     }
 }

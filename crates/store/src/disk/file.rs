@@ -1,31 +1,60 @@
 //! The real file system.
+//!
+//! Errors come as the operating system gives them (a directory that may not be written, a full disk, a file where a directory
+//! should be): whoever knows what was being done adds that.
 
 use std::{
     fmt,
     fs::{self, File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{FileExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
 };
 
 use bytes::Bytes;
 
-use super::{AlignedBuffer, BLOCK, Disk, DiskFile, OpenMode, map};
+use super::{AlignedBuffer, BLOCK, Disk, DiskFile, DurableWrite, OpenMode, check_same_directory, map};
 
 /// Files below a directory of the operating system.
 #[derive(Debug)]
 pub struct FileDisk {
     root: PathBuf,
+    last_durable_write: Arc<LastDurableWrite>,
 }
 
 impl FileDisk {
     /// The tree below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), last_durable_write: Arc::default() }
+    }
+}
+
+/// A cell for an `Option<DurableWrite>`, written by every durable write of every file.
+#[derive(Debug, Default)]
+struct LastDurableWrite(AtomicU8);
+
+impl LastDurableWrite {
+    fn set(&self, write: DurableWrite) {
+        let code = match write {
+            DurableWrite::Direct => 1,
+            DurableWrite::Flushed => 2,
+        };
+        self.0.store(code, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<DurableWrite> {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Some(DurableWrite::Direct),
+            2 => Some(DurableWrite::Flushed),
+            _ => None,
+        }
     }
 }
 
@@ -33,13 +62,26 @@ impl FileDisk {
 impl Disk for FileDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let full = self.root.join(path);
-        if full.is_dir() {
-            return Ok(());
+        let mut missing: Vec<PathBuf> = Vec::new();
+        for dir in full.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+            match fs::metadata(dir) {
+                Ok(found) if found.is_dir() => break,
+                Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(dir.into()),
+                Err(error) => return Err(error),
+            }
         }
-        fs::create_dir_all(&full)?;
-        // A directory is durable when the one that names it is; parents above the root are the operator's.
-        for dir in [Some(&*full), full.parent()].into_iter().flatten() {
-            sync_directory(dir)?;
+        for dir in missing.iter().rev() {
+            match fs::create_dir(dir) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        // A directory is durable when the one that names it is. Those below the root are synced even if they were found: whoever made
+        // them may have been killed in between. Found parents of the root are the operator's.
+        let below_root = full.ancestors().take(path.components().count());
+        for dir in missing.iter().map(PathBuf::as_path).chain(below_root) {
+            sync_directory(dir.parent().unwrap_or(dir))?;
         }
         Ok(())
     }
@@ -66,15 +108,27 @@ impl Disk for FileDisk {
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.root.join(path);
+        if mode != OpenMode::CreateNew && fs::metadata(&path)?.is_dir() {
+            // The system would open it and fail at the first read.
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(mode != OpenMode::Read)
             .create_new(mode == OpenMode::CreateNew)
             .open(&path)?;
-        Ok(Arc::new(RealFile { file, path, direct: OnceLock::new(), direct_refused: AtomicBool::new(false) }))
+        Ok(Arc::new(RealFile {
+            file,
+            path,
+            direct: OnceLock::new(),
+            // A handle for reading must not gain a descriptor for writing.
+            direct_refused: AtomicBool::new(mode == OpenMode::Read),
+            last_durable_write: Arc::clone(&self.last_durable_write),
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        check_same_directory(from, to)?;
         fs::rename(self.root.join(from), self.root.join(to))
     }
 
@@ -95,6 +149,15 @@ impl Disk for FileDisk {
         }
     }
 
+    fn available_bytes(&self) -> io::Result<Option<u64>> {
+        let space = rustix::fs::statvfs(&self.root)?;
+        Ok(Some(space.f_bavail.saturating_mul(space.f_frsize)))
+    }
+
+    fn durable_write(&self) -> Option<DurableWrite> {
+        self.last_durable_write.get()
+    }
+
     fn describe(&self) -> String {
         self.root.display().to_string()
     }
@@ -111,24 +174,41 @@ fn sync_directory(dir: &Path) -> io::Result<()> {
 #[derive(Debug)]
 struct RealFile {
     file: File,
+    /// Where it was when it was opened; it may have been renamed since.
     path: PathBuf,
     direct: OnceLock<Option<File>>,
     direct_refused: AtomicBool,
+    last_durable_write: Arc<LastDurableWrite>,
 }
 
 impl RealFile {
     /// The descriptor for direct writes; `None` where the file system refuses them (tmpfs before Linux 6.6, some FUSE).
-    #[allow(clippy::disallowed_methods)] // this is the door
     fn direct(&self) -> Option<&File> {
         if self.direct_refused.load(Ordering::Relaxed) {
             return None;
         }
-        self.direct
-            .get_or_init(|| {
-                OpenOptions::new().write(true).custom_flags(libc::O_DIRECT | libc::O_DSYNC).open(&self.path).ok()
-            })
-            .as_ref()
+        self.direct.get_or_init(|| open_direct(&self.file, &self.path)).as_ref()
     }
+}
+
+/// Opens `file` once more, past the cache. By its descriptor, since `path` may by now be the name of another file.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods)] // this is the door
+fn open_direct(file: &File, path: &Path) -> Option<File> {
+    use rustix::fs::OFlags;
+
+    let flags = (OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed();
+    let open = |path: &Path| OpenOptions::new().write(true).custom_flags(flags).open(path).ok();
+    let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    // `/proc` may be missing in a container; the path will do then, if it still leads to this file.
+    let direct = open(&by_descriptor).or_else(|| open(path))?;
+    let identity = |file: &File| file.metadata().map(|found| (found.dev(), found.ino())).ok();
+    (identity(&direct)? == identity(file)?).then_some(direct)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_direct(_file: &File, _path: &Path) -> Option<File> {
+    None
 }
 
 impl DiskFile for RealFile {
@@ -145,16 +225,20 @@ impl DiskFile for RealFile {
     }
 
     fn write_durable(&self, bytes: &AlignedBuffer, offset: u64) -> io::Result<()> {
-        let aligned = offset % BLOCK as u64 == 0 && bytes.len() % BLOCK == 0;
+        let aligned = offset.is_multiple_of(BLOCK as u64) && bytes.len().is_multiple_of(BLOCK);
         if aligned && let Some(direct) = self.direct() {
             match direct.write_all_at(bytes.as_slice(), offset) {
                 // Some file systems accept the flag at open and refuse it at the first write.
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     self.direct_refused.store(true, Ordering::Relaxed);
                 }
-                result => return result,
+                result => {
+                    self.last_durable_write.set(DurableWrite::Direct);
+                    return result;
+                }
             }
         }
+        self.last_durable_write.set(DurableWrite::Flushed);
         self.file.write_all_at(bytes.as_slice(), offset)?;
         self.file.sync_data()
     }

@@ -4,6 +4,8 @@
 //! that loses, tears and refuses on demand. Whatever an implementation reports as synced must survive a crash; whatever
 //! it does not, may be lost or half written, in any order (each byte then holds its old or its new value).
 
+#[cfg(test)]
+mod contract;
 mod file;
 mod map;
 #[cfg(any(test, feature = "testing"))]
@@ -40,7 +42,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Opens a file.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Gives a file another name, replacing what has it. Durable after [`Disk::sync_dir`].
+    /// Gives a file another name in the same directory, replacing what has it. Durable after [`Disk::sync_dir`]; a crash before
+    /// leaves either the old or the new state. `InvalidInput` for another directory, where no file system promises as much.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file. Durable after [`Disk::sync_dir`].
@@ -52,11 +55,18 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Takes the store's lock, or fails with `WouldBlock` while another process or handle has it. Given back on drop.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>>;
 
+    /// Bytes that may still be written; `None` where nobody can tell.
+    fn available_bytes(&self) -> io::Result<Option<u64>>;
+
+    /// How the last [`DiskFile::write_durable`] reached the device; `None` before the first.
+    fn durable_write(&self) -> Option<DurableWrite>;
+
     /// Where the tree is, for messages.
     fn describe(&self) -> String;
 }
 
 /// One file. All methods take `&self`: positions are explicit, and the store sees to it that writes do not overlap.
+#[allow(clippy::len_without_is_empty)] // nobody asks whether a file is empty
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
@@ -80,6 +90,23 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
 
     /// The whole content of a file that will never change again, without reading it into memory where the system allows.
     fn map(&self) -> io::Result<Bytes>;
+}
+
+/// How durable writes reach the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DurableWrite {
+    /// Past the cache of the operating system, in one call (`O_DIRECT` and `O_DSYNC`): the fast way.
+    Direct,
+    /// Through the cache, and a flush after it: where the file system refuses the fast way.
+    Flushed,
+}
+
+/// Fails unless both paths are in the same directory.
+fn check_same_directory(from: &Path, to: &Path) -> io::Result<()> {
+    if from.parent() == to.parent() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "files are only renamed within their directory"))
 }
 
 /// The unit of direct I/O the log asks for: every device in use accepts it.

@@ -1,1 +1,352 @@
-//! placeholder
+//! Where is it: which positions carry a stream, a category, a type, a tag, a correlation id.
+//!
+//! Never the truth: everything here can be built again from the log, and what is missing or damaged is. An [`Index`] is a sequence of *parts*,
+//! each for a contiguous range of positions: immutable **run** files, then **pending** parts in memory that maintenance has yet to
+//! write, then the one **open** part that takes new events. A term's ordinal in the whole log (a stream's revision, a virtual stream's revision) is
+//! the number of events that carried it before; a run stores that base for each of its terms, so no look-up needs older parts for it.
+//!
+//! Rules: readers hold a view (an `Arc`), never a lock for longer than one step. Every question takes `to`, the position before which
+//! events may be seen, because the open part also holds events that are not durable yet. A damaged file may cause an
+//! error, never a wrong answer.
+
+mod audit;
+mod clause;
+mod cursor;
+mod estimate;
+mod expand;
+mod filter;
+mod listing;
+mod maintain;
+mod manifest;
+mod matches;
+mod memory;
+mod pages;
+mod part;
+mod postings;
+mod recover;
+#[cfg(test)]
+mod reference;
+mod run;
+mod run_writer;
+mod term;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+
+pub use self::{
+    audit::RunAudit,
+    estimate::{ClauseEstimate, ItemEstimate, QueryEstimate},
+    matches::Matches,
+    term::{IndexedEvent, Kind, TagList, Term},
+};
+use self::{
+    clause::Clauses,
+    maintain::{Done, Maintenance},
+    memory::Memory,
+    part::Part,
+    term::Key,
+    view::View,
+};
+use crate::{
+    disk::Disk,
+    error::Result,
+    name::StreamName,
+    position::{Position, Revision},
+    query::Query,
+};
+
+/// Which way matches are delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Towards {
+    /// Oldest first.
+    Newer,
+    /// Newest first.
+    Older,
+}
+
+/// What [`Index::open`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Every event before this position is indexed; the log must be inserted from here on.
+    pub covered: Position,
+    /// What was damaged or left over, and thrown away, in words.
+    pub dropped: Vec<String>,
+}
+
+/// What a step of maintenance did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Wrote a pending part as a run.
+    Built,
+    /// Merged neighbouring runs into one.
+    Merged,
+    /// Took a damaged run, and all after it, out of the manifest: they are rebuilt at the next open.
+    Dropped,
+    /// There was nothing to do.
+    Idle,
+}
+
+/// Facts about an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexInfo {
+    /// Run files.
+    pub runs: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Sealed parts in memory, waiting to be written.
+    pub pending: usize,
+    /// Events in the open part.
+    pub open_events: u64,
+}
+
+/// The index of a store.
+#[derive(Debug)]
+pub struct Index {
+    view: ArcSwap<View>,
+    /// Held while the view is replaced: by the writer when it seals, by maintenance when a run is done.
+    replacing: Mutex<()>,
+    /// Held for a step of maintenance.
+    maintenance: Mutex<Maintenance>,
+}
+
+/// Where the index lives, below the store's directory.
+const DIRECTORY: &str = "index";
+
+impl Index {
+    /// Opens the index below `index/`, throwing away what is damaged or left over.
+    ///
+    /// # Errors
+    /// `Unavailable` when the directory cannot be read or written.
+    pub fn open(disk: Arc<dyn Disk>, store_id: Uuid) -> Result<(Arc<Self>, Opened)> {
+        Self::open_before(disk, store_id, Position(u64::MAX))
+    }
+
+    /// As [`Index::open`], for a log that ends at `end`: runs that reach past it are thrown away too, since they were
+    /// written for a log that is no longer there.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_before(disk: Arc<dyn Disk>, store_id: Uuid, end: Position) -> Result<(Arc<Self>, Opened)> {
+        let (runs, dropped) = recover::recover(&*disk, store_id, end.0)?;
+        let covered = runs.last().map_or(0, |run| run.trailer.extent.end);
+        let mut parts: Vec<Part> = runs.into_iter().map(|run| Part::Run(Arc::new(run))).collect();
+        parts.push(Part::Memory(Arc::new(Memory::new(covered)), u64::MAX));
+        let index = Self {
+            view: ArcSwap::from_pointee(View { parts }),
+            replacing: Mutex::new(()),
+            maintenance: Mutex::new(Maintenance::new(disk, store_id)),
+        };
+        Ok((Arc::new(index), Opened { covered: Position(covered), dropped }))
+    }
+
+    /// Adds events in the order of their positions, without a gap. For one writer.
+    ///
+    /// # Panics
+    /// When a position or a revision is not the next one.
+    pub fn insert<'a>(&self, events: impl Iterator<Item = IndexedEvent<'a>>) {
+        self.view.load().open().insert(events);
+    }
+
+    /// Turns everything before `end` into a pending part. For the writer, after it has inserted up to `end`.
+    pub fn seal(&self, end: Position) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = self.view.load_full();
+        let memory = view.open();
+        if end.0 <= memory.first() {
+            return;
+        }
+        let inserted = memory.read().end();
+        assert!(end.0 <= inserted, "what is sealed was inserted before, end={end} inserted={inserted}");
+        let open = if end.0 == inserted { Memory::new(inserted) } else { memory.split_off(end.0) };
+        let mut parts = view.parts.clone();
+        parts.pop();
+        parts.extend([Part::Memory(memory.clone(), end.0), Part::Memory(Arc::new(open), u64::MAX)]);
+        self.view.store(Arc::new(View { parts }));
+    }
+
+    /// Sealed parts that [`Index::maintain`] can write, given that the log is durable below `durable`.
+    #[must_use]
+    pub fn pending(&self, durable: Position) -> usize {
+        let view = self.view.load();
+        view.parts.iter().filter(|part| matches!(part, Part::Memory(_, end) if *end <= durable.0)).count()
+    }
+
+    /// Does one step of maintenance: writes one pending part, or merges once. For one thread; blocks neither readers nor the writer.
+    /// Parts that reach past `durable` stay in memory: a run must never know of events that a crash can take back.
+    ///
+    /// # Errors
+    /// `Unavailable` when a file cannot be written: nothing has changed, and it may be tried again.
+    pub fn maintain(&self, durable: Position) -> Result<Step> {
+        let mut maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+        let replacement = match maintenance.step(&self.view.load_full(), durable.0)? {
+            Done::Replace(replacement) => replacement,
+            Done::Dropped => return Ok(Step::Dropped),
+            Done::Idle => return Ok(Step::Idle),
+        };
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Meanwhile the writer may have sealed, which adds parts behind those that were looked at.
+        let mut parts = self.view.load().parts.clone();
+        parts.splice(replacement.parts, [Part::Run(replacement.run)]);
+        self.view.store(Arc::new(View { parts }));
+        Ok(replacement.step)
+    }
+
+    /// Revision and position of the last event of a stream before `to`. At most about a microsecond for a stream never seen.
+    ///
+    /// # Errors
+    /// `Corrupted` when a run file is damaged (so for all questions below).
+    pub fn stream_last(&self, stream: &str, to: Position) -> Result<Option<(Revision, Position)>> {
+        self.view.load().last(Key::from(Term::Stream(stream)), to.0)
+    }
+
+    /// How many events before `to` carry the term.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn count(&self, term: Term<'_>, to: Position) -> Result<u64> {
+        self.view.load().count(Key::from(term), to.0)
+    }
+
+    /// The position of the event with ordinal `n` (from 0) among those that carry the term, if it is before `to`.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn nth(&self, term: Term<'_>, n: u64, to: Position) -> Result<Option<Position>> {
+        self.view.load().nth(Key::from(term), n, to.0)
+    }
+
+    /// How many events before both `position` and `to` carry the term.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn rank(&self, term: Term<'_>, position: Position, to: Position) -> Result<u64> {
+        self.view.load().count(Key::from(term), position.min(to).0)
+    }
+
+    /// Appends to `out` the positions of the events with the ordinals `from`, `from + 1`, …: at most `limit`, all before `to`.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn postings_forward(
+        &self,
+        term: Term<'_>,
+        from: u64,
+        limit: usize,
+        to: Position,
+        out: &mut Vec<Position>,
+    ) -> Result<()> {
+        self.view.load().forward(Key::from(term), from, limit, to.0, out)
+    }
+
+    /// Appends to `out` the positions of the events with the ordinals `from`, `from - 1`, …: at most `limit`. Ordinals at or after
+    /// [`Index::count`] are left out, so the first one delivered has the ordinal `min(from, count - 1)`.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn postings_backward(
+        &self,
+        term: Term<'_>,
+        from: u64,
+        limit: usize,
+        to: Position,
+        out: &mut Vec<Position>,
+    ) -> Result<()> {
+        self.view.load().backward(Key::from(term), from, limit, to.0, out)
+    }
+
+    /// The first event at or after `from` and before `to` that matches.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn first_match(&self, query: &Query, from: Position, to: Position) -> Result<Option<Position>> {
+        let mut first = Vec::with_capacity(1);
+        self.matches(query, from..to, Towards::Newer).next_chunk(1, &mut first)?;
+        Ok(first.first().copied())
+    }
+
+    /// The events in `range` that match, in order. `range.end` must not be past the head.
+    #[must_use]
+    pub fn matches(&self, query: &Query, range: Range<Position>, towards: Towards) -> Matches {
+        Matches::new(self.view.load_full(), Clauses::new(query), range.start.0..range.end.0, towards)
+    }
+
+    /// How many events in `range` can match, and what each restriction of the query comes to.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn estimate(&self, query: &Query, range: Range<Position>) -> Result<QueryEstimate> {
+        estimate::estimate(&self.view.load(), &Clauses::new(query), range.start.0..range.end.0)
+    }
+
+    /// Streams with events before `to` whose names begin with `prefix` and come after `after`, in the order of their bytes, at most `limit`,
+    /// each with the revision and position of its last event.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn streams(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        to: Position,
+    ) -> Result<Vec<(StreamName, Revision, Position)>> {
+        let view = self.view.load();
+        let mut streams = Vec::new();
+        listing::for_each_term(&view, Kind::Stream, prefix, after, limit, |key| {
+            let last = view.last(key, to.0)?;
+            streams.extend(last.map(|(revision, position)| (StreamName::trusted(key.text), revision, position)));
+            Ok(last.is_some())
+        })?;
+        Ok(streams)
+    }
+
+    /// Terms of a kind that events before `to` carry, whose texts begin with `prefix` and come after `after`, in the order of their bytes,
+    /// at most `limit`, each with the number of events.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn terms(
+        &self,
+        kind: Kind,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        to: Position,
+    ) -> Result<Vec<(String, u64)>> {
+        let view = self.view.load();
+        let mut terms = Vec::new();
+        listing::for_each_term(&view, kind, prefix, after, limit, |key| {
+            let count = view.count(key, to.0)?;
+            terms.extend((count > 0).then(|| (key.text.to_owned(), count)));
+            Ok(count > 0)
+        })?;
+        Ok(terms)
+    }
+
+    /// Facts about the index.
+    #[must_use]
+    pub fn info(&self) -> IndexInfo {
+        let view = self.view.load();
+        let open = view.open().read();
+        IndexInfo {
+            runs: maintain::runs(&view).count(),
+            bytes: maintain::runs(&view).map(|run| run.file_bytes).sum(),
+            pending: self.pending(Position(u64::MAX - 1)),
+            open_events: open.end() - view.open().first(),
+        }
+    }
+
+    /// A check of every run against the log; the caller shows each the events of its range.
+    #[must_use]
+    pub fn audits(&self) -> Vec<RunAudit> {
+        RunAudit::all(&self.view.load_full())
+    }
+}

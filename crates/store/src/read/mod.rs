@@ -1,13 +1,44 @@
 //! Reading: by stream, the whole log, or by query; in either direction; from a revision, a position or a time.
+//!
+//! Every read is a [`cursor`] that is advanced to some head: a [`Read`] advances it to the head it was pinned at, a subscription to the
+//! head there is now. One code path, so that following has no seam where an event could be lost or doubled (I4).
+
+mod all;
+mod batch;
+pub(crate) mod cursor;
+mod links;
+mod plan;
+mod query;
+mod reading;
+mod stream;
+pub(crate) mod virtual_stream;
+pub(crate) mod visible;
+
+use std::sync::Arc;
 
 use crate::{
-    error::Result,
-    event::{EventRef, RecordedEvent},
+    clock::Clock,
+    index::Index,
     limits,
+    log::Log,
     name::StreamName,
     position::{Position, Revision, Timestamp},
     query::Query,
 };
+
+pub use batch::Batch;
+pub(crate) use plan::explain;
+pub use reading::Read;
+pub(crate) use reading::{budget, pin};
+pub use visible::StreamStatus;
+
+/// Where reads get their bytes from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Library {
+    pub(crate) log: Arc<Log>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
 
 /// What is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,62 +148,4 @@ pub enum Access {
     Scan,
     /// Intersect and merge posting lists, then fetch the events.
     Index,
-}
-
-/// Events read together. Iterating decodes without allocating.
-#[derive(Debug, Default)]
-pub struct Batch {}
-
-impl Batch {
-    /// Events held.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        0
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-
-    /// Views of the events.
-    pub fn iter(&self) -> impl Iterator<Item = EventRef<'_>> {
-        std::iter::empty()
-    }
-
-    /// The events, owned; payloads share the batch's memory.
-    pub fn to_recorded(&self) -> Vec<RecordedEvent> {
-        Vec::new()
-    }
-}
-
-/// A read in progress, pinned at the head it began with. Pull-based; holds no lock and no more memory than a batch.
-///
-/// Iterating yields owned events.
-#[derive(Debug)]
-pub struct Read {}
-
-impl Read {
-    /// The next batch; `None` at the end.
-    ///
-    /// # Errors
-    /// `Corrupted` for bad bytes, `Unavailable` when a file cannot be read. The read stays usable for what comes before them only.
-    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
-        unimplemented!()
-    }
-
-    /// The head the read is pinned at.
-    #[must_use]
-    pub fn head(&self) -> Position {
-        unimplemented!()
-    }
-}
-
-impl Iterator for Read {
-    type Item = Result<RecordedEvent>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        unimplemented!()
-    }
 }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
+use rustix::fs::OFlags;
 
 use crate::exit::{Failure, Outcome};
 
@@ -63,7 +64,8 @@ impl RawDisk {
         let mut options = OpenOptions::new();
         options.write(true);
         if method == SyncMethod::Direct {
-            options.custom_flags(libc::O_DIRECT | libc::O_DSYNC);
+            let flags = OFlags::DIRECT | OFlags::DSYNC;
+            options.custom_flags(flags.bits().cast_signed());
         }
         match options.open(&path) {
             Ok(file) => Ok(Self { file: Some(file), method }),

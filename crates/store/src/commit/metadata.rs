@@ -1,0 +1,63 @@
+//! What a stream's metadata document says to the store: `$maxAge`, `$maxCount`, `$tb`; and how the store changes one key of it.
+//!
+//! The document is the data of the last event of `$$stream`, whatever that event's type and content type are. A document that is not a
+//! JSON object says nothing; a key with a value it cannot have is ignored, and the other keys still hold. (KurrentDB ignores the
+//! whole document then; a typing error in one key should not bring deleted events back.)
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Value, value::RawValue};
+
+/// The keys of a metadata document the store acts on. Every other key is the application's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamMetadata {
+    /// `$maxAge`: events older than this many seconds are hidden; at least 1.
+    pub max_age_seconds: Option<u64>,
+    /// `$maxCount`: only this many of the newest events are shown; at least 1.
+    pub max_count: Option<u64>,
+    /// `$tb`: events below this revision are hidden; `u64::MAX` for a soft-deleted stream ([`DELETED`] in the document).
+    pub truncate_before: Option<u64>,
+}
+
+/// The value of `$tb` that soft-deletes a stream: 2^63 − 1. Larger ones are no valid `$tb`.
+pub const DELETED: u64 = i64::MAX as u64;
+
+const MAX_AGE: &str = "$maxAge";
+const MAX_COUNT: &str = "$maxCount";
+const TRUNCATE_BEFORE: &str = "$tb";
+
+/// The stream whose metadata document `stream` holds. Metadata streams have none themselves: what is written to `$$$$s` means nothing.
+#[must_use]
+pub fn described_by(stream: &str) -> Option<&str> {
+    stream.strip_prefix("$$").filter(|described| !described.is_empty() && !described.starts_with("$$"))
+}
+
+impl StreamMetadata {
+    /// Reads a document. Of a key that is there twice, the last counts.
+    #[must_use]
+    pub fn parse(document: &[u8]) -> Self {
+        let Ok(Value::Object(keys)) = serde_json::from_slice(document) else {
+            return Self::default();
+        };
+        let integer =
+            |key: &str, min: u64| keys.get(key).and_then(Value::as_u64).filter(|value| (min..=DELETED).contains(value));
+        Self {
+            max_age_seconds: integer(MAX_AGE, 1),
+            max_count: integer(MAX_COUNT, 1),
+            truncate_before: integer(TRUNCATE_BEFORE, 0).map(|value| if value == DELETED { u64::MAX } else { value }),
+        }
+    }
+}
+
+/// The document with `$tb` set to `truncate_before`. Keys come out sorted and every other value byte for byte as it was, so that
+/// the result is the same wherever it is computed. A document that is not a JSON object is replaced by one with only `$tb`.
+#[must_use]
+pub fn with_truncate_before(document: &[u8], truncate_before: u64) -> Bytes {
+    // Raw values: a parsed number or nested object would be printed as this build of the JSON library likes it.
+    let mut keys: BTreeMap<String, &RawValue> = serde_json::from_slice(document).unwrap_or_default();
+    let text = truncate_before.to_string();
+    let value: &RawValue = serde_json::from_str(&text).expect("a decimal number is JSON");
+    keys.insert(TRUNCATE_BEFORE.to_owned(), value);
+    serde_json::to_vec(&keys).expect("a map of JSON values is JSON").into()
+}

@@ -1,0 +1,141 @@
+//! Which store a directory holds: `store.toml`, written once when the store is created.
+//!
+//! The file is written under another name, synced and renamed, so that a directory either has a whole one or none.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    disk::{Disk, OpenMode},
+    error::{Error, ErrorKind, Result},
+    limits,
+    options::Options,
+    position::Timestamp,
+};
+
+/// The newest format this program reads and the one it writes.
+pub const FORMAT: u16 = 1;
+
+const FILE: &str = "store.toml";
+const TEMPORARY: &str = "store.toml.new";
+/// Far more than the few lines the file has; a larger one is not ours.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// What never changes about a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Identity of the store.
+    pub id: Uuid,
+    /// Format of its files.
+    pub format: u16,
+    /// When it was created, in nanoseconds since the Unix epoch.
+    pub created: Timestamp,
+    /// Size at which its segments are sealed, in bytes.
+    pub segment_bytes: u64,
+    /// Events at which its segments are sealed.
+    pub segment_events: u64,
+}
+
+impl Identity {
+    /// Reads the identity of the store in `disk`; `None` when there is none.
+    ///
+    /// # Errors
+    /// `Invalid` for a newer format, `Corrupted` for a file that does not parse.
+    pub fn read(disk: &dyn Disk) -> Result<Option<Self>> {
+        let path = Path::new(FILE);
+        let doing = || format!("reading {FILE} in {}", disk.describe());
+        if !disk.exists(path).map_err(|error| Error::io(doing(), error))? {
+            return Ok(None);
+        }
+        let file = disk.open(path, OpenMode::Read).map_err(|error| Error::io(doing(), error))?;
+        let length = file.len().map_err(|error| Error::io(doing(), error))?;
+        if length > FILE_BYTES_MAX {
+            return Err(Error::corrupted("store.toml is far too large to be one", FILE, length));
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        file.read_at(&mut bytes, 0).map_err(|error| Error::io(doing(), error))?;
+        Self::parse(&bytes, &disk.describe()).map(Some)
+    }
+
+    /// Parses the file's text.
+    ///
+    /// # Errors
+    /// As [`Identity::read`].
+    pub fn parse(bytes: &[u8], place: &str) -> Result<Self> {
+        /// The one field every format has.
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u16,
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| Error::corrupted("store.toml is not text", FILE, 0))?;
+        let damaged = |error: toml::de::Error| {
+            let at = error.span().map_or(0, |span| span.start as u64);
+            Error::corrupted(format!("store.toml does not parse ({})", error.message()), FILE, at)
+        };
+        let Versioned { format } = toml::from_str(text).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(Error::invalid(format!(
+                "store is newer than this program, use a newer gesta, dir={place} format={format} format_max={FORMAT}"
+            )));
+        }
+        let identity: Self = toml::from_str(text).map_err(damaged)?;
+        check_sizes(identity.segment_bytes, identity.segment_events)?;
+        Ok(identity)
+    }
+
+    /// Makes the identity of a new store and writes it.
+    ///
+    /// # Errors
+    /// `Invalid` for sizes out of bounds; what the file system says.
+    pub fn create(disk: &dyn Disk, options: &Options) -> Result<Self> {
+        check_sizes(options.segment_bytes, options.segment_events)?;
+        let created = options.clock.now();
+        let identity = Self {
+            id: options.store_id.unwrap_or_else(|| options.entropy.uuid(created)),
+            format: FORMAT,
+            created,
+            segment_bytes: options.segment_bytes,
+            segment_events: options.segment_events,
+        };
+        let text = toml::to_string(&identity)
+            .map_err(|error| Error::new(ErrorKind::Internal, format!("store.toml cannot be written: {error}")))?;
+        let write = || {
+            let temporary = Path::new(TEMPORARY);
+            if disk.exists(temporary)? {
+                disk.remove(temporary)?;
+            }
+            let file = disk.open(temporary, OpenMode::CreateNew)?;
+            file.write_at(text.as_bytes(), 0)?;
+            file.sync()?;
+            disk.rename(temporary, Path::new(FILE))?;
+            disk.sync_dir(Path::new(""))
+        };
+        write().map_err(|error| Error::io(format!("creating a store in {}", disk.describe()), error))?;
+        Ok(identity)
+    }
+
+    /// Whether `name` is a file that a store keeps in its directory, or leaves there when creating one is interrupted.
+    #[must_use]
+    pub fn owns(name: &str) -> bool {
+        [FILE, TEMPORARY, "LOCK"].contains(&name)
+    }
+}
+
+fn check_sizes(segment_bytes: u64, segment_events: u64) -> Result<()> {
+    const SMALLEST: u64 = 64 << 10;
+    const LARGEST: u64 = 1 << 30;
+    if !(SMALLEST..=LARGEST).contains(&segment_bytes) {
+        return Err(Error::invalid(format!(
+            "segment size is out of bounds, segment_bytes={segment_bytes} segment_bytes_min={SMALLEST} segment_bytes_max={LARGEST}"
+        )));
+    }
+    let most = limits::SEGMENT_EVENTS * 16;
+    if segment_events == 0 || segment_events > most {
+        return Err(Error::invalid(format!(
+            "segment event count is out of bounds, segment_events={segment_events} segment_events_max={most}"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,484 @@
+//! The index against the reference, through its public questions; damage; crashes between the steps of maintenance.
+
+use std::{ops::Range, path::Path, sync::Arc};
+
+use proptest::{prelude::*, strategy::ValueTree as _};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{Index, Kind, Opened, Step, Term, Towards, reference::Reference};
+use crate::{
+    disk::{Disk, FileDisk, OpenMode},
+    error::ErrorKind,
+    name::{Category, EventType, StreamName, Tag},
+    path::PathPattern,
+    position::{Position, Revision},
+    query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
+};
+
+/// Every position that can be inserted counts as durable.
+const EVERYTHING: Position = Position(u64::MAX - 1);
+
+const STORE: Uuid = Uuid::from_u128(7);
+
+const STREAMS: [&str; 14] = [
+    "order-1",
+    "order-2",
+    "order-10",
+    "order-",
+    "orders-1",
+    "account-1",
+    "account-2-b",
+    "plain",
+    "-odd",
+    "$settings",
+    "$$order-1",
+    "$$$settings",
+    "$sys-1",
+    "ä-ö",
+];
+const TYPES: [&str; 6] = ["Placed", "Paid", "PaidTwice", "$>", "$metadata", "Shipped"];
+const TAGS: [&str; 9] = [
+    "vip",
+    "red",
+    "/accounts/1",
+    "/accounts/2",
+    "/accounts/1/owner",
+    "/files/src/a.rs",
+    "/files/src/b.rs",
+    "/files",
+    "x-y",
+];
+
+const PATTERNS: [&str; 7] =
+    ["/accounts/*", "/accounts/**", "/files/src/{file}", "/**", "/accounts/{n:int}", "/accounts/1", "/{a|b}"];
+
+/// An index with what it must answer.
+struct Both {
+    dir: TempDir,
+    index: Arc<Index>,
+    reference: Reference,
+    /// Where the newest events begin that no seal has taken.
+    sealed: u64,
+}
+
+impl Both {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (index, opened) = open(dir.path());
+        assert_eq!(opened, Opened::default());
+        Self { dir, index, reference: Reference::default(), sealed: 0 }
+    }
+
+    fn insert(&mut self, events: &[(usize, usize, Vec<usize>, Option<u8>)]) {
+        let from = self.reference.head();
+        for (stream, event_type, tags, correlation) in events {
+            let tags = tags.iter().map(|&tag| Tag::new(TAGS[tag]).expect("valid tag")).collect();
+            let correlation = correlation.map(|id| format!("c{}", id % 4));
+            self.reference.push(STREAMS[*stream], TYPES[*event_type], tags, correlation);
+        }
+        self.index.insert(self.reference.indexed(from..self.reference.head()));
+    }
+
+    fn seal(&mut self, back: u64) {
+        self.sealed = self.reference.head().saturating_sub(back).max(self.sealed);
+        self.index.seal(Position(self.sealed));
+    }
+
+    /// Closes the index and opens it again, as the engine does: what it lost is inserted again.
+    fn reopen(&mut self) -> Opened {
+        let (index, opened) = open(self.dir.path());
+        self.index = index;
+        self.sealed = opened.covered.0;
+        self.index.insert(self.reference.indexed(opened.covered.0..self.reference.head()));
+        opened
+    }
+
+    fn settle(&self) {
+        while self.index.maintain(EVERYTHING).expect("maintenance") != Step::Idle {}
+    }
+}
+
+fn open(dir: &Path) -> (Arc<Index>, Opened) {
+    Index::open(Arc::new(FileDisk::new(dir)), STORE).expect("open")
+}
+
+fn matches(index: &Index, query: &Query, range: Range<u64>, towards: Towards, chunk: usize) -> Vec<Position> {
+    let mut found = Vec::new();
+    let mut matches = index.matches(query, Position(range.start)..Position(range.end), towards);
+    while matches.next_chunk(chunk, &mut found).expect("matches") {}
+    found
+}
+
+fn all_terms() -> Vec<Term<'static>> {
+    let mut terms = vec![Term::Created, Term::Stream("never"), Term::Tag("order-1"), Term::Type("")];
+    terms.extend(STREAMS.map(Term::Stream));
+    terms.extend(["order", "orders", "account", "", "$$order", "$sys", "$$$settings", "ä"].map(Term::Category));
+    terms.extend(TYPES.map(Term::Type));
+    terms.extend(TAGS.map(Term::Tag));
+    terms.extend(["c0", "c1", "c2", "c3", "c9"].map(Term::Correlation));
+    terms
+}
+
+/// Every question about single terms.
+fn check_terms(both: &Both, to: u64) {
+    let (index, reference, to_position) = (&both.index, &both.reference, Position(to));
+    for term in all_terms() {
+        let expected = reference.positions(term, to);
+        let count = expected.len() as u64;
+        assert_eq!(index.count(term, to_position).expect("count"), count, "count of {term:?} to {to}");
+        for n in 0..count + 2 {
+            let nth = index.nth(term, n, to_position).expect("nth");
+            assert_eq!(nth, expected.get(n as usize).copied(), "nth {n} of {term:?} to {to}");
+        }
+        for at in [0, to / 3, to / 2, to, to + 5] {
+            let rank = expected.iter().filter(|position| position.0 < at).count() as u64;
+            assert_eq!(index.rank(term, Position(at), to_position).expect("rank"), rank, "rank of {at} in {term:?}");
+        }
+        for (from, limit) in [(0, usize::MAX), (0, 2), (1, 3), (count / 2, 100), (count, 1), (u64::MAX, 3)] {
+            let mut found = Vec::new();
+            index.postings_forward(term, from, limit, to_position, &mut found).expect("forward");
+            let wanted: Vec<_> = expected.iter().copied().skip(from.min(count) as usize).take(limit).collect();
+            assert_eq!(found, wanted, "forward {term:?} from {from} limit {limit}");
+            found.clear();
+            index.postings_backward(term, from, limit, to_position, &mut found).expect("backward");
+            let passed = count.saturating_sub(from.saturating_add(1)) as usize;
+            let wanted: Vec<_> = expected.iter().rev().copied().skip(passed).take(limit).collect();
+            assert_eq!(found, wanted, "backward {term:?} from {from} limit {limit}");
+        }
+    }
+    for stream in STREAMS {
+        let expected = reference.positions(Term::Stream(stream), to);
+        let last = expected.last().map(|&position| (Revision(expected.len() as u64 - 1), position));
+        assert_eq!(index.stream_last(stream, to_position).expect("last"), last, "last of {stream} to {to}");
+    }
+}
+
+/// Listings.
+fn check_listings(both: &Both, to: u64) {
+    for (prefix, after, limit) in
+        [("", None, 100), ("", None, 3), ("order", None, 100), ("order-1", Some("order-1"), 5), ("a", Some("b"), 5)]
+    {
+        for kind in Kind::ALL {
+            let all = both.reference.terms(kind, to);
+            let wanted: Vec<(String, u64)> = all
+                .into_iter()
+                .filter(|(text, _)| text.starts_with(prefix) && after.is_none_or(|after| text.as_str() > after))
+                .take(limit)
+                .collect();
+            let found = both.index.terms(kind, prefix, after, limit, Position(to)).expect("terms");
+            assert_eq!(found, wanted, "{kind:?} {prefix:?} after {after:?} to {to}");
+            if kind == Kind::Stream {
+                let streams = both.index.streams(prefix, after, limit, Position(to)).expect("streams");
+                let names: Vec<String> = streams.iter().map(|(name, ..)| name.to_string()).collect();
+                assert_eq!(names, wanted.into_iter().map(|(text, _)| text).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+/// A query, in both directions, in chunks, with its estimate.
+fn check_query(both: &Both, query: &Query, range: Range<u64>, chunk: usize) {
+    for towards in [Towards::Newer, Towards::Older] {
+        let expected = both.reference.matches(query, range.clone(), towards);
+        let found = matches(&both.index, query, range.clone(), towards, chunk);
+        assert_eq!(found, expected, "{query:?} in {range:?} {towards:?}");
+        if towards == Towards::Newer {
+            let first = both.index.first_match(query, Position(range.start), Position(range.end)).expect("first");
+            assert_eq!(first, expected.first().copied());
+            let estimate = both.index.estimate(query, Position(range.start)..Position(range.end)).expect("estimate");
+            assert!(estimate.matches_at_most >= expected.len() as u64, "{estimate:?} of {query:?}");
+        }
+    }
+}
+
+fn events(max: usize) -> impl Strategy<Value = Vec<(usize, usize, Vec<usize>, Option<u8>)>> {
+    let tags = prop::collection::vec(0..TAGS.len(), 0..4);
+    prop::collection::vec((0..STREAMS.len(), 0..TYPES.len(), tags, any::<Option<u8>>()), 0..max)
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Insert(Vec<(usize, usize, Vec<usize>, Option<u8>)>),
+    /// Seals all but this many of the newest events.
+    Seal(u64),
+    Maintain,
+    Settle,
+    Reopen,
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
+        6 => events(12).prop_map(Action::Insert),
+        5 => (0_u64..4).prop_map(Action::Seal),
+        4 => Just(Action::Maintain),
+        1 => Just(Action::Settle),
+        1 => Just(Action::Reopen),
+    ];
+    prop::collection::vec(action, 1..40)
+}
+
+fn stream_filter() -> impl Strategy<Value = StreamFilter> {
+    let name = prop::sample::select(&STREAMS[..]);
+    prop_oneof![
+        name.prop_map(|name| StreamFilter::Exact(StreamName::new(name).expect("valid"))),
+        prop::sample::select(&["order", "account", "$$order", "a-b", "ä", "nothing"][..])
+            .prop_map(|name| StreamFilter::Category(Category::new(name).expect("valid"))),
+        prop::sample::select(&["", "o", "order-", "order-1", "$$", "$$order-", "-", "z"][..])
+            .prop_map(|prefix| StreamFilter::Prefix(prefix.into())),
+        prop::sample::select(&["*", "order-*", "order-1*", "*-1", "o*-1*", "plain", "**", "$$order-*", "-*", ""][..])
+            .prop_map(|pattern| StreamFilter::Pattern(pattern.into())),
+    ]
+}
+
+fn type_filter() -> impl Strategy<Value = TypeFilter> {
+    prop_oneof![
+        prop::sample::select(&TYPES[..]).prop_map(|name| TypeFilter::Exact(EventType::new(name).expect("valid"))),
+        prop::sample::select(&["", "P", "Paid", "$", "Q"][..]).prop_map(|prefix| TypeFilter::Prefix(prefix.into())),
+    ]
+}
+
+fn tag_filter() -> impl Strategy<Value = TagFilter> {
+    prop_oneof![
+        2 => prop::sample::select(&TAGS[..]).prop_map(|name| TagFilter::Exact(Tag::new(name).expect("valid"))),
+        1 => prop::sample::select(&PATTERNS[..])
+            .prop_map(|pattern| TagFilter::Path(PathPattern::new(pattern).expect("valid"))),
+    ]
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let item = (
+        prop::collection::vec(stream_filter(), 0..3),
+        prop::collection::vec(type_filter(), 0..3),
+        prop::collection::vec(tag_filter(), 0..3),
+    )
+        .prop_map(|(streams, types, tags)| QueryItem { streams, types, tags });
+    prop::collection::vec(item, 0..4).prop_map(|items| Query { items })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_answer_equals_the_reference(
+        actions in actions(),
+        queries in prop::collection::vec((query(), any::<u16>(), any::<u16>(), 1_usize..20), 8),
+        cut in any::<u16>(),
+    ) {
+        let mut both = Both::new();
+        for action in actions {
+            match action {
+                Action::Insert(events) => both.insert(&events),
+                Action::Seal(back) => both.seal(back),
+                Action::Maintain => { both.index.maintain(EVERYTHING).expect("maintenance"); }
+                Action::Settle => both.settle(),
+                Action::Reopen => { both.reopen(); }
+            }
+        }
+        let head = both.reference.head();
+        for to in [head, u64::from(cut) % (head + 1)] {
+            check_terms(&both, to);
+            check_listings(&both, to);
+        }
+        for (query, from, to, chunk) in queries {
+            let to = u64::from(to) % (head + 1);
+            check_query(&both, &query, u64::from(from) % (to + 1)..to, chunk);
+            check_query(&both, &query, 0..head, chunk);
+        }
+        for mut audit in both.index.audits() {
+            let range = audit.range();
+            both.reference.indexed(range.start.0..range.end.0).for_each(|event| audit.event(&event));
+            audit.finish().expect("the run says what the log says");
+        }
+    }
+}
+
+/// Events by a formula: long lists, many streams, many tags; enough for skip tables, wide clauses and several shards.
+fn many(count: u64) -> Reference {
+    let mut reference = Reference::default();
+    let mut revisions = std::collections::HashMap::<String, u64>::new();
+    for n in 0..count {
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let stream = format!("order-{}", mixed % 900);
+        let tags = vec![
+            Tag::new(format!("/customers/{}/orders", mixed % 97)).expect("valid"),
+            Tag::new(if mixed % 500 == 0 { "rare" } else { "usual" }).expect("valid"),
+        ];
+        let revision = revisions.entry(stream.clone()).or_default();
+        reference.push_at(&stream, TYPES[(mixed % 6) as usize], tags, *revision, None);
+        *revision += 1;
+    }
+    reference
+}
+
+fn filled(reference: Reference, seal_every: u64, settle: bool) -> Both {
+    let mut both = Both { reference, ..Both::new() };
+    let head = both.reference.head();
+    for start in (0..head).step_by(seal_every as usize) {
+        let end = head.min(start + seal_every);
+        both.index.insert(both.reference.indexed(start..end));
+        if end - start == seal_every {
+            both.index.seal(Position(end));
+            both.sealed = end;
+        }
+        if settle {
+            both.settle();
+        }
+    }
+    both
+}
+
+#[test]
+fn long_lists_and_wide_clauses_equal_the_reference_in_memory_and_in_runs() {
+    let tag = |name: &str| TagFilter::Exact(Tag::new(name).expect("valid"));
+    let path = |pattern: &str| TagFilter::Path(PathPattern::new(pattern).expect("valid"));
+    let item = |streams: &[&str], types: &[&str], tags: Vec<TagFilter>| QueryItem {
+        streams: streams.iter().map(|&pattern| StreamFilter::Pattern(pattern.into())).collect(),
+        types: types.iter().map(|&name| TypeFilter::Prefix(name.into())).collect(),
+        tags,
+    };
+    let queries = [
+        Query::of(item(&[], &[], vec![tag("rare")])),
+        Query::of(item(&["order-*"], &["Paid"], vec![])),
+        Query::of(item(&["*-1*"], &[], vec![])),
+        Query::of(item(&["order-2*"], &["P"], vec![path("/customers/{n:int}/*"), tag("usual")])),
+        Query::of(item(&["order-1*7"], &[], vec![]))
+            .or(item(&[], &[], vec![path("/customers/{n:int}/**"), tag("rare")]))
+            .or(item(&["order-3"], &["Shipped"], vec![])),
+        Query::of(item(&[], &["Paid"], vec![path("/customers/7/orders")])),
+    ];
+    for (seal_every, settle) in [(100_000, false), (5_000, false), (700, true)] {
+        let both = filled(many(21_000), seal_every, settle);
+        for query in &queries {
+            for range in [0..21_000, 5_432..15_001, 20_990..21_000] {
+                check_query(&both, query, range, 1000);
+            }
+        }
+        for term in [Term::Category("order"), Term::Type("Paid"), Term::Tag("rare"), Term::Stream("order-77")] {
+            let expected = both.reference.positions(term, 20_500);
+            let count = both.index.count(term, Position(20_500)).expect("count");
+            assert_eq!(count, expected.len() as u64);
+            for n in (0..count).step_by(37) {
+                let nth = both.index.nth(term, n, Position(20_500)).expect("nth");
+                assert_eq!(nth, Some(expected[n as usize]));
+                let rank = both.index.rank(term, expected[n as usize], Position(20_500)).expect("rank");
+                assert_eq!(rank, n);
+            }
+        }
+        assert_eq!(both.index.terms(Kind::Stream, "", None, 10_000, Position(21_000)).expect("terms").len(), 900);
+    }
+}
+
+#[test]
+fn merging_keeps_the_number_of_runs_logarithmic_and_leaves_no_file_behind() {
+    let both = filled(many(8 * 8 * 10 + 30), 10, true);
+    let info = both.index.info();
+    assert_eq!((info.runs, info.pending, info.open_events), (1 + 3, 0, 0), "one of level 2, three of level 0");
+    let disk = FileDisk::new(both.dir.path());
+    assert_eq!(disk.list(Path::new("index")).expect("list").len(), info.runs + 1);
+}
+
+#[test]
+fn what_was_not_sealed_is_asked_for_again() {
+    let mut both = filled(many(1_050), 100, true);
+    let opened = both.reopen();
+    assert_eq!(opened, Opened { covered: Position(1_000), dropped: vec![] });
+    check_query(&both, &Query::all(), 0..1_050, 7);
+    assert_eq!(both.index.count(Term::Category("order"), Position(1_050)).expect("count"), 1_050);
+}
+
+#[test]
+fn runs_of_another_store_or_of_a_longer_log_are_thrown_away() {
+    let both = filled(many(1_000), 100, true);
+    let disk = || Arc::new(FileDisk::new(both.dir.path()));
+    let (_, opened) = Index::open_before(disk(), STORE, Position(950)).expect("open");
+    assert!(opened.covered <= Position(950) && opened.dropped.len() == 2, "{opened:?}");
+    let (_, opened) = Index::open(disk(), Uuid::from_u128(8)).expect("open");
+    assert_eq!(opened.covered, Position(0));
+    assert!(!opened.dropped.is_empty());
+}
+
+/// A reader that began before parts were sealed, written and merged goes on as if nothing had happened.
+#[test]
+fn a_search_outlives_the_parts_it_began_with() {
+    let mut both = filled(many(2_000), 5_000, false);
+    let query = Query::of(QueryItem::default().event_type(EventType::new("Paid").expect("valid")));
+    let mut matches = both.index.matches(&query, Position(0)..Position(2_000), Towards::Newer);
+    let mut found = Vec::new();
+    matches.next_chunk(10, &mut found).expect("matches");
+    both.seal(0);
+    both.settle();
+    both.insert(&[(0, 1, vec![], None)]);
+    while matches.next_chunk(10, &mut found).expect("matches") {}
+    assert_eq!(found, both.reference.matches(&query, 0..2_000, Towards::Newer));
+}
+
+/// Flips every byte of an index in turn. Each time it is either found at open, or met as an error, or does no harm.
+#[test]
+fn no_flipped_byte_gives_a_wrong_answer() {
+    let mut both = Both::new();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..3 {
+        let events = events(40).new_tree(&mut runner).expect("events").current();
+        both.insert(&events);
+        both.insert(&vec![(0, 0, vec![0], Some(1)); 45]);
+        both.seal(0);
+        both.settle();
+    }
+    let head = both.reference.head();
+    let disk = FileDisk::new(both.dir.path());
+    for name in disk.list(Path::new("index")).expect("list") {
+        let path = Path::new("index").join(&name);
+        let original = disk.open(&path, OpenMode::Read).expect("open").map().expect("map").to_vec();
+        for at in 0..original.len() {
+            let fresh = tempfile::tempdir().expect("temporary directory");
+            copy_index(&disk, fresh.path());
+            let file = FileDisk::new(fresh.path()).open(&path, OpenMode::Write).expect("open");
+            file.write_at(&[original[at] ^ 0x41], at as u64).expect("write");
+            let (index, opened) = open(fresh.path());
+            let covered = opened.covered.0;
+            assert!(covered == head || !opened.dropped.is_empty(), "{name} {at}: lost something without a word");
+            index.insert(both.reference.indexed(covered..head));
+            for term in all_terms() {
+                let expected = both.reference.positions(term, head);
+                let mut found = Vec::new();
+                match index.postings_forward(term, 0, usize::MAX, Position(head), &mut found) {
+                    Ok(()) => assert_eq!(found, expected, "{name} {at}: {term:?}"),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{name} {at}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
+    let both = filled(many(3_000), 1_000, true);
+    let disk = FileDisk::new(both.dir.path());
+    let name = "index/00000000000000001000-00000000000000002000.run";
+    let file = disk.open(Path::new(name), OpenMode::Write).expect("open");
+    let mut byte = [0];
+    file.read_at(&mut byte, 100).expect("read");
+    file.write_at(&[!byte[0]], 100).expect("write");
+    let (index, opened) = open(both.dir.path());
+    assert_eq!(opened.covered, Position(3_000), "the damage is in a page that opening does not touch");
+    let mut found = Vec::new();
+    let asked = index.postings_forward(Term::Category("order"), 0, usize::MAX, Position(3_000), &mut found);
+    assert_eq!(asked.expect_err("damage").kind(), ErrorKind::Corrupted);
+    assert_eq!(index.maintain().expect("maintenance"), Step::Dropped);
+    assert_eq!(index.maintain().expect("maintenance"), Step::Idle);
+    let (index, opened) = open(both.dir.path());
+    assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
+    index.insert(both.reference.indexed(1_000..3_000));
+    assert_eq!(index.count(Term::Category("order"), Position(3_000)).expect("count"), 3_000);
+}
+
+fn copy_index(from: &FileDisk, to: &Path) {
+    let to = FileDisk::new(to);
+    to.create_dir(Path::new("index")).expect("create");
+    for name in from.list(Path::new("index")).expect("list") {
+        let path = Path::new("index").join(name);
+        let bytes = from.open(&path, OpenMode::Read).expect("open").map().expect("map");
+        to.open(&path, OpenMode::CreateNew).expect("create").write_at(&bytes, 0).expect("write");
+    }
+}

@@ -1,0 +1,64 @@
+//! What are the files of the log called?
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    disk::Disk,
+    error::{Error, Result},
+    position::Position,
+};
+
+/// The directory of the log.
+pub(super) const DIRECTORY: &str = "log";
+/// A zero-filled file for the next segment.
+pub(super) const SPARE: &str = "log/spare";
+/// The spare while it is being filled.
+pub(super) const SPARE_TEMPORARY: &str = "log/spare.tmp";
+/// A segment made without a spare, until it has its header.
+pub(super) const SEGMENT_TEMPORARY: &str = "log/segment.tmp";
+/// The mark of a clean shutdown.
+pub(super) const CLEAN: &str = "log/clean";
+/// The mark while it is being written.
+pub(super) const CLEAN_TEMPORARY: &str = "log/clean.tmp";
+
+const SEGMENT_SUFFIX: &str = ".seg";
+const POSITION_DIGITS: usize = 20;
+
+/// The file of the segment that begins at `first`.
+pub(super) fn segment(first: Position) -> PathBuf {
+    format!("{DIRECTORY}/{:020}{SEGMENT_SUFFIX}", first.0).into()
+}
+
+/// The file that keeps the bytes cut off behind `head`.
+pub(super) fn cut(head: Position) -> PathBuf {
+    format!("{DIRECTORY}/{:020}.cut", head.0).into()
+}
+
+/// The first positions of the segments in the directory, in order.
+pub(super) fn segments(disk: &dyn Disk) -> Result<Vec<Position>> {
+    let names = disk
+        .list(Path::new(DIRECTORY))
+        .map_err(|source| Error::io(format!("cannot list the log, directory={DIRECTORY}"), source))?;
+    let mut firsts = Vec::new();
+    for name in &names {
+        let Some(digits) = name.strip_suffix(SEGMENT_SUFFIX) else { continue };
+        let well_formed = digits.len() == POSITION_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let first = digits.parse().ok().filter(|_| well_formed).ok_or_else(|| {
+            Error::invalid(format!(
+                "segment name is not a position of 20 digits, move the file away, file={DIRECTORY}/{name}"
+            ))
+        })?;
+        firsts.push(Position(first));
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+/// Removes what an interrupted operation may have left under a temporary name.
+pub(super) fn remove_leftover(disk: &dyn Disk, path: &Path) -> Result<()> {
+    let doing = |source| Error::io(format!("cannot remove a leftover file, file={}", path.display()), source);
+    if disk.exists(path).map_err(doing)? {
+        disk.remove(path).map_err(doing)?;
+    }
+    Ok(())
+}

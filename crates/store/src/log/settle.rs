@@ -1,0 +1,130 @@
+//! What must be changed on disk before a log that was not closed in order may be written to: the torn tail is kept aside and zeroed, an
+//! interrupted seal is completed, and what readers will see is made durable.
+//!
+//! Every step may be interrupted and is then done again by the next opening.
+
+use std::path::{Path, PathBuf};
+
+use super::{layout::index, names, opening::CutTail, recovery::Behind, segment::Segment, writer::Tally};
+use crate::{
+    disk::{BLOCK, Disk, DiskFile, OpenMode},
+    error::{Error, Result},
+};
+
+/// Bytes copied or zeroed at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What opening found undone.
+pub(super) enum Unsettled {
+    /// There is no segment yet.
+    Nothing,
+    /// The last segment is sealed, but perhaps by a length that is not durable.
+    Sealed {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The last segment has its footer, but not its length.
+    Footer {
+        /// Its file.
+        path: PathBuf,
+        /// Its length once it is sealed.
+        file_bytes: u64,
+    },
+    /// The last segment grows.
+    Growing {
+        /// What is behind its frames.
+        behind: Behind,
+    },
+}
+
+/// Brings the directory into the state its content says, durably.
+pub(super) fn settle(
+    disk: &dyn Disk,
+    unsettled: &Unsettled,
+    last: &Segment,
+    tally: &Tally,
+    opened_clean: bool,
+) -> Result<Option<CutTail>> {
+    let directory = Path::new(names::DIRECTORY);
+    for leftover in [names::SPARE_TEMPORARY, names::SEGMENT_TEMPORARY, names::CLEAN_TEMPORARY] {
+        names::remove_leftover(disk, Path::new(leftover))?;
+    }
+    let mut cut = None;
+    match unsettled {
+        // The mark was written after everything was durable.
+        Unsettled::Sealed { .. } | Unsettled::Growing { behind: Behind::Nothing } if opened_clean => return Ok(None),
+        Unsettled::Nothing => return Ok(None),
+        Unsettled::Sealed { path } => complete_seal(disk, path, None)?,
+        Unsettled::Footer { path, file_bytes } => complete_seal(disk, path, Some(*file_bytes))?,
+        Unsettled::Growing { behind } => {
+            let file = last.file().expect("a segment that was scanned has a file");
+            let doing = |source| Error::io(format!("cannot repair the log, file={}", last.path.display()), source);
+            let behind_end = match behind {
+                Behind::Nothing | Behind::Footer(_) => tally.data_end,
+                Behind::PartOfFooter { end } => *end,
+                Behind::Torn { end, .. } => {
+                    let bytes = end - tally.data_end;
+                    keep_aside(disk, &*file, tally, bytes)?;
+                    cut = Some(CutTail { segment: last.header.first, offset: tally.data_end, bytes });
+                    *end
+                }
+            };
+            zero(&*file, tally.data_end, behind_end).map_err(doing)?;
+            // A process may have died between writing and syncing: what was read here need not be durable yet.
+            file.sync().map_err(doing)?;
+        }
+    }
+    // Likewise the name of the last segment.
+    disk.sync_dir(directory)
+        .map_err(|source| Error::io(format!("cannot sync the log, directory={}", names::DIRECTORY), source))?;
+    Ok(cut)
+}
+
+/// The bytes of the block in which the frames of `last` end, up to there: the writer writes them again with what follows.
+pub(super) fn last_block(last: &Segment, data_end: u64) -> Result<Vec<u8>> {
+    let within = data_end % BLOCK as u64;
+    let mut bytes = vec![0; index(within)];
+    if let Some(file) = last.file() {
+        file.read_at(&mut bytes, data_end - within).map_err(|source| {
+            Error::io(format!("cannot read the log, file={} offset={data_end}", last.path.display()), source)
+        })?;
+    }
+    Ok(bytes)
+}
+
+fn complete_seal(disk: &dyn Disk, path: &Path, file_bytes: Option<u64>) -> Result<()> {
+    let doing = |source| Error::io(format!("cannot seal a segment, file={}", path.display()), source);
+    let file = disk.open(path, OpenMode::Write).map_err(doing)?;
+    if let Some(file_bytes) = file_bytes {
+        file.set_len(file_bytes).map_err(doing)?;
+    }
+    file.sync().map_err(doing)
+}
+
+/// Copies the torn tail to a file of its own: it was never answered as durable, unless the medium lied, and then it is evidence.
+fn keep_aside(disk: &dyn Disk, file: &dyn DiskFile, tally: &Tally, bytes: u64) -> Result<()> {
+    let path = names::cut(tally.next);
+    let doing = |source| Error::io(format!("cannot keep a torn tail aside, file={}", path.display()), source);
+    names::remove_leftover(disk, &path)?;
+    let aside = disk.open(&path, OpenMode::CreateNew).map_err(doing)?;
+    let mut copied = 0;
+    while copied < bytes {
+        let mut chunk = vec![0; index((bytes - copied).min(CHUNK_BYTES as u64))];
+        file.read_at(&mut chunk, tally.data_end + copied).map_err(doing)?;
+        aside.write_at(&chunk, copied).map_err(doing)?;
+        copied += chunk.len() as u64;
+    }
+    aside.sync().map_err(doing)?;
+    disk.sync_dir(Path::new(names::DIRECTORY)).map_err(doing)
+}
+
+fn zero(file: &dyn DiskFile, start: u64, end: u64) -> std::io::Result<()> {
+    let zeros = vec![0; index((end - start).min(CHUNK_BYTES as u64))];
+    let mut offset = start;
+    while offset < end {
+        let length = (end - offset).min(CHUNK_BYTES as u64);
+        file.write_at(&zeros[..index(length)], offset)?;
+        offset += length;
+    }
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The next segment's file, filled with zeros ahead of time: writing into blocks that were written before syncs two to three times
+//! faster than growing a file.
+
+use std::{path::Path, sync::PoisonError};
+
+use super::{Log, names};
+use crate::{
+    disk::{AlignedBuffer, BLOCK, OpenMode},
+    error::{Error, Result},
+};
+
+/// Zeros written at once: large enough to be cheap, small enough to let the log's own writes through between.
+const CHUNK_BYTES: usize = 1 << 20;
+
+impl Log {
+    /// Makes the spare file for the next segment if there is none. For the maintenance thread: takes as long as writing a segment.
+    ///
+    /// # Errors
+    /// As the file system says; then there is no spare, and segments begin in growing files, which is slower and as safe.
+    pub fn prepare_spare(&self) -> Result<()> {
+        let Ok(_making) = self.spare.try_lock().or_else(|busy| match busy {
+            std::sync::TryLockError::Poisoned(poisoned) => Ok(PoisonError::into_inner(poisoned)),
+            std::sync::TryLockError::WouldBlock => Err(()),
+        }) else {
+            return Ok(());
+        };
+        let (disk, spare, temporary) = (&*self.disk, Path::new(names::SPARE), Path::new(names::SPARE_TEMPORARY));
+        let doing = |source| Error::io(format!("cannot prepare a spare segment, file={}", names::SPARE), source);
+        if disk.exists(spare).map_err(doing)? {
+            return Ok(());
+        }
+        names::remove_leftover(disk, temporary)?;
+        let filled = self.fill(temporary).map_err(doing);
+        if filled.is_err() {
+            // Give the space back to the log, which may need it; the error to report is the first one.
+            let _ = disk.remove(temporary);
+        }
+        filled?;
+        disk.rename(temporary, spare).map_err(doing)?;
+        disk.sync_dir(Path::new(names::DIRECTORY)).map_err(doing)
+    }
+
+    fn fill(&self, path: &Path) -> std::io::Result<()> {
+        let file = self.disk.open(path, OpenMode::CreateNew)?;
+        let length = self.options.segment_bytes.next_multiple_of(BLOCK as u64);
+        let mut zeros = AlignedBuffer::with_capacity(CHUNK_BYTES);
+        zeros.extend_from_slice(&[0; BLOCK]);
+        zeros.pad_to(CHUNK_BYTES);
+        let mut offset = 0;
+        while offset < length {
+            let chunk = (length - offset).min(CHUNK_BYTES as u64);
+            zeros.truncate(super::layout::index(chunk));
+            file.write_durable(&zeros, offset)?;
+            offset += chunk;
+        }
+        file.sync()
+    }
+}

@@ -1,0 +1,1 @@
+//! Golden files are written below.

@@ -1,0 +1,359 @@
+//! The order of one machine: the queue's order, made durable by the log's own writes.
+//!
+//! There is no writer thread that proposals are handed to; whoever holds the core lock *leads*. A caller that waits for its
+//! ticket on an idle store leads on its own thread, which saves two hand-overs of some 10 µs each around a sync of 100 µs. Two writer
+//! threads lead for everybody else: while one syncs group n, the other decides and encodes group n + 1.
+//!
+//! Two locks, always taken in this order and hand over hand: `core` (rules, encoding), then `flush` (write, sync, publish). Taking `flush`
+//! before giving `core` back keeps groups in order; at most one group is being written and one encoded.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    Head, Order, Ticket, TicketSender,
+    facts::LogFacts,
+    prepare::Prepared,
+    queue::{self, Pending, Queue},
+    ticket::Drive,
+    upkeep::Upkeep,
+};
+use crate::{
+    append::Outcome,
+    clock::Clock,
+    commit::{Commit, Kernel, Verdict},
+    correlation::correlation_of,
+    error::{Error, ErrorKind, Result},
+    index::{Index, IndexedEvent, TagList},
+    limits,
+    log::{Group, Log, LogFlusher, LogWriter},
+    position::Position,
+};
+
+/// Threads that lead for appends nobody waits for: one may encode while the other syncs.
+const WRITER_THREADS: usize = 2;
+
+/// What the order works on.
+pub(crate) struct LocalParts {
+    pub(crate) log: Arc<Log>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) writer: LogWriter,
+    pub(crate) flusher: LogFlusher,
+    pub(crate) kernel: Kernel,
+    pub(crate) head: Head,
+    pub(crate) upkeep: Arc<Upkeep>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queue_timeout: Duration,
+    /// Whether writer and maintenance threads exist.
+    pub(crate) threads: bool,
+}
+
+/// The order of one machine.
+pub(crate) struct Local {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Queue,
+    core: Mutex<Core>,
+    flush: Mutex<LogFlusher>,
+    /// A group is being written: callers then rather wait than lead.
+    flushing: AtomicBool,
+    /// Set by the first failed write or panic; nothing is ordered after it.
+    poisoned: OnceLock<Error>,
+    log: Arc<Log>,
+    index: Arc<Index>,
+    head: Head,
+    upkeep: Arc<Upkeep>,
+    clock: Arc<dyn Clock>,
+    queue_timeout: Duration,
+    threads: bool,
+}
+
+struct Core {
+    kernel: Kernel,
+    writer: LogWriter,
+    inbox: VecDeque<Pending>,
+    answers: Vec<(TicketSender, Outcome)>,
+}
+
+/// Poisons the store if its holder panics: reads go on, appends are refused.
+struct PanicGuard<'a>(&'a Shared);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.poison(Error::new(
+                ErrorKind::Internal,
+                "the writer panicked, appends are refused until the store is opened again",
+            ));
+        }
+    }
+}
+
+impl Local {
+    /// Starts ordering.
+    #[allow(clippy::disallowed_methods)] // one of the two owners of threads
+    pub(crate) fn start(parts: LocalParts) -> Result<Self> {
+        let threads = parts.threads;
+        let shared = Arc::new(Shared {
+            queue: Queue::default(),
+            core: Mutex::new(Core {
+                kernel: parts.kernel,
+                writer: parts.writer,
+                inbox: VecDeque::new(),
+                answers: Vec::new(),
+            }),
+            flush: Mutex::new(parts.flusher),
+            flushing: AtomicBool::new(false),
+            poisoned: OnceLock::new(),
+            log: parts.log,
+            index: parts.index,
+            head: parts.head,
+            upkeep: parts.upkeep,
+            clock: parts.clock,
+            queue_timeout: parts.queue_timeout,
+            threads,
+        });
+        let local = Self { shared, threads: Mutex::default() };
+        for number in 0..if threads { WRITER_THREADS } else { 0 } {
+            let shared = Arc::clone(&local.shared);
+            let body = move || {
+                while shared.queue.wait_for_work() {
+                    shared.lead(shared.lock_core());
+                }
+            };
+            let thread = thread::Builder::new()
+                .name(format!("gesta-writer-{number}"))
+                .spawn(body)
+                .map_err(|error| Error::io("starting a writer thread", error))?;
+            local.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(local)
+    }
+
+    /// Orders what waits, stops, and marks the log as cleanly closed. Further proposals are refused. Idempotent.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.shared.queue.close();
+        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // A panic has poisoned the store already.
+            let _ = thread.join();
+        }
+        while !self.shared.queue.is_empty() {
+            self.shared.lead(self.shared.lock_core());
+        }
+        // Whoever still leads holds a lock until its group is answered.
+        let core = self.shared.lock_core();
+        let mut flush = self.shared.lock_flush();
+        drop(core);
+        self.shared.head.close();
+        match self.shared.poisoned.get() {
+            Some(error) => Err(error.clone()),
+            None => flush.close(),
+        }
+    }
+
+    /// Whether appends are refused since a write failed, and why.
+    pub(crate) fn poisoned(&self) -> Option<&Error> {
+        self.shared.poisoned.get()
+    }
+}
+
+impl Order for Local {
+    fn propose(&self, prepared: Prepared) -> Ticket {
+        let shared = &self.shared;
+        if let Some(error) = shared.poisoned.get() {
+            return Ticket::answered(Err(error.clone().into()));
+        }
+        let (sender, ticket) = Ticket::pair(Some(Arc::clone(shared) as Arc<dyn Drive>));
+        let deadline = shared.clock.elapsed().saturating_add(shared.queue_timeout);
+        match shared.queue.push(prepared, sender, deadline, shared.queue_timeout) {
+            Ok(()) => ticket,
+            Err(error) => Ticket::answered(Err(error.into())),
+        }
+    }
+
+    fn head(&self) -> &Head {
+        &self.shared.head
+    }
+}
+
+impl Drive for Shared {
+    fn drive(&self, done: &dyn Fn() -> bool) {
+        if !self.threads {
+            while !done() {
+                self.lead(self.lock_core());
+            }
+            return;
+        }
+        if self.flushing.load(Ordering::Acquire) {
+            return;
+        }
+        match self.core.try_lock() {
+            Ok(core) => self.lead(core),
+            Err(TryLockError::Poisoned(core)) => self.lead(core.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+}
+
+impl Shared {
+    fn lock_core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_flush(&self) -> MutexGuard<'_, LogFlusher> {
+        self.flush.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poison(&self, error: Error) {
+        // Only the first cause matters; it closes the store for appends.
+        let _ = self.poisoned.set(error.with_kind(ErrorKind::Closed));
+    }
+
+    /// Brings one group from the queue to its answers.
+    fn lead(&self, mut core: MutexGuard<'_, Core>) {
+        let guard = PanicGuard(self);
+        let backlog = self.await_index();
+        self.collect(&mut core, backlog.as_ref().err());
+        if core.answers.is_empty() {
+            return;
+        }
+        let mut flush = self.lock_flush();
+        // What arrived while the group before was being synced still goes with this one.
+        self.collect(&mut core, backlog.as_ref().err());
+        let group = core.writer.take_group();
+        let answers = std::mem::take(&mut core.answers);
+        self.flushing.store(true, Ordering::Release);
+        drop(core);
+        let outcome = self.flush(&mut flush, group);
+        self.flushing.store(false, Ordering::Release);
+        drop(flush);
+        drop(guard);
+        for (sender, answer) in answers {
+            sender.answer(match &outcome {
+                Ok(()) => answer,
+                // Rejections too: they may rest on a commit that did not become durable (I1).
+                Err(error) => Err(error.clone().into()),
+            });
+        }
+        if self.threads && !self.queue.is_empty() {
+            self.queue.nudge();
+        }
+    }
+
+    /// Makes a group durable, then readable.
+    fn flush(&self, flusher: &mut LogFlusher, group: Group) -> Result<()> {
+        if let Some(error) = self.poisoned.get() {
+            return Err(error.clone());
+        }
+        if group.is_empty() {
+            return Ok(());
+        }
+        let end = group.end();
+        match flusher.flush(group) {
+            Ok(flushed) => {
+                self.head.publish(end);
+                if !flushed.sealed.is_empty() {
+                    self.upkeep.ring();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.poison(error);
+                Err(self.poisoned.get().cloned().unwrap_or_else(queue::closed))
+            }
+        }
+    }
+
+    /// Decides and encodes what waits, until the group is full.
+    fn collect(&self, core: &mut Core, backlog: Option<&Error>) {
+        let room = limits::GROUP_BYTES.saturating_sub(usize::try_from(core.writer.group_bytes()).unwrap_or(usize::MAX));
+        if room == 0 {
+            return;
+        }
+        self.queue.take(room, &mut core.inbox);
+        while let Some(pending) = core.inbox.pop_front() {
+            let Pending { proposal, sender, deadline, .. } = pending;
+            let outcome = match backlog.cloned().or_else(|| self.refusal(deadline)) {
+                Some(error) => Err(error.into()),
+                None => self.decide(core, proposal),
+            };
+            core.answers.push((sender, outcome));
+        }
+    }
+
+    /// Why a proposal is not even looked at.
+    fn refusal(&self, deadline: Duration) -> Option<Error> {
+        if let Some(error) = self.poisoned.get() {
+            return Some(error.clone());
+        }
+        if self.clock.elapsed() > deadline {
+            let waited = self.queue_timeout.as_millis();
+            let message =
+                format!("append waited too long for its place and was not ordered, retry, waited_ms={waited}");
+            return Some(Error::new(ErrorKind::Unavailable, message));
+        }
+        None
+    }
+
+    /// Waits until the index parts that could be written have been, but for a bounded backlog: the memory of an import that is faster
+    /// than maintenance stays bounded. Parts of groups that are not durable yet cannot be written and do not count.
+    fn await_index(&self) -> Result<()> {
+        while self.index.pending(self.head.position()) > limits::INDEX_BACKLOG_MAX {
+            if self.threads {
+                self.upkeep.wait_for_step()?;
+            } else {
+                self.index.maintain(self.head.position())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&self, core: &mut Core, proposal: crate::commit::Proposal) -> Outcome {
+        let mut facts = LogFacts { log: &self.log, index: &self.index };
+        match core.kernel.decide(proposal, &mut facts)? {
+            Verdict::Commit(commit) => {
+                core.kernel.apply(&commit);
+                self.record(core, &commit);
+                Ok(commit.appended)
+            }
+            Verdict::AlreadyCommitted(appended) => Ok(appended),
+            Verdict::Rejected(rejection) => Err(rejection.into()),
+        }
+    }
+
+    /// Encodes a commit and makes it known to the index, so that the next proposal of the group sees it.
+    fn record(&self, core: &mut Core, commit: &Commit) {
+        if let Some(sealed_to) = core.writer.append(commit) {
+            self.index.seal(sealed_to);
+        }
+        index_commit(&self.index, commit);
+    }
+}
+
+/// Adds a commit's events to the index.
+fn index_commit(index: &Index, commit: &Commit) {
+    let correlations: Vec<_> = commit.events.iter().map(|event| correlation_of(&event.event.data.metadata)).collect();
+    let positions = (commit.first_position.0..).map(Position);
+    let events = positions.zip(commit.events.iter().zip(&correlations)).map(|(position, (committed, correlation))| {
+        let data = &committed.event.data;
+        IndexedEvent {
+            position,
+            revision: committed.revision,
+            stream: &committed.stream,
+            event_type: &data.event_type,
+            tags: TagList::Proposed(&data.tags),
+            correlation: correlation.as_deref(),
+        }
+    });
+    index.insert(events);
+}

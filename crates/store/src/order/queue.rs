@@ -1,0 +1,129 @@
+//! Proposals waiting for their place in the order. Bounded in number and bytes; whoever finds it full waits, but not for ever.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{TicketSender, prepare::Prepared};
+use crate::{
+    commit::Proposal,
+    error::{Error, ErrorKind, Result},
+    limits,
+};
+
+/// A proposal in the queue, with whom to answer.
+pub(super) struct Pending {
+    pub(super) proposal: Proposal,
+    pub(super) bytes: usize,
+    pub(super) sender: TicketSender,
+    /// Moment, on the store's clock of elapsed time, after which it is refused instead of ordered.
+    pub(super) deadline: Duration,
+}
+
+/// The queue. The place in it is the order.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Room was made, or the queue was closed.
+    room: Condvar,
+    /// Work was added, or the queue was closed.
+    work: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Pending>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl State {
+    fn has_room(&self, bytes: usize) -> bool {
+        // A proposal larger than the whole bound may still pass alone.
+        self.waiting.is_empty()
+            || (self.waiting.len() < limits::QUEUE_PROPOSALS_MAX && self.bytes + bytes <= limits::QUEUE_BYTES_MAX)
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a proposal at the end; waits up to `timeout` for room.
+    pub(super) fn push(
+        &self,
+        prepared: Prepared,
+        sender: TicketSender,
+        deadline: Duration,
+        timeout: Duration,
+    ) -> Result<()> {
+        let Prepared { proposal, bytes } = prepared;
+        let mut state = self.lock();
+        if !state.has_room(bytes) {
+            let full = |state: &mut State| !state.closed && !state.has_room(bytes);
+            state = self.room.wait_timeout_while(state, timeout, full).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.closed {
+            return Err(closed());
+        }
+        if !state.has_room(bytes) {
+            let (waiting, waited) = (state.waiting.len(), timeout.as_millis());
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("append queue is full, retry later, waiting={waiting} waited_ms={waited}"),
+            ));
+        }
+        state.bytes += bytes;
+        state.waiting.push_back(Pending { proposal, bytes, sender, deadline });
+        drop(state);
+        self.work.notify_one();
+        Ok(())
+    }
+
+    /// Moves proposals from the front to `taken`, as long as together they have no more than `bytes`; at least one, if `taken` may grow.
+    pub(super) fn take(&self, bytes: usize, taken: &mut VecDeque<Pending>) {
+        let mut state = self.lock();
+        let mut left = bytes;
+        while let Some(first) = state.waiting.front() {
+            if first.bytes > left && !(taken.is_empty() && left == bytes) {
+                break;
+            }
+            left = left.saturating_sub(first.bytes);
+            state.bytes -= first.bytes;
+            taken.extend(state.waiting.pop_front());
+        }
+        drop(state);
+        self.room.notify_all();
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Waits for work; `false` when the queue is closed and empty.
+    pub(super) fn wait_for_work(&self) -> bool {
+        let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
+        let state = self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        !state.waiting.is_empty()
+    }
+
+    /// Refuses further proposals; what waits is still ordered.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.room.notify_all();
+        self.work.notify_all();
+    }
+
+    /// Wakes a writer thread, if one sleeps.
+    pub(super) fn nudge(&self) {
+        self.work.notify_one();
+    }
+}
+
+pub(super) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "store is closed, open it again")
+}

@@ -1,0 +1,69 @@
+//! What a read delivers at once.
+
+use crate::{
+    event::{EventRef, Link, RecordedEvent},
+    log,
+    position::Position,
+};
+
+/// Events read together. Iterating decodes without allocating.
+#[derive(Debug, Default)]
+pub struct Batch {
+    events: log::Batch,
+    /// For each event how the read came to it; empty when all were read from their own streams.
+    links: Vec<Option<Box<Link>>>,
+}
+
+impl Batch {
+    pub(crate) fn plain(events: log::Batch) -> Self {
+        Self { events, links: Vec::new() }
+    }
+
+    pub(crate) fn linked(events: log::Batch, links: Vec<Option<Box<Link>>>) -> Self {
+        debug_assert_eq!(events.len(), links.len(), "one link slot for each event");
+        Self { events, links }
+    }
+
+    /// Events held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Views of the events.
+    pub fn iter(&self) -> impl Iterator<Item = EventRef<'_>> {
+        self.events.iter()
+    }
+
+    /// How the read came to the event at `index` of the batch, if not by its own stream.
+    #[must_use]
+    pub fn link(&self, index: usize) -> Option<&Link> {
+        self.links.get(index)?.as_deref()
+    }
+
+    /// The position of the last event.
+    #[must_use]
+    pub fn last_position(&self) -> Option<Position> {
+        self.events.last_position()
+    }
+
+    /// The event at `index` of the batch, owned; its payloads share the batch's memory.
+    #[must_use]
+    pub fn recorded(&self, index: usize) -> Option<RecordedEvent> {
+        let mut event = self.events.recorded(index)?;
+        event.link = self.links.get(index).cloned().flatten();
+        Some(event)
+    }
+
+    /// The events, owned; payloads share the batch's memory.
+    #[must_use]
+    pub fn to_recorded(&self) -> Vec<RecordedEvent> {
+        (0..self.len()).filter_map(|index| self.recorded(index)).collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! The events a query matches: scanned, or fetched through the index, whichever looks at less.
+
+use super::{
+    Access, Batch, Direction, Library, ReadOptions,
+    cursor::{Advance, Budget, Collector, begin, resolve_batch},
+    plan,
+};
+use crate::{
+    error::Result,
+    index::{Matches, Towards},
+    position::Position,
+    query::Query,
+};
+
+/// A place among the events a query matches.
+#[derive(Debug)]
+pub(crate) struct QueryCursor {
+    library: Library,
+    query: Query,
+    direction: Direction,
+    resolve_links: bool,
+    /// Going forward the next position to look at, going backward one more than it.
+    next: Position,
+    /// Positions found by the index, up to a head that was asked for.
+    found: Option<Found>,
+}
+
+#[derive(Debug)]
+struct Found {
+    matches: Matches,
+    to: Position,
+    positions: std::collections::VecDeque<Position>,
+    exhausted: bool,
+}
+
+impl QueryCursor {
+    pub(super) fn open(library: Library, query: &Query, options: &ReadOptions, to: Position) -> Result<Self> {
+        query.check()?;
+        let next = begin(&library, options, to)?;
+        Ok(Self {
+            library,
+            query: query.clone(),
+            direction: options.direction,
+            resolve_links: options.resolve_links,
+            next,
+            found: None,
+        })
+    }
+
+    pub(super) fn position(&self) -> Position {
+        self.next
+    }
+
+    pub(super) fn advance(&mut self, to: Position, budget: Budget) -> Result<Advance> {
+        if let Some(found) = self.found.take() {
+            return self.fetch(found, budget);
+        }
+        let range = match self.direction {
+            Direction::Forward => self.next..to,
+            Direction::Backward => Position::START..self.next,
+        };
+        if range.is_empty() {
+            return Ok(Advance::End);
+        }
+        match plan::access(&self.library, &self.query, range.clone())? {
+            Access::Scan => self.scan(to, budget),
+            Access::Index => {
+                let towards = match self.direction {
+                    Direction::Forward => Towards::Newer,
+                    Direction::Backward => Towards::Older,
+                };
+                let matches = self.library.index.matches(&self.query, range, towards);
+                self.fetch(Found { matches, to, positions: Default::default(), exhausted: false }, budget)
+            }
+        }
+    }
+
+    fn scan(&mut self, to: Position, budget: Budget) -> Result<Advance> {
+        let log = &self.library.log;
+        let mut batch = match self.direction {
+            Direction::Forward => log.read_forward(self.next, to, budget.events, budget.bytes)?,
+            Direction::Backward => log.read_backward(self.next, Position::START, budget.events, budget.bytes)?,
+        };
+        let looked_at = batch.len() as u64;
+        self.next = match self.direction {
+            Direction::Forward => Position(self.next.0 + looked_at),
+            Direction::Backward => Position(self.next.0 - looked_at),
+        };
+        batch.retain(|event| self.query.matches(event.stream, event.event_type, event.tags.iter()));
+        if batch.is_empty() {
+            return Ok(Advance::Nothing);
+        }
+        if self.resolve_links {
+            resolve_batch(&self.library, batch, to)
+        } else {
+            Ok(Advance::Events(Batch::plain(batch)))
+        }
+    }
+
+    fn fetch(&mut self, mut found: Found, budget: Budget) -> Result<Advance> {
+        if found.positions.is_empty() && !found.exhausted {
+            let mut positions = Vec::with_capacity(budget.events);
+            found.exhausted = !found.matches.next_chunk(budget.events, &mut positions)?;
+            found.positions.extend(positions);
+        }
+        let mut collector = Collector::new(&self.library, found.to, self.resolve_links);
+        while !collector.is_full(budget)
+            && let Some(position) = found.positions.pop_front()
+        {
+            collector.push(self.library.log.event(position)?, None)?;
+            self.next = match self.direction {
+                Direction::Forward => position.next(),
+                Direction::Backward => position,
+            };
+        }
+        let advance = collector.finish();
+        if found.exhausted && found.positions.is_empty() {
+            self.next = match self.direction {
+                Direction::Forward => found.to,
+                Direction::Backward => Position::START,
+            };
+        } else {
+            self.found = Some(found);
+        }
+        Ok(advance)
+    }
+}

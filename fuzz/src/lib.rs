@@ -1,0 +1,12 @@
+//! Fuzzing of everything that reads bytes the store did not just write: decoders, parsers, matchers.
+//!
+//! A target is a plain function from bytes to nothing that panics when a promise is broken. The same function is driven in
+//! two ways: by [`drive`], on any toolchain, blindly but reproducibly from a seed (the test command); and by libFuzzer, led by
+//! coverage, where there is a nightly toolchain (`cargo xtask nightly`). `fuzz/README.md` says how to add one.
+
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod drive;
+pub mod mutate;
+pub mod targets;

@@ -1,0 +1,60 @@
+//! The list of targets, in the order of the layers they test.
+
+pub mod names;
+pub mod path;
+pub mod path_pattern;
+pub mod stream_pattern;
+pub mod tags;
+
+/// Something that is fed bytes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name: of its module, of its libFuzzer program and of its folder in `corpus/`.
+    pub name: &'static str,
+    /// Feeds it; panics when a promise is broken.
+    pub run: fn(&[u8]),
+    /// Pieces that valid inputs are made of, for the blind driver.
+    pub tokens: &'static [&'static [u8]],
+}
+
+/// Every target.
+pub const ALL: &[Target] = &[
+    // Vocabulary: what enters from outside.
+    Target { name: "names", run: names::run, tokens: &[b"$$", b"$ce-", b"-", b"\xc2\x85", b"application/json"] },
+    Target { name: "path", run: path::run, tokens: &[b"/", b"~0", b"~1", b"~"] },
+    Target { name: "path_pattern", run: path_pattern::run, tokens: path_pattern::TOKENS },
+    Target { name: "stream_pattern", run: stream_pattern::run, tokens: &[b"*", b"**", b"\n", b"a", b"ab"] },
+    // Log: frames, entries, segments, recovery's marks.
+    Target { name: "tags", run: tags::run, tokens: &[b"\x00\x00", b"\x01\x00a", b"\xff\xff", b"\xc3\xa9"] },
+    // Index: runs, dictionaries, postings, manifest.
+    // Files beside the log: `store.toml`, stream metadata documents.
+    // Program: NDJSON import.
+];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::ALL;
+
+    #[test]
+    fn every_target_has_a_corpus_and_a_libfuzzer_program() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("manifest");
+        for target in ALL {
+            let name = target.name;
+            assert!(!crate::corpus::of(name).expect("corpus").is_empty(), "{name} has no corpus");
+            assert!(root.join(format!("fuzz_targets/{name}.rs")).exists(), "fuzz_targets/{name}.rs is missing");
+            assert!(manifest.contains(&format!("[[bin]]\nname = \"{name}\"\n")), "Cargo.toml does not list {name}");
+        }
+    }
+
+    #[test]
+    fn every_input_of_the_corpus_keeps_the_promises() {
+        for target in ALL {
+            for input in crate::corpus::of(target.name).expect("corpus") {
+                (target.run)(&input);
+            }
+        }
+    }
+}

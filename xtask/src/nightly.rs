@@ -1,0 +1,48 @@
+//! What takes hours, and what needs more of the network than the registry.
+
+use std::error::Error;
+
+use xshell::{Shell, cmd};
+
+use crate::{
+    fuzzing, gate,
+    steps::{Ending, Step},
+    tools,
+};
+
+/// The steps of `cargo xtask nightly`.
+pub(crate) const STEPS: &[Step] = &[
+    Step { name: "advisories", what: "known vulnerabilities of dependencies (RustSec)", run: advisories },
+    Step { name: "kills", what: "a real process killed with `kill -9` under load, 200 times", run: kills },
+    Step { name: "simulation", what: "10 000 seeds of sim/", run: |shell| gate::simulate(shell, 10_000) },
+    Step { name: "fuzzing", what: "every decoder, ten minutes each", run: fuzzing::long },
+    Step { name: "mutants", what: "mutation testing of commit/", run: mutants },
+];
+
+type Outcome = Result<Ending, Box<dyn Error>>;
+
+fn advisories(shell: &Shell) -> Outcome {
+    let deny = tools::DENY.path(shell)?;
+    if cmd!(shell, "{deny} fetch db").run().is_err() {
+        return Ok(Ending::Skipped("the advisory database cannot be reached from here".to_owned()));
+    }
+    cmd!(shell, "{deny} --locked --workspace check --disable-fetch advisories").run()?;
+    Ok(Ending::Passed)
+}
+
+/// The test that starts itself as a process and kills it; how often, it reads from the environment.
+fn kills(shell: &Shell) -> Outcome {
+    if !shell.path_exists("crates/store/tests/kill.rs") {
+        return Ok(Ending::Skipped("there is no crates/store/tests/kill.rs".to_owned()));
+    }
+    cmd!(shell, "cargo test --locked --release --package gesta-store --test kill").env("GESTA_KILLS", "200").run()?;
+    Ok(Ending::Passed)
+}
+
+fn mutants(shell: &Shell) -> Outcome {
+    let mutants = tools::MUTANTS.path(shell)?;
+    cmd!(shell, "{mutants} mutants --package gesta-store --all-features --file crates/store/src/commit/**")
+        .args(["--output", "target"])
+        .run()?;
+    Ok(Ending::Passed)
+}
