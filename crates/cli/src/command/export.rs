@@ -1,0 +1,108 @@
+//! `gesta export`: events as NDJSON, so that an import makes the same facts again.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use gesta::{EventStore, ReadOptions, Source};
+
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    interrupt::Interrupt,
+    ndjson::write_event,
+    progress::Progress,
+    query_args::{FilterArgs, moment},
+    shell::{Shell, counted},
+    target::Target,
+};
+
+/// Arguments of `gesta export`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  gesta export > facts.ndjson
+  gesta export facts.ndjson                         to a file, which appears when it is whole
+  gesta export --category order --at 2026-01-31     the orders as of a date
+  gesta export | gesta --dir ./copy import ndjson -")]
+pub(crate) struct ExportArgs {
+    /// The file to write; `-` is standard output
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    filters: FilterArgs,
+    /// As of a moment in the past: a time, or a position as `@118`
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    at: Option<String>,
+}
+
+/// Writes the events.
+pub(crate) fn run(args: &ExportArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let source = args.filters.source(None)?;
+    let as_of = args.at.as_deref().map(moment).transpose()?;
+    let options = ReadOptions { as_of, ..ReadOptions::default() };
+    let store = target.open()?;
+    let interrupt = Interrupt::listen()?;
+    let total = matches!(source, Source::All).then(|| store.head().position().0);
+    let progress = Progress::new(shell, "exported", "events", total);
+    if args.file == Path::new("-") {
+        copy(&store, source, options, &progress, &interrupt, shell.out(), Failure::output)?;
+        return Ok(Exit::Ok);
+    }
+    let events = to_file(&args.file, |file| {
+        let doing = format!("writing {}", args.file.display());
+        copy(&store, source, options, &progress, &interrupt, file, |error| Failure::io(&doing, error))
+    })?;
+    drop(progress);
+    shell.say(format_args!("{} in {}", counted(events, "event"), args.file.display()));
+    Ok(Exit::Ok)
+}
+
+/// Writes a file under another name, and gives it its own when it is whole and on disk.
+fn to_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>) -> Outcome<u64> {
+    let mut partial = file.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let failed = |error: &std::io::Error| Failure::io(format_args!("writing {}", partial.display()), error);
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial).map_err(|error| failed(&error))?);
+    let written = write(&mut out).and_then(|events| {
+        let file = out.into_inner().map_err(|error| failed(error.error()))?;
+        file.sync_all().map_err(|error| failed(&error))?;
+        Ok(events)
+    });
+    match written {
+        Ok(events) => fs::rename(&partial, file).map_err(|error| failed(&error)).map(|()| events),
+        Err(failure) => {
+            let _ = fs::remove_file(&partial); // the first failure is the one worth telling
+            Err(failure)
+        }
+    }
+}
+
+fn copy(
+    store: &EventStore,
+    source: Source,
+    options: ReadOptions,
+    progress: &Progress,
+    interrupt: &Interrupt,
+    out: &mut impl Write,
+    failed: impl Fn(&std::io::Error) -> Failure,
+) -> Outcome<u64> {
+    let mut read = store.read(source, options)?;
+    let mut lines = Vec::new();
+    let mut events = 0;
+    while let Some(batch) = read.next_batch()? {
+        if interrupt.is_requested() {
+            return Err(Failure::new(Exit::Interrupted, format!("interrupted, events={events}")));
+        }
+        lines.clear();
+        for event in batch.iter() {
+            write_event(event.into(), &mut lines);
+        }
+        out.write_all(&lines).map_err(|error| failed(&error))?;
+        events += batch.len() as u64;
+        progress.advance(batch.len() as u64);
+    }
+    Ok(events)
+}

@@ -1,0 +1,293 @@
+//! `gesta import ndjson`: events from a file or a pipe.
+//!
+//! A bad line stops the import: everything before it is recorded, nothing after it, and the exit code says so. With `--continue`
+//! bad lines are told and counted instead.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use clap::Args;
+use gesta::{Append, AppendError, EventStore, ExpectedRevision, limits, name::system};
+use serde_json::json;
+
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    interrupt::Interrupt,
+    ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
+    pipeline::Pipeline,
+    progress::Progress,
+    shell::{Format, Shell, counted, printable},
+    table::cut,
+    target::Target,
+    time,
+};
+
+mod times;
+
+use times::Times;
+
+/// Arguments of `gesta import ndjson`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  gesta import ndjson facts.ndjson
+  gesta --dir ./old export | gesta --dir ./copy import ndjson -
+  gesta import ndjson facts.ndjson --dry-run            only checks the lines
+  gesta import ndjson facts.ndjson --from-line 4711     goes on where an import stopped
+The format is described in docs/formats/ndjson.md. Exit code 8: stopped at a bad line, or skipped some.")]
+pub(crate) struct ImportNdjsonArgs {
+    /// The file; `-` is standard input
+    file: PathBuf,
+    /// Skip bad lines instead of stopping at the first
+    #[arg(long = "continue")]
+    keep_going: bool,
+    /// Most events in one commit
+    #[arg(long, value_name = "EVENTS", default_value_t = 1000, value_parser = parse_batch)]
+    batch: usize,
+    /// Begin at this line
+    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    from_line: u64,
+    /// Check the lines, record nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Bytes of events after which a commit is closed: a quarter of what it may hold, so that what surrounds them fits as well.
+const BATCH_BYTES: usize = limits::COMMIT_BYTES_MAX / 4;
+/// Characters shown of a bad line.
+const EXCERPT_CHARS: usize = 60;
+
+fn parse_batch(text: &str) -> Result<usize, String> {
+    // Every event may be of a stream of its own.
+    let max = limits::STREAMS_PER_COMMIT_MAX;
+    text.parse().ok().filter(|batch| (1..=max).contains(batch)).ok_or_else(|| format!("write a number from 1 to {max}"))
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+struct Counts {
+    events: u64,
+    recorded_before: u64,
+    commits: u64,
+    bad_lines: u64,
+    refused: u64,
+}
+
+/// Imports the lines.
+pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let (input, bytes) = open(&args.file)?;
+    let store = if args.dry_run { None } else { Some(target.open_or_create()?) };
+    let interrupt = Interrupt::listen()?;
+    let begun = Instant::now();
+    let mut import = Import {
+        args,
+        shell,
+        progress: Progress::new(shell, "read", "bytes", bytes),
+        pipeline: store.as_ref().map(Pipeline::new),
+        times: Times::after(store.as_ref().map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at)),
+        group: Group::default(),
+        counts: Counts::default(),
+    };
+    let outcome = import.lines(Lines::new(input), &interrupt);
+    let finished = import.finish();
+    let counts = import.counts;
+    outcome.and(finished).map_err(|failure| match counts.events {
+        0 => failure,
+        events => failure.after(format_args!("{} recorded before it", counted(events, "event"))),
+    })?;
+    print(&counts, args.dry_run, begun, shell)?;
+    Ok(if counts.bad_lines + counts.refused == 0 { Exit::Ok } else { Exit::Partial })
+}
+
+fn open(file: &Path) -> Outcome<(Box<dyn BufRead>, Option<u64>)> {
+    if file == Path::new("-") {
+        return Ok((Box::new(BufReader::with_capacity(1 << 20, io::stdin())), None));
+    }
+    let failed = |error: io::Error| Failure::io(format_args!("reading {}", file.display()), &error);
+    let opened = File::open(file).map_err(failed)?;
+    let metadata = opened.metadata().map_err(failed)?;
+    let bytes = metadata.is_file().then(|| metadata.len());
+    Ok((Box::new(BufReader::with_capacity(1 << 20, opened)), bytes))
+}
+
+/// Lines that will be one commit.
+#[derive(Debug, Default)]
+struct Group {
+    events: Vec<ImportedEvent>,
+    bytes: usize,
+    first_line: u64,
+    last_line: u64,
+}
+
+struct Import<'a> {
+    args: &'a ImportNdjsonArgs,
+    shell: &'a Shell,
+    progress: Progress,
+    pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
+    times: Times,
+    group: Group,
+    counts: Counts,
+}
+
+impl Import<'_> {
+    fn lines(&mut self, mut lines: Lines<impl BufRead>, interrupt: &Interrupt) -> Outcome<()> {
+        let failed = |error: io::Error| Failure::io("reading the input", &error);
+        loop {
+            if interrupt.is_requested() {
+                let next = lines.number() + 1;
+                return Err(Failure::new(Exit::Interrupted, format!("interrupted, go on with --from-line {next}")));
+            }
+            let number = lines.number() + 1;
+            let parsed = match lines.next_line().map_err(failed)? {
+                None => return Ok(()),
+                Some(_) if number < self.args.from_line => continue,
+                Some(Line::Whole(line) | Line::Unended(line)) if line.trim_ascii().is_empty() => continue,
+                Some(Line::TooLong(length)) => {
+                    Err(format!("line is too long, bytes={length} bytes_max={LINE_BYTES_MAX}"))
+                }
+                Some(Line::Whole(line)) => parse(line, None).map_err(|what| with_excerpt(&what, line)),
+                Some(Line::Unended(line)) => parse(line, None)
+                    .map_err(|what| with_excerpt(&format!("{what} (the input ends in the middle of this line)"), line)),
+            };
+            match parsed {
+                Ok(event) => self.add(event, number)?,
+                Err(what) => self.bad_line(number, &what)?,
+            }
+            if number.is_multiple_of(1024) {
+                self.progress.at(lines.bytes());
+            }
+        }
+    }
+
+    fn bad_line(&mut self, number: u64, what: &str) -> Outcome<()> {
+        if !self.args.keep_going {
+            return Err(Failure::new(Exit::Partial, format!("line {number}: {what}")).with_remedy(format!(
+                "correct the line and go on with --from-line {number}, or skip bad lines with --continue"
+            )));
+        }
+        self.counts.bad_lines += 1;
+        self.progress.above(|| self.shell.warn(format_args!("line {number}: {what}")));
+        Ok(())
+    }
+
+    fn add(&mut self, mut event: ImportedEvent, number: u64) -> Outcome<()> {
+        let ends_stream = &*event.event.event_type == system::STREAM_DELETED;
+        let bytes = event.event.data.len() + event.event.metadata.len();
+        let group = &self.group;
+        let fits = group.events.len() < self.args.batch
+            && group.bytes + bytes <= BATCH_BYTES
+            && group.events.first().is_none_or(|first| first.recorded_at == event.recorded_at);
+        if !fits || ends_stream {
+            self.send()?;
+        }
+        self.times.note(&mut event, time::now_timestamp());
+        if self.group.events.is_empty() {
+            self.group.first_line = number;
+        }
+        self.group.last_line = number;
+        self.group.bytes += bytes;
+        self.group.events.push(event);
+        if ends_stream { self.send() } else { Ok(()) }
+    }
+
+    /// Sends the group as a commit.
+    fn send(&mut self) -> Outcome<()> {
+        let group = std::mem::take(&mut self.group);
+        let Some(recorded_at) = group.events.first().map(|first| first.recorded_at) else {
+            return Ok(());
+        };
+        let events = group.events.len() as u64;
+        let Some(pipeline) = &mut self.pipeline else {
+            self.counts.events += events;
+            self.counts.commits += 1;
+            return Ok(());
+        };
+        let mut append = group.events.into_iter().fold(Append::new(), add_to);
+        if let Some(time) = recorded_at {
+            append = append.recorded_at(time);
+        }
+        let note = (group.first_line, group.last_line, events);
+        let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
+        // Names and tags come on top of the payloads.
+        let bytes = group.bytes + 512 * usize::try_from(events).unwrap_or(usize::MAX);
+        pipeline.send(append, note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress))
+    }
+
+    /// Sends what is left, and waits for every answer.
+    fn finish(&mut self) -> Outcome<()> {
+        self.send()?;
+        let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
+        match &mut self.pipeline {
+            None => Ok(()),
+            Some(pipeline) => pipeline.finish(|note, outcome| answered(note, outcome, counts, args, shell, progress)),
+        }
+    }
+}
+
+fn add_to(append: Append, ImportedEvent { stream, event, .. }: ImportedEvent) -> Append {
+    if &*event.event_type == system::STREAM_DELETED {
+        // Only the store itself may write this type; it is what ending a stream leaves behind.
+        return append.tombstone(stream, ExpectedRevision::Any);
+    }
+    append.stream(stream, ExpectedRevision::Any, [event])
+}
+
+fn answered(
+    (first, last, events): (u64, u64, u64),
+    outcome: gesta::Outcome,
+    counts: &mut Counts,
+    args: &ImportNdjsonArgs,
+    shell: &Shell,
+    progress: &Progress,
+) -> Outcome<()> {
+    let lines = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };
+    match outcome {
+        Ok(appended) => {
+            counts.commits += 1;
+            if appended.idempotent {
+                counts.recorded_before += events;
+            } else {
+                counts.events += events;
+            }
+            Ok(())
+        }
+        Err(AppendError::Rejected(rejection)) if args.keep_going => {
+            counts.refused += events;
+            progress.above(|| shell.warn(format_args!("{lines}: refused: {rejection}")));
+            Ok(())
+        }
+        Err(error) => Err(Failure::from(error).at(lines)),
+    }
+}
+
+fn with_excerpt(what: &str, line: &[u8]) -> String {
+    let start = &line[..line.len().min(4 * EXCERPT_CHARS)];
+    let excerpt = cut(&printable(&String::from_utf8_lossy(start)), EXCERPT_CHARS);
+    format!("{what}, line begins: {excerpt}")
+}
+
+fn print(counts: &Counts, dry_run: bool, begun: Instant, shell: &mut Shell) -> Outcome<()> {
+    let Counts { events, recorded_before, commits, bad_lines, refused } = counts;
+    match shell.format() {
+        Format::Ndjson => shell.json(&json!({
+            "events": events, "recordedBefore": recorded_before, "commits": commits, "badLines": bad_lines,
+            "refused": refused, "dryRun": dry_run,
+        })),
+        Format::Table | Format::Plain => {
+            let verb = if dry_run { "would record" } else { "recorded" };
+            let spent = time::short(begun.elapsed());
+            let mut line = format!("{verb} {} in {}, {spent}", counted(*events, "event"), counted(*commits, "commit"));
+            for (count, what) in
+                [(recorded_before, "recorded before"), (bad_lines, "on bad lines, skipped"), (refused, "refused")]
+            {
+                if *count > 0 {
+                    line.push_str(&format!("; {} {what}", counted(*count, "event")));
+                }
+            }
+            shell.line(line)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The commands, one file each.
+
+pub(crate) mod append;
+pub(crate) mod bench;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod follow;
+pub(crate) mod import;
+pub(crate) mod import_git;
+pub(crate) mod import_ndjson;
+pub(crate) mod info;
+pub(crate) mod read;
+pub(crate) mod streams;
+pub(crate) mod verify;
+
+use crate::{
+    args::Command,
+    exit::{Exit, Outcome},
+    shell::Shell,
+    target::Target,
+};
+
+/// Does what the command line asked for.
+pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    match command {
+        Command::Demo(args) => demo::run(&args, target, shell),
+        Command::Import(args) => import::run(&args, target, shell),
+        Command::Export(args) => export::run(&args, target, shell),
+        Command::Append(args) => append::run(&args, target, shell),
+        Command::Read(args) => read::run(&args, target, shell),
+        Command::Follow(args) => follow::run(&args, target, shell),
+        Command::Streams(args) => streams::run(&args, target, shell),
+        Command::Info(args) => info::run(&args, target, shell),
+        Command::Explain(args) => explain::run(&args, target, shell),
+        Command::Verify(args) => verify::run(&args, target, shell),
+        Command::Bench(args) => bench::run(&args, target, shell),
+        Command::Completions(args) => completions::run(&args, shell),
+    }
+}
