@@ -133,17 +133,15 @@ fn reindex(log: &Log, index: &Index, from: Position, head: Position) -> Result<u
         // Parts of the index end where segments end, however it is rebuilt.
         let end = segments.peek().map_or(head, |segment| segment.end);
         let batch = log.read_forward(next, end, limits::BATCH_EVENTS, limits::BATCH_BYTES)?;
-        for event in batch.iter() {
-            let correlation = correlation_of(event.metadata);
-            index.insert(std::iter::once(IndexedEvent {
-                position: event.position,
-                revision: event.revision,
-                stream: event.stream,
-                event_type: event.event_type,
-                tags: TagList::Encoded(event.tags),
-                correlation: correlation.as_deref(),
-            }));
-        }
+        let correlations: Vec<_> = batch.iter().map(|event| correlation_of(event.metadata)).collect();
+        index.insert(batch.iter().zip(&correlations).map(|(event, correlation)| IndexedEvent {
+            position: event.position,
+            revision: event.revision,
+            stream: event.stream,
+            event_type: event.event_type,
+            tags: TagList::Encoded(event.tags),
+            correlation: correlation.as_deref(),
+        }));
         next = Position(next.0 + batch.len() as u64);
         if segments.next_if(|segment| segment.end == next).is_some() {
             index.seal(next);

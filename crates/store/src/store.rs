@@ -146,6 +146,15 @@ impl EventStore {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Opens the store on any disk: tests and simulation.
+    ///
+    /// # Errors
+    /// As [`EventStore::open_with`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_on(_disk: Arc<dyn crate::disk::Disk>, _options: Options) -> Result<Self> {
+        Err(Error::new(ErrorKind::Internal, "not written yet"))
+    }
+
     /// Appends events to one stream.
     pub fn append(
         &self,

@@ -11,12 +11,13 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    Action, Appended, Commit, CommittedEvent, NextRevision, Proposal, ProposedEvent, Rejection, StreamState,
+    Action, Appended, Commit, CommittedEvent, NextRevision, Proposal, ProposedEvent, Rejection, StreamState, Target,
     expectation::Standing, identity, metadata,
 };
 use crate::{
     event::{EventData, encode_tags},
     leaf::{self, Hash, LeafHeader, Salt},
+    limits,
     name::{EventType, StreamName, system},
     position::{Position, Revision, Timestamp},
 };
@@ -45,12 +46,16 @@ pub(super) fn stamp(
 ) -> Result<Commit, Rejection> {
     let mut draft = Draft::new(start, &proposal, standings, metadata_streams);
     let Proposal { id, targets, events, .. } = proposal;
+    let asked_for = events.len();
     for event in events {
         draft.revive(id, &event)?;
         draft.push(event.target, event)?;
     }
-    for (target, action) in targets.iter().map(|target| &target.action).enumerate() {
+    for (target, Target { action, .. }) in targets.iter().enumerate() {
         draft.act(target, action)?;
+    }
+    if draft.events.len() > asked_for {
+        draft.check_size()?;
     }
     let next_revisions = targets.iter().zip(&draft.tails).map(|(target, tail)| tail.stands(&target.stream)).collect();
     let last_position = draft.next_position().0.checked_sub(1).map(Position);
@@ -182,6 +187,16 @@ impl Draft {
         }
     }
 
+    /// Whoever ordered the proposal saw to it that its own events fit. Those the rules add may be up to 64 KiB a stream.
+    fn check_size(&self) -> Result<(), Rejection> {
+        let events = self.events.len();
+        let bytes = self.events.iter().map(encoded_bytes_max).sum();
+        if events > limits::EVENTS_PER_COMMIT_MAX || bytes > limits::COMMIT_BYTES_MAX {
+            return Err(Rejection::CommitTooLarge { events, bytes });
+        }
+        Ok(())
+    }
+
     fn rewritten(&self, rewrite: &Rewrite, truncate_before: u64) -> Bytes {
         let newest = self.tails[rewrite.tail].newest.map(|index| &self.events[index].event.data.data);
         metadata::with_truncate_before(newest.unwrap_or(&rewrite.document), truncate_before)
@@ -226,6 +241,14 @@ impl Draft {
         tail.newest = Some(index);
         Ok(())
     }
+}
+
+/// No event takes more in a frame: the fixed part of an entry, the hash before it and padding are below 128 bytes (`docs/formats/log.md`).
+fn encoded_bytes_max(committed: &CommittedEvent) -> usize {
+    let EventData { event_type, content_type, data, metadata, tags, .. } = &committed.event.data;
+    let names = committed.stream.len() + event_type.len() + content_type.as_str().len();
+    let tags: usize = tags.iter().map(|tag| 2 + tag.len()).sum();
+    128 + names + tags + data.len() + metadata.len()
 }
 
 fn metadata_event(target: usize, id: Uuid, document: Bytes, salt: Salt) -> ProposedEvent {

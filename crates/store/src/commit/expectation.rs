@@ -90,15 +90,16 @@ pub(super) fn judge<F: Facts>(
 }
 
 fn check(target: &Target, state: &StreamState, ended: bool) -> Finding {
-    match target.expected {
-        // Nothing can be read of a stream that ended, and an ended stream breaks no promise of `Any`.
-        ExpectedRevision::Any | ExpectedRevision::NoStream if ended => Finding::Holds,
-        ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) if ended => {
-            Finding::Unmet(stream_deleted(&target.stream))
-        }
-        expected if state.meets(expected) => Finding::Holds,
-        _ => Finding::Unmet(wrong_revision(target, state)),
+    if ended {
+        return match target.expected {
+            // Nothing can be read of a stream that ended.
+            ExpectedRevision::Any | ExpectedRevision::NoStream => Finding::Holds,
+            ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) => {
+                Finding::Unmet(stream_deleted(&target.stream))
+            }
+        };
     }
+    if state.meets(target.expected) { Finding::Holds } else { Finding::Unmet(wrong_revision(target, state)) }
 }
 
 fn append<F: Facts>(
@@ -115,10 +116,7 @@ fn append<F: Facts>(
         }
         ExpectedRevision::StreamExists => return Ok(Finding::Refused(wrong_revision(target, state))),
         ExpectedRevision::NoStream | ExpectedRevision::Exact(_) => {
-            let from = match target.expected {
-                ExpectedRevision::Exact(revision) => revision.next(),
-                ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => Revision::START,
-            };
+            let from = first_revision(target.expected);
             // Where it was expected to be: written, even if the ids were used before.
             if from == state.next() {
                 return Ok(Finding::Fresh);
@@ -136,6 +134,15 @@ fn append<F: Facts>(
         retry::Retried::No if state.meets(target.expected) => Finding::Fresh,
         retry::Retried::No => Finding::Refused(wrong_revision(target, state)),
     })
+}
+
+/// The revision an append with this expectation begins at, if that holds.
+fn first_revision(expected: ExpectedRevision) -> Revision {
+    match expected {
+        // A client may name any number; one past the largest is as unreachable as the largest.
+        ExpectedRevision::Exact(revision) => Revision(revision.0.saturating_add(1)),
+        ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => Revision::START,
+    }
 }
 
 fn delete(target: &Target, state: &StreamState, ended: bool) -> Finding {

@@ -7,7 +7,10 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{CommittedEvent, Facts, StreamState, metadata::StreamMetadata};
+use super::{
+    CommittedEvent, Facts, StreamState,
+    metadata::{self, StreamMetadata},
+};
 use crate::{
     name::{StreamName, system},
     position::Position,
@@ -51,7 +54,7 @@ impl Heads {
             state.last = Some((event.revision, position, event.leaf));
             state.tombstoned |= event.event.data.event_type.as_str() == system::STREAM_DELETED;
         }
-        if let Some(state) = event.stream.strip_prefix("$$").and_then(|described| self.cached(described)) {
+        if let Some(state) = metadata::described_by(&event.stream).and_then(|described| self.cached(described)) {
             state.has_metadata = true;
             state.truncate_before = StreamMetadata::parse(&event.event.data.data).truncate_before.unwrap_or(0);
         }

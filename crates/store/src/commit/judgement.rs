@@ -10,7 +10,11 @@ use super::{
     memory::Memory,
     retry::Recorded,
 };
-use crate::position::{Position, Revision};
+use crate::{
+    name::StreamName,
+    position::{Position, Revision},
+    query::{Query, QueryItem, StreamFilter},
+};
 
 /// What the targets say.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ pub(super) fn judge<F: Facts>(
             }
         }
     }
-    Ok(tally.judgement(proposal, standings))
+    tally.judgement(proposal, standings, facts)
 }
 
 #[derive(Default)]
@@ -60,14 +64,19 @@ struct Tally {
 }
 
 impl Tally {
-    fn judgement(self, proposal: &Proposal, standings: &[Standing]) -> Judgement {
+    fn judgement<F: Facts>(
+        self,
+        proposal: &Proposal,
+        standings: &[Standing],
+        facts: &mut F,
+    ) -> Result<Judgement, F::Error> {
         let violated = self.retried.first().map(|&(target, _)| {
             expectation::idempotency_violated(&proposal.targets[target].stream, &standings[target].state)
         });
-        match (self.refused, violated) {
+        Ok(match (self.refused, violated) {
             // Checks, like conditions, held when this was recorded; what came since, perhaps the proposal itself, may break them.
             (_, Some(violated)) if !self.fresh && !self.write_refused => {
-                if self.retried.len() == 1 || were_one_commit(proposal, &self.retried) {
+                if self.retried.len() == 1 || were_one_commit(proposal, &self.retried, facts)? {
                     Judgement::Recorded(recorded(proposal, standings, &self.retried))
                 } else {
                     Judgement::Refused(violated)
@@ -77,31 +86,55 @@ impl Tally {
             // Part of it is new, part is not.
             (None, Some(violated)) => Judgement::Refused(violated),
             (None, None) => Judgement::Stands,
-        }
+        })
     }
 }
 
 /// Whether the events of several targets were recorded by one commit, as far as the log shows: in the order of the proposal and without
-/// a gap, but for the metadata event that revives a target right before its first event.
-fn were_one_commit(proposal: &Proposal, retried: &[(usize, Vec<Recorded>)]) -> bool {
+/// a gap, but for the metadata event that revives a target right before its first event. (Where commits begin and end is remembered only
+/// for a while, and a verdict must not change when it is forgotten.)
+fn were_one_commit<F: Facts>(
+    proposal: &Proposal,
+    retried: &[(usize, Vec<Recorded>)],
+    facts: &mut F,
+) -> Result<bool, F::Error> {
     let mut rest: Vec<&[Recorded]> = vec![&[]; proposal.targets.len()];
     for (target, recorded) in retried {
         rest[*target] = recorded;
     }
     let mut seen = vec![false; proposal.targets.len()];
-    let mut expected: Option<Position> = None;
+    let mut previous: Option<Position> = None;
     for event in &proposal.events {
         let Some((&Recorded { position, .. }, after)) = rest[event.target].split_first() else {
-            return false;
+            return Ok(false);
         };
         rest[event.target] = after;
         let is_first = !std::mem::replace(&mut seen[event.target], true);
-        if expected.is_some_and(|expected| position != expected && !(is_first && position == expected.next())) {
-            return false;
+        let stream = &proposal.targets[event.target].stream;
+        let follows = match previous {
+            None => true,
+            Some(previous) if position == previous.next() => true,
+            Some(previous) if is_first && position == previous.next().next() => {
+                is_metadata_of(stream, previous.next(), facts)?
+            }
+            Some(_) => false,
+        };
+        if !follows {
+            return Ok(false);
         }
-        expected = Some(position.next());
+        previous = Some(position);
     }
-    true
+    Ok(true)
+}
+
+/// Whether the event at `position` is in the metadata stream of `stream`.
+fn is_metadata_of<F: Facts>(stream: &StreamName, position: Position, facts: &mut F) -> Result<bool, F::Error> {
+    let Ok(metadata_stream) = stream.metadata_stream() else {
+        return Ok(false);
+    };
+    let item = QueryItem { streams: vec![StreamFilter::Exact(metadata_stream)], ..QueryItem::default() };
+    let before = position.0.checked_sub(1).map(Position);
+    Ok(facts.first_match(&Query::of(item), before)? == Some(position))
 }
 
 /// The answer to a proposal whose events were recorded before. Where an id was recorded more than once, the newest counts.

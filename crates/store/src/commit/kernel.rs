@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::{
     Action, Appended, Commit, Facts, NextRevision, Proposal, Rejection, Verdict,
     draft::{self, MetadataStream, Start},
-    expectation::{self, Standing},
+    expectation::Standing,
     heads::Heads,
     judgement::{self, Judgement},
     memory::{Memory, RememberedCommit, RememberedEvent},
-    retry,
+    metadata, retry,
 };
 use crate::{
     limits,
@@ -168,7 +168,7 @@ impl Kernel {
         let mut standings = Vec::with_capacity(proposal.targets.len());
         for target in &proposal.targets {
             let state = self.heads.state(&target.stream, facts)?;
-            let described_ended = match target.stream.metadata_of() {
+            let described_ended = match metadata::described_by(&target.stream).map(StreamName::trusted) {
                 Some(described) => self.heads.state(&described, facts)?.tombstoned,
                 None => false,
             };
@@ -186,12 +186,10 @@ impl Kernel {
         let mut metadata_streams = BTreeMap::new();
         for target in rewritten_targets(&proposal, standings) {
             let stream = &proposal.targets[target].stream;
-            let name =
-                stream.metadata_stream().expect("a checked proposal deletes only streams that can have metadata");
+            let name = stream
+                .metadata_stream()
+                .expect("a checked proposal deletes only streams whose metadata stream has a name");
             let state = self.heads.state(&name, facts)?;
-            if state.tombstoned {
-                return Ok(Verdict::Rejected(expectation::stream_deleted(&name)));
-            }
             let document = facts.metadata_document(stream)?.unwrap_or_default();
             metadata_streams.insert(target, MetadataStream { name, state, document });
         }

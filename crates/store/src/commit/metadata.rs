@@ -27,6 +27,12 @@ const MAX_AGE: &str = "$maxAge";
 const MAX_COUNT: &str = "$maxCount";
 const TRUNCATE_BEFORE: &str = "$tb";
 
+/// The stream whose metadata document `stream` holds. Metadata streams have none themselves: what is written to `$$$$s` means nothing.
+#[must_use]
+pub fn described_by(stream: &str) -> Option<&str> {
+    stream.strip_prefix("$$").filter(|described| !described.is_empty() && !described.starts_with("$$"))
+}
+
 impl StreamMetadata {
     /// Reads a document. Of a key that is there twice, the last counts.
     #[must_use]

@@ -34,7 +34,8 @@ impl Proposal {
     ///
     /// # Errors
     /// `Invalid`: over a limit (the encoded size is not looked at), a stream named twice, an event for a target that is not there or
-    /// does not append, an event that only a tombstone may write, a stream whose name is too long to have metadata deleted.
+    /// does not append, an event that only a tombstone may write, a metadata stream to be deleted or ended, a stream to be deleted whose name leaves
+    /// no room for that of its metadata stream.
     pub fn check(&self) -> Result<(), Error> {
         at_most("streams", self.targets.len(), limits::STREAMS_PER_COMMIT_MAX)?;
         at_most("events", self.events.len(), limits::EVENTS_PER_COMMIT_MAX)?;
@@ -44,9 +45,7 @@ impl Proposal {
             if !named.insert(&target.stream) {
                 return Err(Error::invalid(format!("request names a stream twice, stream={}", target.stream)));
             }
-            if matches!(target.action, Action::Delete { .. }) {
-                target.stream.metadata_stream()?;
-            }
+            target.check()?;
         }
         for event in &self.events {
             self.check_event(event)?;
@@ -66,6 +65,20 @@ impl Proposal {
             at_most("bytes of stream metadata", data.data.len(), limits::STREAM_METADATA_BYTES_MAX)?;
         }
         data.check()
+    }
+}
+
+impl Target {
+    fn check(&self) -> Result<(), Error> {
+        let Self { stream, action, .. } = self;
+        match action {
+            Action::Append => Ok(()),
+            Action::Delete { .. } | Action::Tombstone { .. } if stream.metadata_of().is_some() => Err(Error::invalid(
+                format!("metadata stream cannot be deleted, write an empty document to it, stream={stream}"),
+            )),
+            Action::Delete { .. } => stream.metadata_stream().map(drop),
+            Action::Tombstone { .. } => Ok(()),
+        }
     }
 }
 
@@ -149,9 +162,10 @@ pub struct StreamState {
     pub last: Option<(Revision, Position, Hash)>,
     /// The stream was ended by a tombstone (which is its last event).
     pub tombstoned: bool,
-    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire).
+    /// Events below this revision are hidden (`$tb`); `u64::MAX` for a soft-deleted stream (`$tb` = 2^63 − 1 on the wire). Always what
+    /// `metadata::StreamMetadata::parse` finds in the newest document, and 0 for a metadata stream, which has none.
     pub truncate_before: u64,
-    /// The stream's metadata stream has events.
+    /// The stream's metadata stream has events. False for a metadata stream.
     pub has_metadata: bool,
 }
 
@@ -173,7 +187,8 @@ pub trait Facts {
     /// The position of the first event after `after` (from the start, if `None`) that matches.
     fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>, Self::Error>;
 
-    /// The newest metadata document of a stream (data of the last event of `$$stream`), if it has one.
+    /// The newest metadata document of a stream (data of the last event of `$$stream`, whatever its type), if it has one. Metadata
+    /// streams have none (`metadata::described_by`). The newest document of a stream must never be erased: verdicts rest on it.
     fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<bytes::Bytes>, Self::Error>;
 }
 
@@ -293,6 +308,13 @@ pub enum Rejection {
         /// The stream.
         stream: StreamName,
     },
+    /// With what the rules must write for it (to revive or delete streams), the commit would be over a limit.
+    CommitTooLarge {
+        /// Its events.
+        events: usize,
+        /// An upper bound of its encoded bytes.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for Rejection {
@@ -314,6 +336,14 @@ impl fmt::Display for Rejection {
             }
             Self::ProposalReused { id } => write!(f, "proposal id was used before for other events, id={id}"),
             Self::StreamFull { stream } => write!(f, "stream is full, stream={stream} revision_max={}", Revision::MAX),
+            Self::CommitTooLarge { events, bytes } => {
+                let (events_max, bytes_max) = (limits::EVENTS_PER_COMMIT_MAX, limits::COMMIT_BYTES_MAX);
+                write!(
+                    f,
+                    "commit is too large with the metadata to be written for it, \
+                     events={events} events_max={events_max} bytes={bytes} bytes_max={bytes_max}"
+                )
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     Action, Facts, Proposal, identity,
     memory::{Memory, RememberedEvent},
+    metadata,
 };
 use crate::{
     name::StreamName,
@@ -109,7 +110,7 @@ pub(super) fn outcome_of<'m>(
     proposal: &Proposal,
     commit: impl Iterator<Item = (Position, &'m RememberedEvent)> + Clone,
 ) -> Option<Outcome<'m>> {
-    let described = |event: &'m RememberedEvent| event.stream.strip_prefix("$$");
+    let described = |event: &'m RememberedEvent| metadata::described_by(&event.stream);
     let revives = |event: &'m RememberedEvent| {
         described(event).is_some_and(|stream| identity::revival_id(proposal.id, stream) == event.id)
     };

@@ -58,11 +58,11 @@ impl Maintenance {
     }
 
     /// Does one step: what is damaged first, then what is pending, then merging.
-    pub(super) fn step(&mut self, view: &View) -> Result<Done> {
+    pub(super) fn step(&mut self, view: &View, durable: u64) -> Result<Done> {
         if self.drop_damaged(view)? {
             return Ok(Done::Dropped);
         }
-        let done = match oldest_pending(view) {
+        let done = match oldest_pending(view, durable) {
             Some((index, memory, end)) => self.build(view, index, memory, end),
             None => match self.mergeable(view) {
                 Some(parts) => self.merge(view, parts),
@@ -215,9 +215,9 @@ pub(super) fn runs(view: &View) -> impl Iterator<Item = &Arc<Run>> {
 }
 
 /// The oldest part that waits to be written, its index and its end. The open part, which has no end, does not.
-fn oldest_pending(view: &View) -> Option<(usize, &Memory, u64)> {
+fn oldest_pending(view: &View, durable: u64) -> Option<(usize, &Memory, u64)> {
     view.parts.iter().enumerate().find_map(|(index, part)| match part {
-        Part::Memory(memory, end) if *end < u64::MAX => Some((index, &**memory, *end)),
+        Part::Memory(memory, end) if *end <= durable => Some((index, &**memory, *end)),
         Part::Memory(..) | Part::Run(_) => None,
     })
 }

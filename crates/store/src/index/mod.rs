@@ -172,20 +172,21 @@ impl Index {
         self.view.store(Arc::new(View { parts }));
     }
 
-    /// Sealed parts waiting for [`Index::maintain`].
+    /// Sealed parts that [`Index::maintain`] can write, given that the log is durable below `durable`.
     #[must_use]
-    pub fn pending(&self) -> usize {
+    pub fn pending(&self, durable: Position) -> usize {
         let view = self.view.load();
-        view.parts.iter().filter(|part| matches!(part, Part::Memory(_, end) if *end < u64::MAX)).count()
+        view.parts.iter().filter(|part| matches!(part, Part::Memory(_, end) if *end <= durable.0)).count()
     }
 
     /// Does one step of maintenance: writes one pending part, or merges once. For one thread; blocks neither readers nor the writer.
+    /// Parts that reach past `durable` stay in memory: a run must never know of events that a crash can take back.
     ///
     /// # Errors
     /// `Unavailable` when a file cannot be written: nothing has changed, and it may be tried again.
-    pub fn maintain(&self) -> Result<Step> {
+    pub fn maintain(&self, durable: Position) -> Result<Step> {
         let mut maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
-        let replacement = match maintenance.step(&self.view.load_full())? {
+        let replacement = match maintenance.step(&self.view.load_full(), durable.0)? {
             Done::Replace(replacement) => replacement,
             Done::Dropped => return Ok(Step::Dropped),
             Done::Idle => return Ok(Step::Idle),
@@ -338,7 +339,7 @@ impl Index {
         IndexInfo {
             runs: maintain::runs(&view).count(),
             bytes: maintain::runs(&view).map(|run| run.file_bytes).sum(),
-            pending: self.pending(),
+            pending: self.pending(Position(u64::MAX - 1)),
             open_events: open.end() - view.open().first(),
         }
     }

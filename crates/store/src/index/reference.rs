@@ -33,6 +33,18 @@ impl Reference {
         tags.sort_unstable();
         tags.dedup();
         let revision = self.events.iter().filter(|event| event.stream == stream).count() as u64;
+        self.push_at(stream, event_type, tags, revision, correlation);
+    }
+
+    /// As [`Self::push`], for those who count revisions themselves; tags must be sorted.
+    pub(super) fn push_at(
+        &mut self,
+        stream: &str,
+        event_type: &str,
+        tags: Vec<Tag>,
+        revision: u64,
+        correlation: Option<String>,
+    ) {
         let (stream, event_type) = (stream.to_owned(), event_type.to_owned());
         self.events.push(Event { stream, event_type, tags, correlation, revision });
     }

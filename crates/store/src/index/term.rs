@@ -228,7 +228,17 @@ mod tests {
         let lengths = [0, 1, 7, 8, 9, 15, 16, 17, 32, 38];
         let hashes: Vec<String> =
             lengths.iter().map(|&length| format!("{:016x}", term_hash(Kind::Stream, &text[..length]))).collect();
-        expect_test::expect![[r#""#]].assert_eq(&hashes.join("\n"));
+        expect_test::expect![[r#"
+            ccd58ea1dd117a2c
+            b67fac51af22adb5
+            5ce734de307c82dc
+            6cf3cd6d7daf1385
+            bdf414ebe4f4ac96
+            cbdc7083c4e7119f
+            888e757ce260fa67
+            3905fa7aa80537ac
+            2b993611a473317a
+            1501a54646bdc7da"#]].assert_eq(&hashes.join("\n"));
         assert_ne!(term_hash(Kind::Stream, "a"), term_hash(Kind::Tag, "a"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path, sync::Arc};
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -15,6 +15,9 @@ use crate::{
     position::{Position, Revision},
     query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
 };
+
+/// Every position that can be inserted counts as durable.
+const EVERYTHING: Position = Position(u64::MAX - 1);
 
 const STORE: Uuid = Uuid::from_u128(7);
 
@@ -46,6 +49,9 @@ const TAGS: [&str; 9] = [
     "/files",
     "x-y",
 ];
+
+const PATTERNS: [&str; 7] =
+    ["/accounts/*", "/accounts/**", "/files/src/{file}", "/**", "/accounts/{n:int}", "/accounts/1", "/{a|b}"];
 
 /// An index with what it must answer.
 struct Both {
@@ -89,7 +95,7 @@ impl Both {
     }
 
     fn settle(&self) {
-        while self.index.maintain().expect("maintenance") != Step::Idle {}
+        while self.index.maintain(EVERYTHING).expect("maintenance") != Step::Idle {}
     }
 }
 
@@ -233,11 +239,9 @@ fn type_filter() -> impl Strategy<Value = TypeFilter> {
 }
 
 fn tag_filter() -> impl Strategy<Value = TagFilter> {
-    let patterns =
-        ["/accounts/*", "/accounts/**", "/files/src/{file}", "/**", "/accounts/{n:int}", "/accounts/1", "/{a|b}"];
     prop_oneof![
         2 => prop::sample::select(&TAGS[..]).prop_map(|name| TagFilter::Exact(Tag::new(name).expect("valid"))),
-        1 => prop::sample::select(&patterns[..])
+        1 => prop::sample::select(&PATTERNS[..])
             .prop_map(|pattern| TagFilter::Path(PathPattern::new(pattern).expect("valid"))),
     ]
 }
@@ -266,7 +270,7 @@ proptest! {
             match action {
                 Action::Insert(events) => both.insert(&events),
                 Action::Seal(back) => both.seal(back),
-                Action::Maintain => { both.index.maintain().expect("maintenance"); }
+                Action::Maintain => { both.index.maintain(EVERYTHING).expect("maintenance"); }
                 Action::Settle => both.settle(),
                 Action::Reopen => { both.reopen(); }
             }
@@ -286,5 +290,195 @@ proptest! {
             both.reference.indexed(range.start.0..range.end.0).for_each(|event| audit.event(&event));
             audit.finish().expect("the run says what the log says");
         }
+    }
+}
+
+/// Events by a formula: long lists, many streams, many tags; enough for skip tables, wide clauses and several shards.
+fn many(count: u64) -> Reference {
+    let mut reference = Reference::default();
+    let mut revisions = std::collections::HashMap::<String, u64>::new();
+    for n in 0..count {
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let stream = format!("order-{}", mixed % 900);
+        let tags = vec![
+            Tag::new(format!("/customers/{}/orders", mixed % 97)).expect("valid"),
+            Tag::new(if mixed % 500 == 0 { "rare" } else { "usual" }).expect("valid"),
+        ];
+        let revision = revisions.entry(stream.clone()).or_default();
+        reference.push_at(&stream, TYPES[(mixed % 6) as usize], tags, *revision, None);
+        *revision += 1;
+    }
+    reference
+}
+
+fn filled(reference: Reference, seal_every: u64, settle: bool) -> Both {
+    let mut both = Both { reference, ..Both::new() };
+    let head = both.reference.head();
+    for start in (0..head).step_by(seal_every as usize) {
+        let end = head.min(start + seal_every);
+        both.index.insert(both.reference.indexed(start..end));
+        if end - start == seal_every {
+            both.index.seal(Position(end));
+            both.sealed = end;
+        }
+        if settle {
+            both.settle();
+        }
+    }
+    both
+}
+
+#[test]
+fn long_lists_and_wide_clauses_equal_the_reference_in_memory_and_in_runs() {
+    let tag = |name: &str| TagFilter::Exact(Tag::new(name).expect("valid"));
+    let path = |pattern: &str| TagFilter::Path(PathPattern::new(pattern).expect("valid"));
+    let item = |streams: &[&str], types: &[&str], tags: Vec<TagFilter>| QueryItem {
+        streams: streams.iter().map(|&pattern| StreamFilter::Pattern(pattern.into())).collect(),
+        types: types.iter().map(|&name| TypeFilter::Prefix(name.into())).collect(),
+        tags,
+    };
+    let queries = [
+        Query::of(item(&[], &[], vec![tag("rare")])),
+        Query::of(item(&["order-*"], &["Paid"], vec![])),
+        Query::of(item(&["*-1*"], &[], vec![])),
+        Query::of(item(&["order-2*"], &["P"], vec![path("/customers/{n:int}/*"), tag("usual")])),
+        Query::of(item(&["order-1*7"], &[], vec![]))
+            .or(item(&[], &[], vec![path("/customers/{n:int}/**"), tag("rare")]))
+            .or(item(&["order-3"], &["Shipped"], vec![])),
+        Query::of(item(&[], &["Paid"], vec![path("/customers/7/orders")])),
+    ];
+    for (seal_every, settle) in [(100_000, false), (5_000, false), (700, true)] {
+        let both = filled(many(21_000), seal_every, settle);
+        for query in &queries {
+            for range in [0..21_000, 5_432..15_001, 20_990..21_000] {
+                check_query(&both, query, range, 1000);
+            }
+        }
+        for term in [Term::Category("order"), Term::Type("Paid"), Term::Tag("rare"), Term::Stream("order-77")] {
+            let expected = both.reference.positions(term, 20_500);
+            let count = both.index.count(term, Position(20_500)).expect("count");
+            assert_eq!(count, expected.len() as u64);
+            for n in (0..count).step_by(37) {
+                let nth = both.index.nth(term, n, Position(20_500)).expect("nth");
+                assert_eq!(nth, Some(expected[n as usize]));
+                let rank = both.index.rank(term, expected[n as usize], Position(20_500)).expect("rank");
+                assert_eq!(rank, n);
+            }
+        }
+        assert_eq!(both.index.terms(Kind::Stream, "", None, 10_000, Position(21_000)).expect("terms").len(), 900);
+    }
+}
+
+#[test]
+fn merging_keeps_the_number_of_runs_logarithmic_and_leaves_no_file_behind() {
+    let both = filled(many(8 * 8 * 10 + 30), 10, true);
+    let info = both.index.info();
+    assert_eq!((info.runs, info.pending, info.open_events), (1 + 3, 0, 0), "one of level 2, three of level 0");
+    let disk = FileDisk::new(both.dir.path());
+    assert_eq!(disk.list(Path::new("index")).expect("list").len(), info.runs + 1);
+}
+
+#[test]
+fn what_was_not_sealed_is_asked_for_again() {
+    let mut both = filled(many(1_050), 100, true);
+    let opened = both.reopen();
+    assert_eq!(opened, Opened { covered: Position(1_000), dropped: vec![] });
+    check_query(&both, &Query::all(), 0..1_050, 7);
+    assert_eq!(both.index.count(Term::Category("order"), Position(1_050)).expect("count"), 1_050);
+}
+
+#[test]
+fn runs_of_another_store_or_of_a_longer_log_are_thrown_away() {
+    let both = filled(many(1_000), 100, true);
+    let disk = || Arc::new(FileDisk::new(both.dir.path()));
+    let (_, opened) = Index::open_before(disk(), STORE, Position(950)).expect("open");
+    assert!(opened.covered <= Position(950) && opened.dropped.len() == 2, "{opened:?}");
+    let (_, opened) = Index::open(disk(), Uuid::from_u128(8)).expect("open");
+    assert_eq!(opened.covered, Position(0));
+    assert!(!opened.dropped.is_empty());
+}
+
+/// A reader that began before parts were sealed, written and merged goes on as if nothing had happened.
+#[test]
+fn a_search_outlives_the_parts_it_began_with() {
+    let mut both = filled(many(2_000), 5_000, false);
+    let query = Query::of(QueryItem::default().event_type(EventType::new("Paid").expect("valid")));
+    let mut matches = both.index.matches(&query, Position(0)..Position(2_000), Towards::Newer);
+    let mut found = Vec::new();
+    matches.next_chunk(10, &mut found).expect("matches");
+    both.seal(0);
+    both.settle();
+    both.insert(&[(0, 1, vec![], None)]);
+    while matches.next_chunk(10, &mut found).expect("matches") {}
+    assert_eq!(found, both.reference.matches(&query, 0..2_000, Towards::Newer));
+}
+
+/// Flips every byte of an index in turn. Each time it is either found at open, or met as an error, or does no harm.
+#[test]
+fn no_flipped_byte_gives_a_wrong_answer() {
+    let mut both = Both::new();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..3 {
+        let events = events(40).new_tree(&mut runner).expect("events").current();
+        both.insert(&events);
+        both.insert(&vec![(0, 0, vec![0], Some(1)); 45]);
+        both.seal(0);
+        both.settle();
+    }
+    let head = both.reference.head();
+    let disk = FileDisk::new(both.dir.path());
+    for name in disk.list(Path::new("index")).expect("list") {
+        let path = Path::new("index").join(&name);
+        let original = disk.open(&path, OpenMode::Read).expect("open").map().expect("map").to_vec();
+        for at in 0..original.len() {
+            let fresh = tempfile::tempdir().expect("temporary directory");
+            copy_index(&disk, fresh.path());
+            let file = FileDisk::new(fresh.path()).open(&path, OpenMode::Write).expect("open");
+            file.write_at(&[original[at] ^ 0x41], at as u64).expect("write");
+            let (index, opened) = open(fresh.path());
+            let covered = opened.covered.0;
+            assert!(covered == head || !opened.dropped.is_empty(), "{name} {at}: lost something without a word");
+            index.insert(both.reference.indexed(covered..head));
+            for term in all_terms() {
+                let expected = both.reference.positions(term, head);
+                let mut found = Vec::new();
+                match index.postings_forward(term, 0, usize::MAX, Position(head), &mut found) {
+                    Ok(()) => assert_eq!(found, expected, "{name} {at}: {term:?}"),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{name} {at}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
+    let both = filled(many(3_000), 1_000, true);
+    let disk = FileDisk::new(both.dir.path());
+    let name = "index/00000000000000001000-00000000000000002000.run";
+    let file = disk.open(Path::new(name), OpenMode::Write).expect("open");
+    let mut byte = [0];
+    file.read_at(&mut byte, 100).expect("read");
+    file.write_at(&[!byte[0]], 100).expect("write");
+    let (index, opened) = open(both.dir.path());
+    assert_eq!(opened.covered, Position(3_000), "the damage is in a page that opening does not touch");
+    let mut found = Vec::new();
+    let asked = index.postings_forward(Term::Category("order"), 0, usize::MAX, Position(3_000), &mut found);
+    assert_eq!(asked.expect_err("damage").kind(), ErrorKind::Corrupted);
+    assert_eq!(index.maintain().expect("maintenance"), Step::Dropped);
+    assert_eq!(index.maintain().expect("maintenance"), Step::Idle);
+    let (index, opened) = open(both.dir.path());
+    assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
+    index.insert(both.reference.indexed(1_000..3_000));
+    assert_eq!(index.count(Term::Category("order"), Position(3_000)).expect("count"), 3_000);
+}
+
+fn copy_index(from: &FileDisk, to: &Path) {
+    let to = FileDisk::new(to);
+    to.create_dir(Path::new("index")).expect("create");
+    for name in from.list(Path::new("index")).expect("list") {
+        let path = Path::new("index").join(name);
+        let bytes = from.open(&path, OpenMode::Read).expect("open").map().expect("map");
+        to.open(&path, OpenMode::CreateNew).expect("create").write_at(&bytes, 0).expect("write");
     }
 }

@@ -75,7 +75,7 @@ impl Log {
         let mut loaded = load(&*disk, &options)?;
         let end = loaded.tally.end_mark(loaded.last.header.first);
         let opened_clean = keeps_promise(CleanMark::read(&*disk)?, end, &loaded.last)?;
-        let cut = settle::settle(&*disk, &loaded.unsettled, &loaded.last, &loaded.tally)?;
+        let cut = settle::settle(&*disk, &loaded.unsettled, &loaded.last, &loaded.tally, opened_clean)?;
         let carry = settle::last_block(&loaded.last, loaded.tally.data_end)?;
         let recovered = Recovered {
             head: end.head,

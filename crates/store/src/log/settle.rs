@@ -38,13 +38,21 @@ pub(super) enum Unsettled {
 }
 
 /// Brings the directory into the state its content says, durably.
-pub(super) fn settle(disk: &dyn Disk, unsettled: &Unsettled, last: &Segment, tally: &Tally) -> Result<Option<CutTail>> {
+pub(super) fn settle(
+    disk: &dyn Disk,
+    unsettled: &Unsettled,
+    last: &Segment,
+    tally: &Tally,
+    opened_clean: bool,
+) -> Result<Option<CutTail>> {
     let directory = Path::new(names::DIRECTORY);
     for leftover in [names::SPARE_TEMPORARY, names::SEGMENT_TEMPORARY, names::CLEAN_TEMPORARY] {
         names::remove_leftover(disk, Path::new(leftover))?;
     }
     let mut cut = None;
     match unsettled {
+        // The mark was written after everything was durable.
+        Unsettled::Sealed { .. } | Unsettled::Growing { behind: Behind::Nothing } if opened_clean => return Ok(None),
         Unsettled::Nothing => return Ok(None),
         Unsettled::Sealed { path } => complete_seal(disk, path, None)?,
         Unsettled::Footer { path, file_bytes } => complete_seal(disk, path, Some(*file_bytes))?,

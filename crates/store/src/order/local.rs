@@ -34,6 +34,7 @@ use crate::{
     index::{Index, IndexedEvent, TagList},
     limits,
     log::{Group, Log, LogFlusher, LogWriter},
+    position::Position,
 };
 
 /// Threads that lead for appends nobody waits for: one may encode while the other syncs.
@@ -341,19 +342,18 @@ impl Shared {
 
 /// Adds a commit's events to the index.
 fn index_commit(index: &Index, commit: &Commit) {
-    let mut position = commit.first_position;
-    for committed in &commit.events {
+    let correlations: Vec<_> = commit.events.iter().map(|event| correlation_of(&event.event.data.metadata)).collect();
+    let positions = (commit.first_position.0..).map(Position);
+    let events = positions.zip(commit.events.iter().zip(&correlations)).map(|(position, (committed, correlation))| {
         let data = &committed.event.data;
-        let correlation = correlation_of(&data.metadata);
-        let event = IndexedEvent {
+        IndexedEvent {
             position,
             revision: committed.revision,
             stream: &committed.stream,
             event_type: &data.event_type,
             tags: TagList::Proposed(&data.tags),
             correlation: correlation.as_deref(),
-        };
-        index.insert(std::iter::once(event));
-        position = position.next();
-    }
+        }
+    });
+    index.insert(events);
 }

@@ -102,7 +102,9 @@ impl StreamCursor {
             Direction::Backward => {
                 let left = usize::try_from(self.next.saturating_sub(self.first)).unwrap_or(usize::MAX);
                 let limit = budget.events.min(left);
-                self.library.index.postings_backward(term, self.next, limit, to, &mut positions)?;
+                if limit > 0 {
+                    self.library.index.postings_backward(term, self.next - 1, limit, to, &mut positions)?;
+                }
             }
         }
         if positions.is_empty() {

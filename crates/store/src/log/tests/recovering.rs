@@ -133,14 +133,13 @@ fn a_bit_flipped_anywhere_is_found() {
     fixture.flusher.close().expect("close");
     let files = contents(dir.path());
     let scratch = temporary();
+    put(scratch.path(), &files);
     for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".seg")) {
         let written = bytes.iter().rposition(|byte| *byte != 0).expect("content") + 1;
         // Every byte of structure, and every seventh of payload.
         for at in (0..written).filter(|at| at % 7 == 0 || bytes[*at] != b'd') {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1 << (at % 8);
-            put(scratch.path(), &files);
-            file(scratch.path(), &Path::new("log").join(name)).write_at(&damaged[at..=at], at as u64).expect("damage");
+            let damaged = file(scratch.path(), &Path::new("log").join(name));
+            damaged.write_at(&[bytes[at] ^ 1 << (at % 8)], at as u64).expect("damage");
             let found = Fixture::open(scratch.path(), small()).and_then(|fixture| {
                 for frame in fixture.log.frames(Position::START, author.head()) {
                     frame?;
@@ -153,8 +152,10 @@ fn a_bit_flipped_anywhere_is_found() {
             });
             let error = found.expect_err(&format!("flip at {at} of {name} was not found"));
             assert!(matches!(error.kind(), ErrorKind::Corrupted | ErrorKind::Invalid), "{error}");
+            damaged.write_at(&bytes[at..=at], at as u64).expect("mend");
         }
     }
+    assert!(contents(scratch.path()) == files, "damage after a clean shutdown changes nothing");
 }
 
 #[test]

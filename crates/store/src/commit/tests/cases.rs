@@ -1,0 +1,313 @@
+//! One line for each case of each rule. Names of the form "matrix: …" are the rows of KurrentDB's consistency matrix.
+
+use super::notation::World;
+
+/// (what it shows, what was committed before, the proposal, the verdict)
+type Case = (&'static str, &'static [&'static str], &'static str, &'static str);
+
+fn check(cases: &[Case]) {
+    for (shows, history, proposal, verdict) in cases {
+        let found = World::after(history).propose(proposal);
+        assert_eq!(&found, verdict, "{shows}: {proposal} after {history:?}");
+    }
+}
+
+const EMPTY: &[&str] = &[];
+const THREE: &[&str] = &["a none 1 2 3"];
+const METADATA_ONLY: &[&str] = &[r#"$$a none 5{"x":1}"#];
+const DELETED: &[&str] = &["a none 1 2 3", "delete a any"];
+const ENDED: &[&str] = &["a none 1 2 3", "tombstone a any"];
+
+#[test]
+fn expectations_of_an_append() {
+    check(&[
+        ("any on no stream", EMPTY, "a any 7", "wrote a/0=7 -> a:1"),
+        ("any on a stream", THREE, "a any 7 8", "wrote a/3=7 a/4=8 -> a:5"),
+        ("no stream on no stream", EMPTY, "a none 7", "wrote a/0=7 -> a:1"),
+        ("no stream on metadata only", METADATA_ONLY, "a none 7", "wrote a/0=7 -> a:1"),
+        ("no stream on a stream", THREE, "a none 7", "wrong a 2"),
+        ("exists on no stream", EMPTY, "a exists 7", "wrong a none"),
+        ("exists on metadata only", METADATA_ONLY, "a exists 7", "wrote a/0=7 -> a:1"),
+        ("exists on a stream", THREE, "a exists 7", "wrote a/3=7 -> a:4"),
+        ("exact on no stream", EMPTY, "a 0 7", "wrong a none"),
+        ("exact at the end", THREE, "a 2 7", "wrote a/3=7 -> a:4"),
+        ("exact before the end", THREE, "a 1 7", "wrong a 2"),
+        ("exact beyond the end", THREE, "a 3 7", "wrong a 2"),
+        ("exact at the largest number", THREE, "a 18446744073709551615 7", "wrong a 2"),
+        ("exact at the largest number, no stream", EMPTY, "a 18446744073709551615 7", "wrong a none"),
+    ]);
+}
+
+#[test]
+fn checks_without_events() {
+    check(&[
+        ("matrix: N vs rev N", THREE, "a 2", "nothing -> a:3"),
+        ("matrix: N vs rev M", THREE, "a 1", "wrong a 2"),
+        ("matrix: N vs no stream", EMPTY, "a 0", "wrong a none"),
+        ("matrix: N vs deleted at N", DELETED, "a 2", "nothing -> a:3"),
+        ("matrix: N vs deleted at M", DELETED, "a 1", "wrong a none"),
+        ("matrix: N vs ended", ENDED, "a 2", "ended a"),
+        ("matrix: N vs ended, even at the tombstone", ENDED, "a 3", "ended a"),
+        ("matrix: no stream vs rev", THREE, "a none", "wrong a 2"),
+        ("matrix: no stream vs no stream", EMPTY, "a none", "nothing -> a:0"),
+        ("matrix: no stream vs deleted", DELETED, "a none", "nothing -> a:3"),
+        ("matrix: no stream vs ended", ENDED, "a none", "nothing -> a:4"),
+        ("matrix: any vs no stream", EMPTY, "a any", "nothing -> a:0"),
+        ("matrix: any vs ended", ENDED, "a any", "nothing -> a:4"),
+        ("matrix: exists vs rev", THREE, "a exists", "nothing -> a:3"),
+        ("matrix: exists vs no stream", EMPTY, "a exists", "wrong a none"),
+        ("matrix: exists vs metadata only", METADATA_ONLY, "a exists", "nothing -> a:0"),
+        ("matrix: exists vs deleted", DELETED, "a exists", "wrong a none"),
+        ("matrix: exists vs ended", ENDED, "a exists", "ended a"),
+        ("metadata stream of an ended stream", ENDED, "$$a any", "nothing -> $$a:0"),
+        ("metadata stream of an ended stream, exists", ENDED, "$$a exists", "ended $$a"),
+        ("nothing at all", EMPTY, "", "nothing -> "),
+    ]);
+}
+
+#[test]
+fn soft_delete() {
+    const KEPT: &[&str] = &["a none 1 2", r#"$$a none 5{"z":1.50,"$maxCount":3,"b":{"y":1,"x":2}}"#];
+    const MAX: &str = "9223372036854775807";
+    let kept = format!(r#"wrote $$a/1={{"$maxCount":3,"$tb":{MAX},"b":{{"y":1,"x":2}},"z":1.50}} -> a:2"#);
+    let bare = format!(r#"wrote $$a/0={{"$tb":{MAX}}} -> a:3"#);
+    check(&[
+        ("never written, any", EMPTY, "delete a any", "wrong a none"),
+        ("never written, no stream", EMPTY, "delete a none", "wrong a none"),
+        ("only metadata", METADATA_ONLY, "delete a any", "wrong a none"),
+        ("only metadata, exists", METADATA_ONLY, "delete a exists", "wrong a none"),
+        ("at the revision", THREE, "delete a 2", Box::leak(bare.clone().into_boxed_str())),
+        ("exists", THREE, "delete a exists", Box::leak(bare.clone().into_boxed_str())),
+        ("any", THREE, "delete a any", Box::leak(bare.into_boxed_str())),
+        ("wrong revision", THREE, "delete a 1", "wrong a 2"),
+        ("no stream on a stream", THREE, "delete a none", "wrong a 2"),
+        ("other keys stay, byte for byte", KEPT, "delete a any", Box::leak(kept.into_boxed_str())),
+        ("again, any", DELETED, "delete a any", "nothing -> a:3"),
+        ("again, no stream", DELETED, "delete a none", "nothing -> a:3"),
+        ("again, at the revision", DELETED, "delete a 2", "nothing -> a:3"),
+        ("again, at another revision", DELETED, "delete a 1", "wrong a none"),
+        ("again, exists", DELETED, "delete a exists", "wrong a none"),
+        ("ended", ENDED, "delete a any", "ended a"),
+    ]);
+}
+
+#[test]
+fn revival() {
+    const DELETED_BY_HAND: &[&str] = &[r#"$$a none 5{"$tb":9223372036854775807,"k":"v"}"#];
+    const REVIVED: &[&str] = &["a none 1 2 3", "delete a any", "a any 4"];
+    check(&[
+        ("any", DELETED, "a any 7", r#"wrote $$a/1={"$tb":3} a/3=7 -> a:4"#),
+        ("no stream", DELETED, "a none 7 8", r#"wrote $$a/1={"$tb":3} a/3=7 a/4=8 -> a:5"#),
+        ("at the old revision", DELETED, "a 2 7", r#"wrote $$a/1={"$tb":3} a/3=7 -> a:4"#),
+        ("at another revision", DELETED, "a 1 7", "wrong a none"),
+        ("exists", DELETED, "a exists 7", "wrong a none"),
+        ("revived once", REVIVED, "a 3 7", "wrote a/4=7 -> a:5"),
+        ("revived is there", REVIVED, "a exists 7", "wrote a/4=7 -> a:5"),
+        ("revived is a stream", REVIVED, "a none 7", "wrong a 3"),
+        ("deleted before it was written", DELETED_BY_HAND, "a none 7", r#"wrote $$a/1={"$tb":0,"k":"v"} a/0=7 -> a:1"#),
+        ("deleted before it was written, delete", DELETED_BY_HAND, "delete a any", "nothing -> a:0"),
+        ("first hidden ids are a retry of the create", DELETED, "a none 1 2 3", "again 0..2 -> a:3"),
+        ("a truncated stream is not revived", &["a none 1 2", r#"$$a any 5{"$tb":2}"#], "a 1 7", "wrote a/2=7 -> a:3"),
+    ]);
+}
+
+#[test]
+fn documents_that_say_nothing() {
+    const MAX: &str = r#"$$a/1={"$tb":9223372036854775807} -> a:1"#;
+    let replaced: &'static str = Box::leak(format!("wrote {MAX}").into_boxed_str());
+    check(&[
+        ("no JSON", &["a none 1", "$$a any 5!nonsense"], "delete a any", replaced),
+        ("no object", &["a none 1", "$$a any 5![1]"], "delete a any", replaced),
+        ("empty", &["a none 1", "$$a any 5"], "delete a any", replaced),
+        (
+            "a wrong $tb hides nothing",
+            &["a none 1", r#"$$a any 5{"$tb":"9223372036854775807"}"#],
+            "a exists 7",
+            "wrote a/1=7 -> a:2",
+        ),
+        (
+            "metadata of metadata",
+            &["$$a none 1{}", r#"$$$$a any 5{"$tb":9223372036854775807}"#],
+            "$$a exists 7{}",
+            "wrote $$a/1=7 -> $$a:2",
+        ),
+        ("a negative $tb hides nothing", &["a none 1", r#"$$a any 5{"$tb":-1}"#], "a exists 7", "wrote a/1=7 -> a:2"),
+    ]);
+}
+
+#[test]
+fn tombstones() {
+    check(&[
+        ("never written, any", EMPTY, "tombstone a any", "wrote a/0=end -> a:1"),
+        ("never written, no stream", EMPTY, "tombstone a none", "wrote a/0=end -> a:1"),
+        ("never written, exists", EMPTY, "tombstone a exists", "wrong a none"),
+        ("any", THREE, "tombstone a any", "wrote a/3=end -> a:4"),
+        ("at the revision", THREE, "tombstone a 2", "wrote a/3=end -> a:4"),
+        ("wrong revision", THREE, "tombstone a 1", "wrong a 2"),
+        ("deleted", DELETED, "tombstone a none", "wrote a/3=end -> a:4"),
+        ("deleted, exists", DELETED, "tombstone a exists", "wrong a none"),
+        ("again", ENDED, "tombstone a any", "ended a"),
+        ("append, any", ENDED, "a any 7", "ended a"),
+        ("append at the tombstone", ENDED, "a 3 7", "ended a"),
+        ("append, retried ids", ENDED, "a any 1 2 3", "ended a"),
+        ("metadata of an ended stream", ENDED, "$$a any 7{}", "ended $$a"),
+    ]);
+}
+
+#[test]
+fn retries_without_a_revision() {
+    check(&[
+        ("whole", THREE, "a any 1 2 3", "again 0..2 -> a:3"),
+        ("beginning", THREE, "a any 1", "again 0..0 -> a:1"),
+        ("end", THREE, "a any 2 3", "again 1..2 -> a:3"),
+        ("in another order", THREE, "a any 3 1", "again 0..2 -> a:3"),
+        ("exists", THREE, "a exists 1 2", "again 0..1 -> a:2"),
+        ("known, then unknown", THREE, "a any 1 7", "violated a 2"),
+        ("unknown, then known", THREE, "a any 7 1", "wrote a/3=7 a/4=1 -> a:5"),
+        ("another stream", THREE, "b any 1 2", "wrote b/0=1 b/1=2 -> b:2"),
+        ("the same ids in two streams", &["a any 1", "b any 1"], "a any 1", "again 0..0 -> a:1"),
+        ("written twice: the newest counts", &["a any 1", "a 0 1"], "a any 1", "again 1..1 -> a:2"),
+        ("another body", THREE, r#"a any 1{"changed":true}"#, "again 0..0 -> a:1"),
+        ("deleted", DELETED, "a any 1", "again 0..0 -> a:1"),
+        ("deleted, exists", DELETED, "a exists 1", "wrong a none"),
+        ("an id twice in one proposal", EMPTY, "a any 1 1", "wrote a/0=1 a/1=1 -> a:2"),
+        ("an id twice, again", &["a any 1 1"], "a any 1 1", "again 1..1 -> a:2"),
+    ]);
+}
+
+#[test]
+fn retries_at_a_revision() {
+    check(&[
+        ("create again", THREE, "a none 1 2 3", "again 0..2 -> a:3"),
+        ("beginning of the create", THREE, "a none 1", "again 0..0 -> a:1"),
+        ("not from the beginning", THREE, "a none 2 3", "wrong a 2"),
+        ("exact", THREE, "a 0 2 3", "again 1..2 -> a:3"),
+        ("exact, one", THREE, "a 1 3", "again 2..2 -> a:3"),
+        ("in another order", THREE, "a none 2 1", "wrong a 2"),
+        ("begins alike", THREE, "a none 1 3", "violated a 2"),
+        ("goes beyond the end", THREE, "a 1 3 7", "violated a 2"),
+        ("elsewhere in the stream", THREE, "a 0 3", "wrong a 2"),
+        ("at the end: written, though the ids were used", THREE, "a 2 1 2 3", "wrote a/3=1 a/4=2 a/5=3 -> a:6"),
+        ("no stream, nothing there: written, though the ids were used", THREE, "b none 1", "wrote b/0=1 -> b:1"),
+        ("deleted, first differs", DELETED, "a none 7", r#"wrote $$a/1={"$tb":3} a/3=7 -> a:4"#),
+        ("deleted, begins alike", DELETED, "a none 1 7", "violated a none"),
+        ("deleted, exact", DELETED, "a 0 2", "again 1..1 -> a:2"),
+    ]);
+}
+
+#[test]
+fn many_streams() {
+    const TWO: &[&str] = &["a none 1 2 + b none 3"];
+    const APART: &[&str] = &["a none 1", "c none 9", "b none 2"];
+    const REVIVED_TOGETHER: &[&str] = &["a any 1", "b any 2", "delete a any + delete b any", "a any 3 + b any 4"];
+    check(&[
+        ("all", EMPTY, "a none 1 2 + b any 3 + c none", "wrote a/0=1 a/1=2 b/0=3 -> a:2 b:1 c:0"),
+        ("or nothing: the first that fails", TWO, "a 1 7 + b none 8 + c exists", "wrong b 0"),
+        ("a check that fails", TWO, "c any 7 + b 5", "wrong b 0"),
+        ("one after a check that fails", TWO, "b 5 + a none 7", "wrong b 0"),
+        ("an ended one", ENDED, "b any 7 + a any 8", "ended a"),
+        ("again", TWO, "a none 1 2 + b none 3", "again 0..2 -> a:2 b:1"),
+        ("again, without revisions", TWO, "a any 1 2 + b any 3", "again 0..2 -> a:2 b:1"),
+        ("part of it again", TWO, "a any 2 + b any 3", "again 1..2 -> a:2 b:1"),
+        ("in another order is another proposal", TWO, "b any 3 + a any 1 2", "violated b 0"),
+        ("recorded apart", APART, "a any 1 + b any 2", "violated a 0"),
+        (
+            "recorded apart, but next to one another",
+            &["a none 1", "b none 2"],
+            "a any 1 + b any 2",
+            "again 0..1 -> a:1 b:1",
+        ),
+        ("one new, one known", TWO, "a any 1 2 + b any 7", "violated a 1"),
+        ("one known, one new", TWO, "c any 7 + b any 3", "violated b 0"),
+        ("one known, one wrong", TWO, "a any 1 2 + b none 7", "wrong b 0"),
+        ("again beside checks that hold no more", TWO, "a any 1 2 + b any 3 + c exists", "again 0..2 -> a:2 b:1 c:0"),
+        ("again beside a check, one stream", TWO, "c 4 + b any 3", "again 2..2 -> c:0 b:1"),
+        ("again beside a tombstone", TWO, "a any 1 2 + tombstone c any", "violated a 1"),
+        ("again after both were revived", REVIVED_TOGETHER, "a any 3 + b any 4", "again 5..7 -> a:2 b:2"),
+        (
+            "revives each",
+            &["a any 1", "b any 2", "delete a any + delete b any"],
+            "b any 5 + a any 6 7",
+            r#"wrote $$b/1={"$tb":1} b/1=5 $$a/1={"$tb":1} a/1=6 a/2=7 -> b:2 a:3"#,
+        ),
+    ]);
+}
+
+#[test]
+fn a_stream_and_its_metadata_in_one_proposal() {
+    check(&[
+        (
+            "the deletion keeps the document from before it",
+            &["a any 1"],
+            r#"$$a any 5{"k":1} + delete a any"#,
+            r#"wrote $$a/0=5 $$a/1={"$tb":9223372036854775807,"k":1} -> $$a:2 a:1"#,
+        ),
+        (
+            "so does the revival",
+            DELETED,
+            r#"$$a any 5{"k":1} + a any 7"#,
+            r#"wrote $$a/1=5 $$a/2={"$tb":3,"k":1} a/3=7 -> $$a:3 a:4"#,
+        ),
+        (
+            "a later document replaces it",
+            DELETED,
+            r#"a any 7 + $$a any 5{"k":1}"#,
+            r#"wrote $$a/1={"$tb":3} a/3=7 $$a/2=5 -> a:4 $$a:3"#,
+        ),
+        (
+            "the state before counts: a document that deletes does not hide from the next target",
+            THREE,
+            r#"$$a any 5{"$tb":9223372036854775807} + a exists 7"#,
+            "wrote $$a/0=5 a/3=7 -> $$a:1 a:4",
+        ),
+        ("tombstone", THREE, "tombstone a any + $$a any 5{}", "wrote $$a/0=5 a/3=end -> a:4 $$a:1"),
+        ("metadata exists counts for the stream only once there", EMPTY, "$$a any 5{} + a exists 7", "wrong a none"),
+        (
+            "append and delete",
+            THREE,
+            "b any 7 + delete a 2",
+            r#"wrote b/0=7 $$a/0={"$tb":9223372036854775807} -> b:1 a:3"#,
+        ),
+    ]);
+}
+
+#[test]
+fn proposals_sent_again() {
+    const NAMED: &[&str] = &["p1: a none 1 2 + b any 3", "b any 4"];
+    const DELETED: &[&str] = &["a any 1", "p1: delete a any"];
+    const REVIVED: &[&str] = &["a any 1", "delete a any", "p1: a any 2"];
+    const MIXED: &[&str] =
+        &["a any 1", "b any 2", "delete b any", "p1: c any 3 + delete a any + delete b any + tombstone d any"];
+    check(&[
+        ("the same", NAMED, "p1: a none 1 2 + b any 3", "again 0..2 -> a:2 b:1"),
+        ("its expectations are not looked at", NAMED, "p1: a 9 1 2 + b none 3", "again 0..2 -> a:2 b:1"),
+        ("nor its conditions", NAMED, "p1: a none 1 2 + b any 3 unless a", "again 0..2 -> a:2 b:1"),
+        ("a check stands where it stands now", NAMED, "p1: a none 1 2 + b any 3 + c any", "again 0..2 -> a:2 b:1 c:0"),
+        ("fewer events", NAMED, "p1: a none 1 2", "reused"),
+        ("more events", NAMED, "p1: a none 1 2 + b any 3 4", "reused"),
+        ("other ids", NAMED, "p1: a none 1 7 + b any 3", "reused"),
+        ("other streams", NAMED, "p1: a none 1 2 + c any 3", "reused"),
+        ("no events", NAMED, "p1: ", "reused"),
+        ("a deletion", DELETED, "p1: delete a any", "again 1..1 -> a:1"),
+        ("a deletion of another stream", DELETED, "p1: delete b any", "reused"),
+        ("a deletion and more", DELETED, "p1: delete a any + b any 7", "reused"),
+        ("a revival", REVIVED, "p1: a any 2", "again 3..3 -> a:2"),
+        (
+            "of every kind",
+            MIXED,
+            "p1: c any 3 + delete a any + delete b any + tombstone d any",
+            "again 3..5 -> c:1 a:1 b:1 d:1",
+        ),
+        ("without its tombstone", MIXED, "p1: c any 3 + delete a any + delete b any", "reused"),
+        ("what was refused is decided anew", &["a any 1"], "p1: a none 7", "wrong a 0"),
+    ]);
+}
+
+#[test]
+fn what_recorded_nothing_is_not_remembered() {
+    let mut world = World::after(&["a any 1"]);
+    assert_eq!(world.propose("p1: a none 7"), "wrong a 0");
+    assert_eq!(world.propose("p1: a 0 7"), "wrote a/1=7 -> a:2");
+    assert_eq!(world.propose("p2: a 1"), "nothing -> a:2");
+    assert_eq!(world.propose("p2: a 1 8"), "wrote a/2=8 -> a:3");
+}

@@ -1,0 +1,73 @@
+//! `gesta-sim`: runs seeds, prints the first that breaks a promise with the least trace that still does.
+
+use std::{ops::Range, process::ExitCode};
+
+use gesta_sim::trace;
+
+const USAGE: &str = "usage: gesta-sim [--seeds FROM..TO | --seed SEED] [--steps STEPS] [--twice]
+
+  --seeds FROM..TO  run these seeds (default 0..100)
+  --seed SEED       run one seed
+  --steps STEPS     steps of each run (default 150)
+  --twice           run every seed twice and demand the same bytes";
+
+struct Arguments {
+    seeds: Range<u64>,
+    steps: usize,
+    twice: bool,
+}
+
+fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Arguments> {
+    let mut parsed = Arguments { seeds: 0..100, steps: 150, twice: false };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seeds" => {
+                let value = arguments.next()?;
+                let (from, to) = value.split_once("..")?;
+                parsed.seeds = from.parse().ok()?..to.parse().ok()?;
+            }
+            "--seed" => {
+                let seed = arguments.next()?.parse().ok()?;
+                parsed.seeds = seed..seed + 1;
+            }
+            "--steps" => parsed.steps = arguments.next()?.parse().ok()?,
+            "--twice" => parsed.twice = true,
+            _ => return None,
+        }
+    }
+    Some(parsed)
+}
+
+fn main() -> ExitCode {
+    let Some(Arguments { seeds, steps, twice }) = parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    // Panics are findings here; they are printed with their seed.
+    std::panic::set_hook(Box::new(|_| ()));
+    let count = seeds.end.saturating_sub(seeds.start);
+    for seed in seeds {
+        let run = trace::run(seed, steps);
+        if let Some(violation) = &run.violation {
+            println!("seed {seed} breaks a promise at step {}: {violation}", run.steps.len());
+            println!("shrinking ...");
+            let least = trace::shrink(seed, &run.steps, violation);
+            println!("{} steps are enough:", least.len());
+            for (number, step) in least.iter().enumerate() {
+                println!("{number:4} {step:?}");
+            }
+            match trace::replay(seed, &least) {
+                Some(violation) => println!("{violation}"),
+                None => println!("(the shrunk trace holds when replayed: the run is not deterministic)"),
+            }
+            println!("again: cargo run --release -- --seed {seed} --steps {steps}");
+            return ExitCode::FAILURE;
+        }
+        if twice && trace::run(seed, steps).digest != run.digest {
+            println!("seed {seed} left other bytes when it was run again");
+            return ExitCode::FAILURE;
+        }
+    }
+    println!("{count} seeds of {steps} steps: every promise held");
+    ExitCode::SUCCESS
+}

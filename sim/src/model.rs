@@ -1,0 +1,234 @@
+//! The whole store once more, naively: a list of events, and every question answered by walking it.
+//!
+//! Obviously right before anything else. Speed, memory and disks do not exist here.
+
+mod reading;
+mod streams;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use gesta_store::{
+    Appended, ContentType, EventData, NextRevision, Position, RecordedEvent, Rejection, Revision, StreamName, Tag,
+    Timestamp,
+};
+use uuid::Uuid;
+
+use crate::step::{Change, Request, Target};
+
+pub use reading::Entry;
+pub use streams::StreamState;
+
+/// `$tb` of a soft-deleted stream.
+const DELETED: u64 = i64::MAX as u64;
+
+/// Everything that was recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    events: Vec<Event>,
+    commits: BTreeMap<Uuid, (Request, Appended)>,
+}
+
+/// A recorded event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// `None`: the store chose it.
+    pub id: Option<Uuid>,
+    /// Home stream.
+    pub stream: StreamName,
+    /// Place in it.
+    pub revision: Revision,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Kind.
+    pub event_type: String,
+    /// Encoding.
+    pub content_type: ContentType,
+    /// The fact.
+    pub data: Bytes,
+    /// About the fact.
+    pub metadata: Bytes,
+    /// Sorted.
+    pub tags: Vec<Tag>,
+}
+
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It stands; applying it adds these events.
+    Commit(Vec<Event>, Appended),
+    /// It adds nothing.
+    Nothing(Appended),
+    /// It is refused.
+    Rejected(Rejection),
+}
+
+impl Model {
+    /// The position the next event gets.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        Position(self.events.len() as u64)
+    }
+
+    /// The event at a position.
+    #[must_use]
+    pub fn event(&self, position: Position) -> Option<&Event> {
+        self.events.get(usize::try_from(position.0).ok()?)
+    }
+
+    /// Says what `request`, sent at `now`, comes to.
+    #[must_use]
+    pub fn decide(&self, request: &Request, now: Timestamp) -> Verdict {
+        if let Some((known, appended)) = self.commits.get(&request.id) {
+            return if known == request {
+                Verdict::Nothing(self.answer_again(request, appended))
+            } else {
+                Verdict::Rejected(Rejection::ProposalReused { id: request.id })
+            };
+        }
+        for target in &request.targets {
+            match self.judge(target) {
+                Finding::Passes => {}
+                Finding::Retry(appended) => return Verdict::Nothing(appended),
+                Finding::Refused(rejection) => return Verdict::Rejected(rejection),
+            }
+        }
+        for (index, condition) in request.conditions.iter().enumerate() {
+            if let Some(first_conflict) = self.first_match(&condition.none_matching, condition.after) {
+                return Verdict::Rejected(Rejection::ConditionFailed { index, first_conflict });
+            }
+        }
+        self.stamp(request, now)
+    }
+
+    /// Makes the events of a verdict part of the past.
+    pub fn apply(&mut self, request: &Request, events: Vec<Event>, appended: Appended) {
+        self.events.extend(events);
+        self.commits.insert(request.id, (request.clone(), appended));
+    }
+
+    /// The answer to a request that was recorded before: what was said then, and of streams it did not write to, where they stand now.
+    fn answer_again(&self, request: &Request, appended: &Appended) -> Appended {
+        let mut again = Appended { idempotent: true, ..appended.clone() };
+        for (target, next) in request.targets.iter().zip(&mut again.next_revisions) {
+            let wrote = match &target.change {
+                Change::Append(events) => !events.is_empty(),
+                Change::Tombstone => true,
+                Change::Delete => false,
+            };
+            if !wrote {
+                next.next = self.stream(&target.stream).next();
+            }
+        }
+        again
+    }
+
+    fn stamp(&self, request: &Request, now: Timestamp) -> Verdict {
+        let recorded_at = self.events.last().map_or(now, |last| last.recorded_at.max(now));
+        let mut draft = Draft { model: self.clone(), first_asked_for: None, recorded_at };
+        for Target { stream, change, .. } in &request.targets {
+            let Change::Append(events) = change else { continue };
+            if events.is_empty() {
+                continue;
+            }
+            let state = self.stream(stream);
+            if state.is_soft_deleted() {
+                draft.set_truncate_before(stream, state.next().0);
+            }
+            for event in events {
+                draft.first_asked_for.get_or_insert(draft.model.head());
+                draft.push(stream, event.id, event);
+            }
+        }
+        for Target { stream, change, .. } in &request.targets {
+            match change {
+                Change::Delete if !self.stream(stream).is_soft_deleted() => {
+                    draft.first_asked_for.get_or_insert(draft.model.head());
+                    draft.set_truncate_before(stream, DELETED);
+                }
+                Change::Tombstone => {
+                    draft.first_asked_for.get_or_insert(draft.model.head());
+                    let event_type = gesta_store::EventType::new("$streamDeleted").expect("a valid type");
+                    draft.push(stream, None, &EventData::binary(event_type, Bytes::new()));
+                }
+                Change::Append(_) | Change::Delete => {}
+            }
+        }
+        let next = |target: &Target| NextRevision {
+            stream: target.stream.clone(),
+            next: draft.model.stream(&target.stream).next(),
+        };
+        let next_revisions = request.targets.iter().map(next).collect();
+        let new = draft.model.events[self.events.len()..].to_vec();
+        let last_position = draft.first_asked_for.map(|_| Position(draft.model.head().0 - 1));
+        let appended =
+            Appended { first_position: draft.first_asked_for, last_position, next_revisions, idempotent: false };
+        if new.is_empty() { Verdict::Nothing(appended) } else { Verdict::Commit(new, appended) }
+    }
+}
+
+/// What a single target says.
+pub(crate) enum Finding {
+    /// It has no objection.
+    Passes,
+    /// Its events were recorded before.
+    Retry(Appended),
+    /// It objects.
+    Refused(Rejection),
+}
+
+/// The model as it would be with the events stamped so far.
+struct Draft {
+    model: Model,
+    first_asked_for: Option<Position>,
+    recorded_at: Timestamp,
+}
+
+impl Draft {
+    fn push(&mut self, stream: &StreamName, id: Option<Uuid>, event: &EventData) {
+        let mut tags = event.tags.clone();
+        tags.sort();
+        tags.dedup();
+        let revision = self.model.stream(stream).next();
+        self.model.events.push(Event {
+            id,
+            stream: stream.clone(),
+            revision,
+            recorded_at: self.recorded_at,
+            event_type: event.event_type.to_string(),
+            content_type: event.content_type.clone(),
+            data: event.data.clone(),
+            metadata: event.metadata.clone(),
+            tags,
+        });
+    }
+
+    fn set_truncate_before(&mut self, stream: &StreamName, revision: u64) {
+        let document = self.model.metadata_document(stream).unwrap_or_default();
+        let mut keys: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&document).unwrap_or_default();
+        keys.insert("$tb".to_owned(), revision.into());
+        let document = serde_json::to_vec(&keys).expect("a map of JSON values is JSON");
+        let event_type = gesta_store::EventType::new("$metadata").expect("a valid type");
+        let name = stream.metadata_stream().expect("names are short here");
+        self.push(&name, None, &EventData::json(event_type, document));
+    }
+}
+
+impl Event {
+    /// What is different in what the store recorded; `None` if nothing is.
+    #[must_use]
+    pub fn difference(&self, recorded: &RecordedEvent) -> Option<String> {
+        let as_recorded = Self {
+            id: self.id.and(Some(recorded.id)),
+            stream: recorded.stream.clone(),
+            revision: recorded.revision,
+            recorded_at: recorded.recorded_at,
+            event_type: recorded.event_type.to_string(),
+            content_type: recorded.content_type.clone(),
+            data: recorded.data.clone(),
+            metadata: recorded.metadata.clone(),
+            tags: recorded.tags.clone(),
+        };
+        (*self != as_recorded || recorded.erased).then(|| format!("expected {self:?}, found {recorded:?}"))
+    }
+}
