@@ -9,4 +9,5 @@
 pub mod corpus;
 pub mod drive;
 pub mod mutate;
+pub mod repair;
 pub mod targets;

@@ -1,10 +1,19 @@
 //! The list of targets, in the order of the layers they test.
 
+pub mod clean_mark;
+pub mod entry;
+pub mod frame;
+pub mod frame_header;
 pub mod names;
+pub mod offset_table;
 pub mod path;
 pub mod path_pattern;
+pub mod segment_header;
+pub mod store_toml;
+pub mod stream_metadata;
 pub mod stream_pattern;
 pub mod tags;
+pub mod trailer;
 
 /// Something that is fed bytes.
 #[derive(Clone, Copy)]
@@ -26,8 +35,35 @@ pub const ALL: &[Target] = &[
     Target { name: "stream_pattern", run: stream_pattern::run, tokens: &[b"*", b"**", b"\n", b"a", b"ab"] },
     // Log: frames, entries, segments, recovery's marks.
     Target { name: "tags", run: tags::run, tokens: &[b"\x00\x00", b"\x01\x00a", b"\xff\xff", b"\xc3\xa9"] },
+    Target { name: "frame_header", run: frame_header::run, tokens: &[b"GFR\x01"] },
+    Target { name: "frame", run: frame::run, tokens: &[b"GFR\x01"] },
+    Target { name: "entry", run: entry::run, tokens: &[b"\x00\x00\x00\x00", b"\x3c\x00\x00\x00"] },
+    Target { name: "segment_header", run: segment_header::run, tokens: &[] },
+    Target { name: "trailer", run: trailer::run, tokens: &[] },
+    Target { name: "offset_table", run: offset_table::run, tokens: &[b"\x00\x00\x00\x80", b"\xff\xff\x00\x00"] },
+    Target { name: "clean_mark", run: clean_mark::run, tokens: &[b"GESTACLN"] },
     // Index: runs, dictionaries, postings, manifest.
     // Files beside the log: `store.toml`, stream metadata documents.
+    Target {
+        name: "store_toml",
+        run: store_toml::run,
+        tokens: &[b"format = ", b"segment_bytes = ", b"\n", b"-1", b"18446744073709551615"],
+    },
+    Target {
+        name: "stream_metadata",
+        run: stream_metadata::run,
+        tokens: &[
+            b"\"$tb\":",
+            b"\"$maxAge\":",
+            b"\"$maxCount\":",
+            b",",
+            b"{",
+            b"}",
+            b"9223372036854775807",
+            b"1e3",
+            b"-1",
+        ],
+    },
     // Program: NDJSON import.
 ];
 

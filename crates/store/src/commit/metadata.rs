@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 /// The keys of a metadata document the store acts on. Every other key is the application's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,11 +37,12 @@ impl StreamMetadata {
     /// Reads a document. Of a key that is there twice, the last counts.
     #[must_use]
     pub fn parse(document: &[u8]) -> Self {
-        let Ok(Value::Object(keys)) = serde_json::from_slice(document) else {
-            return Self::default();
+        // Each key by itself: one the store does not know may hold what no number type does (`1e999`), and must not hide the others.
+        let keys: BTreeMap<String, &RawValue> = serde_json::from_slice(document).unwrap_or_default();
+        let integer = |key: &str, min: u64| {
+            let value: u64 = serde_json::from_str(keys.get(key)?.get()).ok()?;
+            (min..=DELETED).contains(&value).then_some(value)
         };
-        let integer =
-            |key: &str, min: u64| keys.get(key).and_then(Value::as_u64).filter(|value| (min..=DELETED).contains(value));
         Self {
             max_age_seconds: integer(MAX_AGE, 1),
             max_count: integer(MAX_COUNT, 1),
@@ -60,4 +61,21 @@ pub fn with_truncate_before(document: &[u8], truncate_before: u64) -> Bytes {
     let value: &RawValue = serde_json::from_str(&text).expect("a decimal number is JSON");
     keys.insert(TRUNCATE_BEFORE.to_owned(), value);
     serde_json::to_vec(&keys).expect("a map of JSON values is JSON").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a soft delete of a stream whose document held `1e807` under a key of the application changed nothing, because
+    /// the changed document, number included, no longer parsed as a whole. So did one nested deeper than the parser goes.
+    #[test]
+    fn a_key_that_does_not_parse_hides_no_other() {
+        let deep = format!(r#"{{"mine":{}1{},"$maxCount":3}}"#, "[".repeat(200), "]".repeat(200));
+        for document in [r#"{"mine":1e807,"$maxCount":3}"#, &deep] {
+            assert_eq!(StreamMetadata::parse(document.as_bytes()).max_count, Some(3));
+            let deleted = StreamMetadata::parse(&with_truncate_before(document.as_bytes(), DELETED));
+            assert_eq!(deleted.truncate_before, Some(u64::MAX));
+        }
+    }
 }
