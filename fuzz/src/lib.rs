@@ -11,3 +11,17 @@ pub mod drive;
 pub mod mutate;
 pub mod repair;
 pub mod targets;
+
+// The program has no library; the files of its import that read bytes are compiled into this crate instead, as they are.
+#[allow(dead_code)]
+#[path = "../../crates/cli/src/base64.rs"]
+mod base64;
+#[allow(dead_code)]
+#[path = "../../crates/cli/src/ndjson/lines.rs"]
+mod lines;
+#[allow(dead_code)]
+#[path = "../../crates/cli/src/ndjson/parse.rs"]
+mod parse;
+#[allow(dead_code)]
+#[path = "../../crates/cli/src/time.rs"]
+mod time;

@@ -4,6 +4,7 @@ pub mod clean_mark;
 pub mod entry;
 pub mod frame;
 pub mod frame_header;
+pub mod import_ndjson;
 pub mod names;
 pub mod offset_table;
 pub mod path;
@@ -65,6 +66,7 @@ pub const ALL: &[Target] = &[
         ],
     },
     // Program: NDJSON import.
+    Target { name: "import_ndjson", run: import_ndjson::run, tokens: import_ndjson::TOKENS },
 ];
 
 #[cfg(test)]
