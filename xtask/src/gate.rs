@@ -46,7 +46,8 @@ fn tidy(_: &Shell) -> Outcome {
 fn format(shell: &Shell) -> Outcome {
     cmd!(shell, "cargo fmt --all --check").run()?;
     for manifest in side_workspaces(shell) {
-        cmd!(shell, "cargo fmt --all --check --manifest-path {manifest}").run()?;
+        // Without --all, which would look at the main workspace again, as path dependencies.
+        cmd!(shell, "cargo fmt --check --manifest-path {manifest}").run()?;
     }
     Ok(Ending::Passed)
 }
@@ -111,7 +112,7 @@ pub(crate) fn fix() -> xshell::Result<()> {
     for manifest in side_workspaces(shell) {
         cmd!(shell, "cargo clippy --fix --allow-dirty --allow-staged --manifest-path {manifest} --all-targets")
             .run()?;
-        cmd!(shell, "cargo fmt --all --manifest-path {manifest}").run()?;
+        cmd!(shell, "cargo fmt --manifest-path {manifest}").run()?;
     }
     Ok(())
 }
