@@ -66,7 +66,9 @@ fn metadata_streams() {
         ("$$a", Some("a")),
         ("$$$settings", Some("$settings")),
         ("$$$$a", None),
-        ("$$$$", None),
+        ("$$$$", Some("$$")),
+        ("$$$$$", None),
+        ("$$$", Some("$")),
         ("a$$b", None),
     ];
     for (stream, described) in cases {
