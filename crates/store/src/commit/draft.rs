@@ -37,7 +37,8 @@ pub(super) struct Start {
     pub(super) recorded_at: Timestamp,
 }
 
-/// Stamps `proposal`. `standings` are those of its targets; `metadata_streams` has an entry for each target that is to be revived or deleted.
+/// Stamps `proposal`; without events, if there is nothing to record. `standings` are those of its targets; `metadata_streams` has an entry
+/// for each target that is to be revived or deleted.
 pub(super) fn stamp(
     start: Start,
     proposal: Proposal,
@@ -58,7 +59,8 @@ pub(super) fn stamp(
         draft.check_size()?;
     }
     let next_revisions = targets.iter().zip(&draft.tails).map(|(target, tail)| tail.stands(&target.stream)).collect();
-    let last_position = draft.next_position().0.checked_sub(1).map(Position);
+    let last_position =
+        if draft.events.is_empty() { None } else { draft.next_position().0.checked_sub(1).map(Position) };
     Ok(Commit {
         proposal_id: id,
         first_position: start.position,

@@ -54,8 +54,8 @@ impl Kernel {
         Self::resume(Position::START, None)
     }
 
-    /// The kernel of a log whose next event gets `next_position` and whose last commit was recorded at `last_recorded_at`. Before it decides,
-    /// the end of the log must be replayed into it: see [`Kernel::remembered_from`] and [`Kernel::remember`].
+    /// The kernel of a log whose next event gets `next_position` and whose last commit was recorded at `last_recorded_at`.
+    /// Before it decides, the end of the log must be replayed into it: see [`Kernel::remembered_from`] and [`Kernel::remember`].
     #[must_use]
     pub fn resume(next_position: Position, last_recorded_at: Option<Timestamp>) -> Self {
         Self::bounded(BOUNDS, next_position, last_recorded_at)
@@ -197,9 +197,7 @@ impl Kernel {
         let recorded_at = self.last_recorded_at.map_or(proposal.at, |last| last.max(proposal.at));
         let start = Start { position: self.next_position, recorded_at };
         Ok(match draft::stamp(start, proposal, standings, metadata_streams) {
-            Ok(commit) if commit.events.is_empty() => {
-                Verdict::AlreadyCommitted(Appended { first_position: None, last_position: None, ..commit.appended })
-            }
+            Ok(commit) if commit.events.is_empty() => Verdict::AlreadyCommitted(commit.appended),
             Ok(commit) => Verdict::Commit(Box::new(commit)),
             Err(rejection) => Verdict::Rejected(rejection),
         })

@@ -30,7 +30,9 @@ const TRUNCATE_BEFORE: &str = "$tb";
 /// The stream whose metadata document `stream` holds. Metadata streams have none themselves: what is written to `$$$$s` means nothing.
 #[must_use]
 pub fn described_by(stream: &str) -> Option<&str> {
-    stream.strip_prefix("$$").filter(|described| !described.is_empty() && !described.starts_with("$$"))
+    // `$$` alone describes nothing: it is a stream like any other, and `$$$$` describes it.
+    let describes = |stream: &str| stream.len() > 2 && stream.starts_with("$$");
+    if describes(stream) && !describes(&stream[2..]) { Some(&stream[2..]) } else { None }
 }
 
 impl StreamMetadata {

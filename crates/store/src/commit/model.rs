@@ -45,7 +45,7 @@ impl Past {
     }
 
     fn state(&self, stream: &str) -> StreamState {
-        let has_none = stream.starts_with("$$");
+        let has_none = StreamName::trusted(stream).metadata_of().is_some();
         let document = self.of(&format!("$${stream}")).last().map(|(_, event)| event.event.data.data.clone());
         let document = document.filter(|_| !has_none);
         let tb = document.as_ref().and_then(|document| {
@@ -218,7 +218,7 @@ fn judge(past: &Past, proposal: &Proposal, index: usize, span: u64) -> Naive {
     let state = past.state(&target.stream);
     let hidden = state.truncate_before == u64::MAX;
     let count = past.of(&target.stream).count() as i128;
-    let original = target.stream.strip_prefix("$$").map(|stream| past.state(stream));
+    let original = target.stream.metadata_of().map(|stream| past.state(&stream));
     let ended = state.tombstoned || original.is_some_and(|state| state.tombstoned);
     let deleted = Rejection::StreamDeleted { stream: target.stream.clone() };
     let holds = match target.expected {

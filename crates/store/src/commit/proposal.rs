@@ -33,9 +33,9 @@ impl Proposal {
     /// Checks what must be true of a proposal before it is ordered: from there on nobody can refuse it as malformed.
     ///
     /// # Errors
-    /// `Invalid`: over a limit (the encoded size is not looked at), a stream named twice, an event for a target that is not there or
-    /// does not append, an event that only a tombstone may write, a metadata stream to be deleted or ended, a stream to be deleted whose name leaves
-    /// no room for that of its metadata stream.
+    /// `Invalid`: over a limit (the encoded size is not looked at), a stream named twice, an event for a target that is not there
+    /// or does not append, an event that only a tombstone may write, a metadata stream to be deleted or ended, a stream to
+    /// be deleted whose name leaves no room for that of its metadata stream.
     pub fn check(&self) -> Result<(), Error> {
         at_most("streams", self.targets.len(), limits::STREAMS_PER_COMMIT_MAX)?;
         at_most("events", self.events.len(), limits::EVENTS_PER_COMMIT_MAX)?;

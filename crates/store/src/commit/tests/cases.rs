@@ -217,6 +217,18 @@ fn many_streams() {
             "a any 1 + b any 2",
             "again 0..1 -> a:1 b:1",
         ),
+        (
+            "recorded apart, with metadata between",
+            &["a none 1", "$$a any 5{}", "a any 2", "b any 3"],
+            "a any 1 2 + b any 3",
+            "violated a 1",
+        ),
+        (
+            "recorded apart, with metadata and more between",
+            &["a none 1", "$$b any 5{}", "c any 9", "b any 2"],
+            "a any 1 + b any 2",
+            "violated a 0",
+        ),
         ("one new, one known", TWO, "a any 1 2 + b any 7", "violated a 1"),
         ("one known, one new", TWO, "c any 7 + b any 3", "violated b 0"),
         ("one known, one wrong", TWO, "a any 1 2 + b none 7", "wrong b 0"),

@@ -4,9 +4,13 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::{
+    NextRevision, Rejection, StreamState,
     identity::{event_id, revival_id, revival_salt},
     metadata::{self, StreamMetadata, described_by, with_truncate_before},
 };
+
+use super::notation::name;
+use crate::position::{ExpectedRevision, Position, Revision};
 
 #[test]
 fn metadata_documents() {
@@ -66,7 +70,9 @@ fn metadata_streams() {
         ("$$a", Some("a")),
         ("$$$settings", Some("$settings")),
         ("$$$$a", None),
-        ("$$$$", None),
+        ("$$$$", Some("$$")),
+        ("$$$$$", None),
+        ("$$$", Some("$")),
         ("a$$b", None),
     ];
     for (stream, described) in cases {
@@ -92,4 +98,53 @@ fn derived_identities_are_fixed_and_differ() {
         assert!(!salts[..i].contains(salt), "salts must differ, index={i}");
     }
     expect_test::expect!["8a345b14-4d5c-c0af-bbba-70da6f14b2b5"].assert_eq(&Uuid::from_bytes(salts[0]).to_string());
+}
+
+#[test]
+fn refusals_say_what_was_found() {
+    let stream = || name("a");
+    let wrong = |actual| Rejection::WrongRevision { stream: stream(), expected: ExpectedRevision::NoStream, actual };
+    let cases = [
+        (wrong(Some(Revision(2))), "stream is not at the expected revision, stream=a expected=no-stream actual=2"),
+        (wrong(None), "stream is not at the expected revision, stream=a expected=no-stream actual=no-stream"),
+        (Rejection::StreamDeleted { stream: stream() }, "stream was deleted for ever, stream=a"),
+        (
+            Rejection::ConditionFailed { index: 1, first_conflict: Position(7) },
+            "append condition failed, condition=1 first_conflict=7",
+        ),
+        (
+            Rejection::IdempotencyViolated { stream: stream(), actual: Some(Revision(3)) },
+            "some of the event ids were recorded before, stream=a actual=3",
+        ),
+        (
+            Rejection::ProposalReused { id: Uuid::nil() },
+            "proposal id was used before for other events, id=00000000-0000-0000-0000-000000000000",
+        ),
+        (Rejection::StreamFull { stream: stream() }, "stream is full, stream=a revision_max=1099511627775"),
+        (
+            Rejection::CommitTooLarge { events: 5, bytes: 6 },
+            "commit is too large with the metadata to be written for it, \
+             events=5 events_max=131072 bytes=6 bytes_max=33554432",
+        ),
+    ];
+    for (rejection, text) in cases {
+        assert_eq!(rejection.to_string(), text);
+    }
+}
+
+#[test]
+fn where_a_stream_stands() {
+    let stands = |next| NextRevision { stream: name("a"), next: Revision(next) }.current();
+    assert_eq!((stands(0), stands(1)), (None, Some(Revision(0))));
+    let at = |truncate_before| StreamState {
+        last: Some((Revision(4), Position(9), [1; 32])),
+        truncate_before,
+        ..StreamState::default()
+    };
+    let deleted = at(u64::MAX);
+    assert!(deleted.is_soft_deleted() && deleted.actual().is_none());
+    assert_eq!((deleted.current(), deleted.next()), (Some(Revision(4)), Revision(5)));
+    let truncated = at(3);
+    assert!(!truncated.is_soft_deleted() && truncated.actual() == Some(Revision(4)));
+    assert_eq!((StreamState::default().current(), StreamState::default().next()), (None, Revision(0)));
 }

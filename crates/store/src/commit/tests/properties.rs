@@ -17,7 +17,8 @@ use crate::{
     query::{AppendCondition, Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
 };
 
-const STREAMS: [&str; 5] = ["a", "b", "$$a", "$$b", "$$$$a"];
+/// The last two are a stream with an odd name, and its metadata stream.
+const STREAMS: [&str; 7] = ["a", "b", "$$a", "$$b", "$$$$a", "$$", "$$$$"];
 const TYPES: [&str; 3] = ["Opened", "Closed", "$metadata"];
 const TAGS: [&str; 2] = ["red", "/x/1"];
 const DOCUMENTS: [&str; 8] = [
@@ -48,7 +49,7 @@ fn expected() -> impl Strategy<Value = ExpectedRevision> {
 }
 
 fn target() -> impl Strategy<Value = (usize, ExpectedRevision, u8)> {
-    (prop_oneof![8 => 0..2_usize, 2 => 2..4_usize, 1 => Just(4_usize)], expected(), 0_u8..24)
+    (prop_oneof![8 => 0..2_usize, 2 => 2..4_usize, 1 => 4..7_usize], expected(), 0_u8..24)
 }
 
 fn event() -> impl Strategy<Value = (usize, u32, usize, usize, Vec<usize>)> {
@@ -95,7 +96,7 @@ fn add_target(proposal: &mut Proposal, stream: &str, expected: ExpectedRevision,
     }
     let (id, salt) = (action_id(stream), [action; 16]);
     let action = match action {
-        _ if stream.starts_with("$$") => Action::Append,
+        _ if name(stream).metadata_of().is_some() => Action::Append,
         0 => Action::Tombstone { id, salt },
         1..=3 => Action::Delete { id, salt },
         _ => Action::Append,
