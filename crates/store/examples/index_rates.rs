@@ -39,7 +39,7 @@ fn main() {
     let (index, _) = Index::open(Arc::new(FileDisk::new(dir.path())), id).unwrap();
     fill(&index, events, streams, limits::SEGMENT_EVENTS);
     let start = Timer::start();
-    while index.maintain().unwrap() != Step::Idle {}
+    while index.maintain(Position(u64::MAX - 1)).unwrap() != Step::Idle {}
     println!("settle                {:>10.0} ms", start.elapsed().as_secs_f64() * 1e3);
     ask(&index, events, streams);
     let info = index.info();
@@ -86,7 +86,7 @@ fn fill(index: &Index, events: u64, streams: u64, batch_events: u64) {
         if end % segment == 0 {
             index.seal(Position(end));
             let timer = Timer::start();
-            while index.maintain().unwrap() != Step::Idle {}
+            while index.maintain(Position(u64::MAX - 1)).unwrap() != Step::Idle {}
             maintaining += timer.elapsed().as_secs_f64();
         }
     }

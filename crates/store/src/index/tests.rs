@@ -1,14 +1,16 @@
 //! The index against the reference, through its public questions; damage; crashes between the steps of maintenance.
 
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{io, ops::Range, path::Path, sync::Arc};
 
 use proptest::{prelude::*, strategy::ValueTree as _};
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{Index, Kind, Opened, Step, Term, Towards, reference::Reference};
 use crate::{
-    disk::{Disk, FileDisk, OpenMode},
+    disk::{
+        Disk, FileDisk,
+        memory::{Done, Fault, MemoryDisk},
+    },
     error::ErrorKind,
     name::{Category, EventType, StreamName, Tag},
     path::PathPattern,
@@ -55,7 +57,7 @@ const PATTERNS: [&str; 7] =
 
 /// An index with what it must answer.
 struct Both {
-    dir: TempDir,
+    disk: MemoryDisk,
     index: Arc<Index>,
     reference: Reference,
     /// Where the newest events begin that no seal has taken.
@@ -64,10 +66,10 @@ struct Both {
 
 impl Both {
     fn new() -> Self {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let (index, opened) = open(dir.path());
+        let disk = MemoryDisk::new();
+        let (index, opened) = open(&disk);
         assert_eq!(opened, Opened::default());
-        Self { dir, index, reference: Reference::default(), sealed: 0 }
+        Self { disk, index, reference: Reference::default(), sealed: 0 }
     }
 
     fn insert(&mut self, events: &[(usize, usize, Vec<usize>, Option<u8>)]) {
@@ -87,7 +89,7 @@ impl Both {
 
     /// Closes the index and opens it again, as the engine does: what it lost is inserted again.
     fn reopen(&mut self) -> Opened {
-        let (index, opened) = open(self.dir.path());
+        let (index, opened) = open(&self.disk);
         self.index = index;
         self.sealed = opened.covered.0;
         self.index.insert(self.reference.indexed(opened.covered.0..self.reference.head()));
@@ -99,8 +101,8 @@ impl Both {
     }
 }
 
-fn open(dir: &Path) -> (Arc<Index>, Opened) {
-    Index::open(Arc::new(FileDisk::new(dir)), STORE).expect("open")
+fn open(disk: &MemoryDisk) -> (Arc<Index>, Opened) {
+    Index::open(Arc::new(disk.clone()), STORE).expect("open")
 }
 
 fn matches(index: &Index, query: &Query, range: Range<u64>, towards: Towards, chunk: usize) -> Vec<Position> {
@@ -374,8 +376,7 @@ fn merging_keeps_the_number_of_runs_logarithmic_and_leaves_no_file_behind() {
     let both = filled(many(8 * 8 * 10 + 30), 10, true);
     let info = both.index.info();
     assert_eq!((info.runs, info.pending, info.open_events), (1 + 3, 0, 0), "one of level 2, three of level 0");
-    let disk = FileDisk::new(both.dir.path());
-    assert_eq!(disk.list(Path::new("index")).expect("list").len(), info.runs + 1);
+    assert_eq!(both.disk.list(Path::new("index")).expect("list").len(), info.runs + 1);
 }
 
 #[test]
@@ -390,7 +391,7 @@ fn what_was_not_sealed_is_asked_for_again() {
 #[test]
 fn runs_of_another_store_or_of_a_longer_log_are_thrown_away() {
     let both = filled(many(1_000), 100, true);
-    let disk = || Arc::new(FileDisk::new(both.dir.path()));
+    let disk = || Arc::new(both.disk.clone());
     let (_, opened) = Index::open_before(disk(), STORE, Position(950)).expect("open");
     assert!(opened.covered <= Position(950) && opened.dropped.len() == 2, "{opened:?}");
     let (_, opened) = Index::open(disk(), Uuid::from_u128(8)).expect("open");
@@ -426,26 +427,83 @@ fn no_flipped_byte_gives_a_wrong_answer() {
         both.settle();
     }
     let head = both.reference.head();
-    let disk = FileDisk::new(both.dir.path());
-    for name in disk.list(Path::new("index")).expect("list") {
-        let path = Path::new("index").join(&name);
-        let original = disk.open(&path, OpenMode::Read).expect("open").map().expect("map").to_vec();
+    for (path, original) in both.disk.snapshot() {
         for at in 0..original.len() {
-            let fresh = tempfile::tempdir().expect("temporary directory");
-            copy_index(&disk, fresh.path());
-            let file = FileDisk::new(fresh.path()).open(&path, OpenMode::Write).expect("open");
-            file.write_at(&[original[at] ^ 0x41], at as u64).expect("write");
-            let (index, opened) = open(fresh.path());
+            let disk = both.disk.kill();
+            disk.corrupt(&path, at as u64, 0x41).expect("corrupt");
+            let (index, opened) = open(&disk);
             let covered = opened.covered.0;
-            assert!(covered == head || !opened.dropped.is_empty(), "{name} {at}: lost something without a word");
+            assert!(covered == head || !opened.dropped.is_empty(), "{path:?} {at}: lost something without a word");
             index.insert(both.reference.indexed(covered..head));
-            for term in all_terms() {
-                let expected = both.reference.positions(term, head);
-                let mut found = Vec::new();
-                match index.postings_forward(term, 0, usize::MAX, Position(head), &mut found) {
-                    Ok(()) => assert_eq!(found, expected, "{name} {at}: {term:?}"),
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{name} {at}: {error}"),
+            check_or_corrupted(&index, &both.reference, &format!("{path:?} {at}"));
+        }
+    }
+}
+
+/// Every answer is right, or says that the index is damaged.
+fn check_or_corrupted(index: &Index, reference: &Reference, what: &str) {
+    let head = reference.head();
+    for term in all_terms() {
+        let mut found = Vec::new();
+        match index.postings_forward(term, 0, usize::MAX, Position(head), &mut found) {
+            Ok(()) => assert_eq!(found, reference.positions(term, head), "{what}: {term:?}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{what}: {error}"),
+        }
+    }
+    let path = QueryItem::default().path(PathPattern::new("/accounts/**").expect("valid"));
+    let query = Query::of(path).or(QueryItem::default().stream(StreamFilter::Pattern("*-1".into())));
+    let mut matches = index.matches(&query, Position(0)..Position(head), Towards::Older);
+    let mut found = Vec::new();
+    match matches.next_chunk(usize::MAX, &mut found) {
+        Ok(_) => assert_eq!(found, reference.matches(&query, 0..head, Towards::Older), "{what}: {query:?}"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{what}: {error}"),
+    }
+}
+
+/// Fails every operation of a life in turn, lets maintenance try again, and loses power at that moment in several ways.
+#[test]
+fn maintenance_survives_every_failing_operation_and_every_crash() {
+    let reference = many(170);
+    let run = |disk: &MemoryDisk, heal: bool| -> Option<Arc<Index>> {
+        let open = || Index::open(Arc::new(disk.clone()), STORE);
+        let (index, opened) = match open() {
+            Err(_) if heal => open().expect("the second time"),
+            opened => opened.ok()?,
+        };
+        for start in (opened.covered.0..170).step_by(10) {
+            index.insert(reference.indexed(start..start + 10));
+            index.seal(Position(start + 10));
+            let mut failures = 0;
+            loop {
+                match index.maintain(EVERYTHING) {
+                    Ok(Step::Idle) => break,
+                    Ok(Step::Built | Step::Merged | Step::Dropped) => {}
+                    Err(_) if heal && failures == 0 => failures += 1,
+                    Err(_) => return None,
                 }
+            }
+        }
+        Some(index)
+    };
+    let check = |index: &Index, what: &str| {
+        for term in [Term::Category("order"), Term::Created, Term::Tag("usual"), Term::Stream("order-77")] {
+            let count = index.count(term, Position(170)).expect("count");
+            assert_eq!(count, reference.positions(term, 170).len() as u64, "{what} {term:?}");
+        }
+    };
+    let whole = MemoryDisk::new();
+    run(&whole, false).expect("no fault");
+    for n in 0..whole.operations().changes() {
+        for done in [Done::Nothing, Done::Half, Done::Everything] {
+            let disk = MemoryDisk::new();
+            disk.fail_after(n, Fault::once(io::ErrorKind::Other).leaving(done));
+            check(&run(&disk, true).expect("healed"), &format!("operation {n} failed once, {done:?}"));
+            let disk = MemoryDisk::new();
+            disk.fail_after(n, Fault::forever(io::ErrorKind::Other).leaving(done));
+            let _ = run(&disk, false);
+            for seed in 0..4 {
+                let crashed = disk.crash(seed);
+                check(&run(&crashed, false).expect("no fault"), &format!("crash at {n}, seed {seed}, {done:?}"));
             }
         }
     }
@@ -454,31 +512,34 @@ fn no_flipped_byte_gives_a_wrong_answer() {
 #[test]
 fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
     let both = filled(many(3_000), 1_000, true);
-    let disk = FileDisk::new(both.dir.path());
     let name = "index/00000000000000001000-00000000000000002000.run";
-    let file = disk.open(Path::new(name), OpenMode::Write).expect("open");
-    let mut byte = [0];
-    file.read_at(&mut byte, 100).expect("read");
-    file.write_at(&[!byte[0]], 100).expect("write");
-    let (index, opened) = open(both.dir.path());
+    both.disk.corrupt(name, 100, 0xff).expect("corrupt");
+    let (index, opened) = open(&both.disk);
     assert_eq!(opened.covered, Position(3_000), "the damage is in a page that opening does not touch");
     let mut found = Vec::new();
     let asked = index.postings_forward(Term::Category("order"), 0, usize::MAX, Position(3_000), &mut found);
     assert_eq!(asked.expect_err("damage").kind(), ErrorKind::Corrupted);
     assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Dropped);
     assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Idle);
-    let (index, opened) = open(both.dir.path());
+    let (index, opened) = open(&both.disk);
     assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
     index.insert(both.reference.indexed(1_000..3_000));
     assert_eq!(index.count(Term::Category("order"), Position(3_000)).expect("count"), 3_000);
 }
 
-fn copy_index(from: &FileDisk, to: &Path) {
-    let to = FileDisk::new(to);
-    to.create_dir(Path::new("index")).expect("create");
-    for name in from.list(Path::new("index")).expect("list") {
-        let path = Path::new("index").join(name);
-        let bytes = from.open(&path, OpenMode::Read).expect("open").map().expect("map");
-        to.open(&path, OpenMode::CreateNew).expect("create").write_at(&bytes, 0).expect("write");
+/// The same life on the real file system.
+#[test]
+fn runs_work_on_real_files() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let reference = many(900);
+    for _ in 0..2 {
+        let (index, opened) = Index::open(Arc::new(FileDisk::new(dir.path())), STORE).expect("open");
+        for start in (opened.covered.0..900).step_by(50) {
+            index.insert(reference.indexed(start..start + 50));
+            index.seal(Position(start + 50));
+        }
+        while index.maintain(EVERYTHING).expect("maintenance") != Step::Idle {}
+        let count = index.count(Term::Type("Paid"), Position(900)).expect("count");
+        assert_eq!(count, reference.positions(Term::Type("Paid"), 900).len() as u64);
     }
 }
