@@ -181,14 +181,19 @@ impl<'a> Tags<'a> {
         Some(Self(block))
     }
 
+    /// Takes a block that [`Tags::parse`] accepted when it was read from disk.
+    pub(crate) fn trusted(block: &'a [u8]) -> Self {
+        Self(block)
+    }
+
     /// The tags in order.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             let (length, after) = rest.split_first_chunk::<2>()?;
-            let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
+            let (tag, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
             rest = after;
-            // `parse` checked it; a view is only made by it.
+            // `parse` checked it; a view is only made of what it accepted.
             std::str::from_utf8(tag).ok()
         })
     }

@@ -1,5 +1,6 @@
 //! The log through its public door, on real files.
 
+mod crashing;
 mod decoding;
 mod golden;
 mod reading;
