@@ -8,8 +8,8 @@ use crate::log::{
     layout::crc32c,
 };
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+fn golden(name: &str) -> FileDisk {
+    FileDisk::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name))
 }
 
 /// Checks that the kept files are `files`; or writes them, when asked to.
@@ -44,13 +44,13 @@ fn a_small_log_has_the_bytes_it_always_had() {
     commits.iter().for_each(|commit| fixture.writer.append(commit));
     fixture.flush();
     fixture.flusher.close().expect("close");
-    let files = contents(dir.path());
+    let files = contents(&dir);
     assert!(files.len() >= 4 && files.values().map(Vec::len).sum::<usize>() < 60_000);
     compare("log-v1", &files);
 
     let scratch = temporary();
-    put(scratch.path(), &contents(&golden("log-v1")));
-    let fixture = Fixture::open(scratch.path(), small()).expect("open");
+    put(&scratch, &contents(&golden("log-v1")));
+    let fixture = Fixture::open(&scratch, small()).expect("open");
     assert!(fixture.recovered.opened_clean);
     fixture.check(&author);
 }
@@ -89,7 +89,7 @@ fn erased_events_are_read_with_their_hashes() {
     let mut fixture = Fixture::new(&dir);
     let shapes: [Shape; 3] = [vec![(0, 100, 2)], vec![(1, 50, 1), (0, 90, 3), (2, 20, 0)], vec![(0, 10, 0)]];
     shapes.iter().for_each(|shape| fixture.write(&mut author, shape));
-    let mut bytes = contents(dir.path())["00000000000000000000.seg"][..4096].to_vec();
+    let mut bytes = contents(&dir)["00000000000000000000.seg"][..4096].to_vec();
     let mut previous = SegmentHeader::decode(&bytes).expect("header").previous;
     for (frame, erased) in fixture.log.frames(Position(0), author.head()).zip([0, 1, usize::MAX]) {
         let frame = erase_in_frame(frame.expect("frame").bytes(), erased, previous);
@@ -99,8 +99,8 @@ fn erased_events_are_read_with_their_hashes() {
     compare("log-v1-erased", &BTreeMap::from([("00000000000000000000.seg".to_owned(), bytes)]));
 
     let scratch = temporary();
-    put(scratch.path(), &contents(&golden("log-v1-erased")));
-    let fixture = Fixture::open(scratch.path(), small()).expect("open");
+    put(&scratch, &contents(&golden("log-v1-erased")));
+    let fixture = Fixture::open(&scratch, small()).expect("open");
     assert_eq!((fixture.recovered.head, &fixture.recovered.cut), (author.head(), &None));
     for (written, leaf) in author.recorded.iter().zip(&author.leaves) {
         let event = fixture.log.event(written.position).expect("event");

@@ -57,7 +57,7 @@ fn bytes_depend_on_the_commits_alone() {
         }
         fixture.flush();
         fixture.check(&author);
-        let mut files = contents(dir.path());
+        let mut files = contents(&dir);
         files.retain(|name, _| name.ends_with(".seg"));
         // What is preallocated behind the frames of the last segment is not part of the log.
         let last = files.values_mut().next_back().expect("segments");
@@ -80,7 +80,7 @@ fn bytes_depend_on_the_commits_alone() {
 #[test]
 fn a_segment_is_sealed_with_the_frame_that_fills_it() {
     let (dir, mut author) = (temporary(), Author::default());
-    let mut fixture = Fixture::open(dir.path(), LogOptions { segment_bytes: 16384, ..small() }).expect("open");
+    let mut fixture = Fixture::open(&dir, LogOptions { segment_bytes: 16384, ..small() }).expect("open");
     // By events: 40 fill it.
     fixture.write(&mut author, &[(1, 0, 0); 39]);
     fixture.writer.append(&author.commit(&[(1, 0, 0)]));
@@ -108,11 +108,11 @@ fn a_spare_is_filled_once_and_becomes_the_next_segment() {
     let mut fixture = Fixture::new(&dir);
     fixture.log.prepare_spare().expect("spare");
     fixture.log.prepare_spare().expect("spare again");
-    let files = contents(dir.path());
+    let files = contents(&dir);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["spare"]);
     assert!(files["spare"].len() == 8192 && files["spare"].iter().all(|byte| *byte == 0));
     fixture.write_until(&mut author, 3);
-    let files = contents(dir.path());
+    let files = contents(&dir);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["00000000000000000000.seg"]);
     assert_eq!(files["00000000000000000000.seg"].len(), 8192);
     fixture = fixture.reopen(&dir).expect("reopen");
@@ -134,9 +134,9 @@ fn the_clean_mark_lives_from_close_to_the_first_write() {
         fixture.flusher.close().expect("close without a write");
     }
     fixture = fixture.reopen(&dir).expect("reopen");
-    assert!(contents(dir.path()).contains_key("clean"));
+    assert!(contents(&dir).contains_key("clean"));
     fixture.write_until(&mut author, 4);
-    assert!(!contents(dir.path()).contains_key("clean"));
+    assert!(!contents(&dir).contains_key("clean"));
     fixture = fixture.reopen(&dir).expect("reopen");
     assert!(!fixture.recovered.opened_clean);
     fixture.check(&author);
