@@ -190,6 +190,11 @@ impl<'a> Tags<'a> {
         Some(Self(block))
     }
 
+    /// Takes a block that [`Tags::parse`] accepted when it was read from disk.
+    pub(crate) fn trusted(block: &'a [u8]) -> Self {
+        Self(block)
+    }
+
     /// The tags in order.
     #[must_use]
     pub fn iter(&self) -> TagsIter<'a> {
@@ -218,7 +223,7 @@ impl<'a> Iterator for TagsIter<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let (length, after) = self.0.split_first_chunk::<2>()?;
-        let (tag, after) = after.split_at(usize::from(u16::from_le_bytes(*length)));
+        let (tag, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
         self.0 = after;
         // `parse` checked it; a view is only made by it.
         std::str::from_utf8(tag).ok()

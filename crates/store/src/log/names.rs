@@ -1,6 +1,9 @@
 //! What are the files of the log called?
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     disk::Disk,
@@ -29,9 +32,16 @@ pub(super) fn segment(first: Position) -> PathBuf {
     format!("{DIRECTORY}/{:020}{SEGMENT_SUFFIX}", first.0).into()
 }
 
-/// The file that keeps the bytes cut off behind `head`.
-pub(super) fn cut(head: Position) -> PathBuf {
-    format!("{DIRECTORY}/{:020}.cut", head.0).into()
+/// A file, not there yet, to keep the bytes cut off behind `head`. What an earlier recovery kept is never replaced: it may have been
+/// interrupted when it had kept everything and zeroed a part.
+pub(super) fn cut(disk: &dyn Disk, head: Position) -> io::Result<PathBuf> {
+    let mut path = PathBuf::from(format!("{DIRECTORY}/{:020}.cut", head.0));
+    let mut number = 2_u64;
+    while disk.exists(&path)? {
+        path = format!("{DIRECTORY}/{:020}.{number}.cut", head.0).into();
+        number += 1;
+    }
+    Ok(path)
 }
 
 /// The first positions of the segments in the directory, in order.

@@ -4,7 +4,7 @@
 //! scanned. Nothing on disk is changed before everything was checked.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -43,7 +43,7 @@ pub struct Recovered {
     pub opened_clean: bool,
 }
 
-/// Bytes behind the last good frame that never became a durable group. Kept in `log/<head>.cut`.
+/// Bytes behind the last good frame that never became a durable group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutTail {
     /// First position of the segment.
@@ -52,6 +52,8 @@ pub struct CutTail {
     pub offset: u64,
     /// How many there were, up to the last that was not zero.
     pub bytes: u64,
+    /// The file they were copied to; none if the disk was too full for it.
+    pub kept_in: Option<PathBuf>,
 }
 
 /// What the directory says, before anything in it is changed.

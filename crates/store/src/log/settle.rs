@@ -3,7 +3,10 @@
 //!
 //! Every step may be interrupted and is then done again by the next opening.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{layout::index, names, opening::CutTail, recovery::Behind, segment::Segment, writer::Tally};
 use crate::{
@@ -11,8 +14,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Bytes copied or zeroed at once.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes copied at once.
+const CHUNK_BYTES: u64 = 1 << 20;
 
 /// What opening found undone.
 pub(super) enum Unsettled {
@@ -64,8 +67,8 @@ pub(super) fn settle(
                 Behind::PartOfFooter { end } => *end,
                 Behind::Torn { end, .. } => {
                     let bytes = end - tally.data_end;
-                    keep_aside(disk, &*file, tally, bytes)?;
-                    cut = Some(CutTail { segment: last.header.first, offset: tally.data_end, bytes });
+                    let kept_in = keep_aside(disk, &*file, tally, bytes).map_err(doing)?;
+                    cut = Some(CutTail { segment: last.header.first, offset: tally.data_end, bytes, kept_in });
                     *end
                 }
             };
@@ -102,28 +105,44 @@ fn complete_seal(disk: &dyn Disk, path: &Path, file_bytes: Option<u64>) -> Resul
 }
 
 /// Copies the torn tail to a file of its own: it was never answered as durable, unless the medium lied, and then it is evidence.
-fn keep_aside(disk: &dyn Disk, file: &dyn DiskFile, tally: &Tally, bytes: u64) -> Result<()> {
-    let path = names::cut(tally.next);
-    let doing = |source| Error::io(format!("cannot keep a torn tail aside, file={}", path.display()), source);
-    names::remove_leftover(disk, &path)?;
-    let aside = disk.open(&path, OpenMode::CreateNew).map_err(doing)?;
-    let mut copied = 0;
-    while copied < bytes {
-        let mut chunk = vec![0; index((bytes - copied).min(CHUNK_BYTES as u64))];
-        file.read_at(&mut chunk, tally.data_end + copied).map_err(doing)?;
-        aside.write_at(&chunk, copied).map_err(doing)?;
-        copied += chunk.len() as u64;
+/// On a full disk, where a write cut short is no wonder, the log must open nevertheless.
+fn keep_aside(disk: &dyn Disk, file: &dyn DiskFile, tally: &Tally, bytes: u64) -> io::Result<Option<PathBuf>> {
+    let path = names::cut(disk, tally.next)?;
+    let aside = disk.open(&path, OpenMode::CreateNew)?;
+    match copy(file, tally.data_end, bytes, &*aside) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            disk.remove(&path)?;
+            return Ok(None);
+        }
+        copied => copied?,
     }
-    aside.sync().map_err(doing)?;
-    disk.sync_dir(Path::new(names::DIRECTORY)).map_err(doing)
+    disk.sync_dir(Path::new(names::DIRECTORY))?;
+    Ok(Some(path))
 }
 
-fn zero(file: &dyn DiskFile, start: u64, end: u64) -> std::io::Result<()> {
-    let zeros = vec![0; index((end - start).min(CHUNK_BYTES as u64))];
+fn copy(file: &dyn DiskFile, start: u64, bytes: u64, aside: &dyn DiskFile) -> io::Result<()> {
+    let mut copied = 0;
+    while copied < bytes {
+        let mut chunk = vec![0; index((bytes - copied).min(CHUNK_BYTES))];
+        file.read_at(&mut chunk, start + copied)?;
+        aside.write_at(&chunk, copied)?;
+        copied += chunk.len() as u64;
+    }
+    aside.sync()
+}
+
+/// Overwrites with zeros, block by block and only where something else is: what was never written takes no space, and must not now.
+fn zero(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     let mut offset = start;
     while offset < end {
-        let length = (end - offset).min(CHUNK_BYTES as u64);
-        file.write_at(&zeros[..index(length)], offset)?;
+        let length = (end - offset).min(BLOCK as u64 - offset % BLOCK as u64);
+        let mut block = [0; BLOCK];
+        let block = &mut block[..index(length)];
+        file.read_at(block, offset)?;
+        if block.iter().any(|byte| *byte != 0) {
+            block.fill(0);
+            file.write_at(block, offset)?;
+        }
         offset += length;
     }
     Ok(())

@@ -107,7 +107,7 @@ impl StoredEvent {
 
 /// The entry at the start of bytes that were decoded once when they were read.
 pub(super) fn checked(bytes: &[u8]) -> Entry<'_> {
-    Entry::decode(bytes).expect("an entry is decoded once before it is kept")
+    Entry::decode_again(bytes).expect("an entry is decoded once before it is kept")
 }
 
 /// The public view of an entry.

@@ -1,7 +1,7 @@
 //! From commits to groups of bytes: the first stage of an append.
 //!
-//! The writer decides where every byte goes, knowing nothing but the commits: dense frames, and a new segment when the next frame
-//! would not fit. It does no I/O and cannot fail. What it encodes is at once in the tail, and waits in the pending group for the
+//! The writer decides where every byte goes, knowing nothing but the commits: dense frames, and a new segment when one is
+//! full. It does no I/O and cannot fail. What it encodes is at once in the tail, and waits in the pending group for the
 //! flusher.
 
 use std::sync::Arc;
@@ -156,16 +156,15 @@ impl LogWriter {
     /// Adds a commit to the pending group. Its events can be read from [`Log`] when this returns; they are durable
     /// when the group is flushed.
     ///
-    /// Answers with the end of the segment that was full, if the commit begins another one.
+    /// Answers with the end of the segment, if the commit fills it.
     ///
     /// # Panics
     /// If the commit does not take the next position.
     pub fn append(&mut self, commit: &Commit) -> Option<Position> {
         assert_eq!(commit.first_position, self.tally.next, "a commit takes the next position");
         let bytes = frame::frame_bytes(commit);
-        let full = !self.fits(bytes, commit.events.len() as u64);
-        if full {
-            self.roll();
+        if self.is_full() {
+            self.roll(); // its seal was interrupted by a crash
         }
         if self.arena.capacity() < index(bytes) {
             self.arena = BytesMut::with_capacity(index(bytes).max(ARENA_BYTES));
@@ -188,7 +187,11 @@ impl LogWriter {
             offset,
             entries: if encoded.entries.len() == 1 { Arc::default() } else { encoded.entries.into() },
         });
-        full.then_some(commit.first_position)
+        if self.is_full() {
+            self.roll();
+            return Some(self.tally.next);
+        }
+        None
     }
 
     /// Bytes in the pending group. A group must stay within [`GROUP_BYTES_MAX`](crate::limits::GROUP_BYTES_MAX): take it before adding a commit
@@ -213,19 +216,20 @@ impl LogWriter {
     /// Takes the pending group, for the flusher. Groups must be flushed in the order they are taken.
     #[must_use]
     pub fn take_group(&mut self) -> Group {
-        if self.pending_bytes > 0 {
+        // A segment that was just begun has no bytes yet.
+        if self.pending_bytes > 0 && !self.buffer.is_empty() {
             self.close_part(false);
         }
         self.pending_bytes = 0;
         Group { parts: std::mem::take(&mut self.parts), end: self.tally.next }
     }
 
-    /// Whether a frame may go into the current segment; the first one always may.
-    fn fits(&self, bytes: u64, events: u64) -> bool {
+    /// Whether the current segment takes no further frame. What is in it decides, and not what comes next: a frame that was lost
+    /// in a crash must leave no trace (I3).
+    fn is_full(&self) -> bool {
         let options = &self.log.options;
-        self.tally.events == 0
-            || (self.tally.data_end + bytes <= options.segment_bytes
-                && self.tally.events + events <= options.segment_events)
+        self.tally.data_end >= options.segment_bytes && self.tally.events > 0
+            || self.tally.events >= options.segment_events
     }
 
     /// Ends the current segment and begins the next.

@@ -333,10 +333,11 @@ impl Shared {
 
     /// Encodes a commit and makes it known to the index, so that the next proposal of the group sees it.
     fn record(&self, core: &mut Core, commit: &Commit) {
-        if let Some(sealed_to) = core.writer.append(commit) {
-            self.index.seal(sealed_to);
-        }
+        let filled = core.writer.append(commit);
         index_commit(&self.index, commit);
+        if let Some(end) = filled {
+            self.index.seal(end);
+        }
     }
 }
 

@@ -7,9 +7,9 @@ mod head;
 mod local;
 mod prepare;
 mod queue;
-mod ticket;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod upkeep;
 
 pub use head::{Head, Past};

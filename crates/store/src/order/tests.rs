@@ -106,5 +106,7 @@ fn the_head_can_be_awaited() {
     let mut closing = std::pin::pin!(head.past(Position(7)));
     assert!(closing.as_mut().poll(&mut context).is_pending());
     store.close().expect("closes");
-    assert!(matches!(closing.as_mut().poll(&mut context), Poll::Ready(Err(error)) if error.kind() == ErrorKind::Closed));
+    assert!(
+        matches!(closing.as_mut().poll(&mut context), Poll::Ready(Err(error)) if error.kind() == ErrorKind::Closed)
+    );
 }

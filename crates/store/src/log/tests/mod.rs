@@ -1,5 +1,6 @@
-//! The log through its public door, on real files.
+//! The log through its public door: on a disk in memory, and where it matters on real files.
 
+mod crashing;
 mod decoding;
 mod golden;
 mod reading;
@@ -13,13 +14,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{Log, LogFlusher, LogOptions, LogWriter, Recovered};
 use crate::{
     commit::{Appended, Commit, CommittedEvent, ProposedEvent},
-    disk::{Disk, DiskFile, FileDisk, OpenMode},
+    disk::{Disk, DiskFile, FileDisk, OpenMode, memory::MemoryDisk},
     error::{Error, Result},
     event::{EventData, RecordedEvent},
     leaf::{self, Hash, LeafHeader},
@@ -124,9 +124,8 @@ impl Author {
     }
 }
 
-/// A log in a temporary directory, opened.
+/// A log, opened.
 struct Fixture {
-    disk: Arc<FileDisk>,
     options: LogOptions,
     log: Arc<Log>,
     writer: LogWriter,
@@ -135,19 +134,18 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn open(dir: &Path, options: LogOptions) -> Result<Self> {
-        let disk = Arc::new(FileDisk::new(dir));
-        let (log, writer, flusher, recovered) = Log::open(Arc::clone(&disk) as Arc<dyn Disk>, options.clone())?;
-        Ok(Self { disk, options, log, writer, flusher, recovered })
+    fn open(disk: &MemoryDisk, options: LogOptions) -> Result<Self> {
+        let (log, writer, flusher, recovered) = Log::open(Arc::new(disk.clone()), options.clone())?;
+        Ok(Self { options, log, writer, flusher, recovered })
     }
 
-    fn new(dir: &TempDir) -> Self {
-        Self::open(dir.path(), small()).expect("open a new log")
+    fn new(disk: &MemoryDisk) -> Self {
+        Self::open(disk, small()).expect("open a new log")
     }
 
-    /// Drops the handle as a crash would, and opens the directory again.
-    fn reopen(self, dir: &TempDir) -> Result<Self> {
-        Self::open(dir.path(), self.options)
+    /// Drops the handle as the end of the process would, and opens the directory again.
+    fn reopen(self, disk: &MemoryDisk) -> Result<Self> {
+        Self::open(disk, self.options)
     }
 
     fn flush(&mut self) {
@@ -204,26 +202,24 @@ impl Fixture {
 }
 
 /// Every file of the log, by name.
-fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let disk = FileDisk::new(dir);
+fn contents(disk: &dyn Disk) -> BTreeMap<String, Vec<u8>> {
     let names = disk.list(Path::new("log")).expect("list");
-    names.into_iter().map(|name| (name.clone(), read(&disk, &Path::new("log").join(name)))).collect()
+    names.into_iter().map(|name| (name.clone(), read(disk, &Path::new("log").join(name)))).collect()
 }
 
-fn read(disk: &FileDisk, path: &Path) -> Vec<u8> {
+fn read(disk: &dyn Disk, path: &Path) -> Vec<u8> {
     let file = disk.open(path, OpenMode::Read).expect("open");
     let mut bytes = vec![0; usize::try_from(file.len().expect("length")).expect("small file")];
     file.read_at(&mut bytes, 0).expect("read");
     bytes
 }
 
-fn file(dir: &Path, path: &Path) -> Arc<dyn DiskFile> {
-    FileDisk::new(dir).open(path, OpenMode::Write).expect("open for writing")
+fn file(disk: &dyn Disk, path: &Path) -> Arc<dyn DiskFile> {
+    disk.open(path, OpenMode::Write).expect("open for writing")
 }
 
 /// Replaces the files of the log.
-fn put(dir: &Path, files: &BTreeMap<String, Vec<u8>>) {
-    let disk = FileDisk::new(dir);
+fn put(disk: &dyn Disk, files: &BTreeMap<String, Vec<u8>>) {
     disk.create_dir(Path::new("log")).expect("create");
     for name in disk.list(Path::new("log")).expect("list") {
         disk.remove(&Path::new("log").join(name)).expect("remove");
@@ -234,8 +230,8 @@ fn put(dir: &Path, files: &BTreeMap<String, Vec<u8>>) {
     }
 }
 
-fn last_segment(dir: &Path) -> PathBuf {
-    let name = contents(dir).into_keys().rfind(|name| name.ends_with(".seg")).expect("a segment");
+fn last_segment(disk: &dyn Disk) -> PathBuf {
+    let name = contents(disk).into_keys().rfind(|name| name.ends_with(".seg")).expect("a segment");
     Path::new("log").join(name)
 }
 
@@ -244,6 +240,6 @@ fn kind(result: Result<Fixture>) -> (crate::error::ErrorKind, String) {
     (error.kind(), error.to_string())
 }
 
-fn temporary() -> TempDir {
-    tempfile::tempdir().expect("temporary directory")
+fn temporary() -> MemoryDisk {
+    MemoryDisk::new()
 }

@@ -24,7 +24,7 @@ proptest! {
     ) {
         let (dir, mut author) = (temporary(), Author::default());
         let options = LogOptions { tail_cache_bytes, ..small() };
-        let mut fixture = Fixture::open(dir.path(), options).expect("open");
+        let mut fixture = Fixture::open(&dir, options).expect("open");
         let last_durable = (shapes.len() as f64 * durable) as usize;
         for (at, shape) in shapes.iter().enumerate() {
             fixture.writer.append(&author.commit(shape));
@@ -94,10 +94,12 @@ fn a_batch_can_be_built_from_single_events() {
 }
 
 #[test]
-fn readers_follow_while_segments_are_sealed() {
-    let (dir, mut author) = (temporary(), Author::default());
-    let mut fixture = Fixture::new(&dir);
-    let commits: Vec<_> = (0..600_u16).map(|n| author.commit(&[((n % 5) as u8, 120, 1)])).collect();
+fn readers_follow_while_segments_are_sealed_on_real_files() {
+    let (dir, mut author) = (tempfile::tempdir().expect("temporary directory"), Author::default());
+    let disk = FileDisk::new(dir.path());
+    let (log, writer, flusher, recovered) = Log::open(Arc::new(disk), small()).expect("open");
+    let mut fixture = Fixture { options: small(), log, writer, flusher, recovered };
+    let commits: Vec<_> = (0..300_u16).map(|n| author.commit(&[((n % 5) as u8, 120, 1)])).collect();
     let published = std::sync::atomic::AtomicU64::new(0);
     let log = Arc::clone(&fixture.log);
     #[allow(clippy::disallowed_methods)] // a reader beside the writer is what is tested
@@ -106,7 +108,7 @@ fn readers_follow_while_segments_are_sealed() {
             .map(|_| {
                 scope.spawn(|| {
                     let mut next = Position::START;
-                    while next.0 < 600 {
+                    while next.0 < 300 {
                         let head = Position(published.load(std::sync::atomic::Ordering::Acquire));
                         let batch = log.read_forward(next, head, 10, 5000).expect("forward");
                         for event in batch.iter() {
@@ -120,6 +122,7 @@ fn readers_follow_while_segments_are_sealed() {
             })
             .collect();
         for commit in &commits {
+            fixture.log.prepare_spare().expect("spare");
             fixture.writer.append(commit);
             let group = fixture.writer.take_group();
             let flushed = fixture.flusher.flush(group).expect("flush");
@@ -130,4 +133,9 @@ fn readers_follow_while_segments_are_sealed() {
         }
     });
     fixture.check(&author);
+    fixture.flusher.close().expect("close");
+    let (log, writer, flusher, recovered) =
+        Log::open(Arc::new(FileDisk::new(dir.path())), small()).expect("open again");
+    assert!(recovered.opened_clean);
+    Fixture { options: small(), log, writer, flusher, recovered }.check(&author);
 }

@@ -57,7 +57,7 @@ fn bytes_depend_on_the_commits_alone() {
         }
         fixture.flush();
         fixture.check(&author);
-        let mut files = contents(dir.path());
+        let mut files = contents(&dir);
         files.retain(|name, _| name.ends_with(".seg"));
         // What is preallocated behind the frames of the last segment is not part of the log.
         let last = files.values_mut().next_back().expect("segments");
@@ -78,23 +78,23 @@ fn bytes_depend_on_the_commits_alone() {
 }
 
 #[test]
-fn a_segment_is_sealed_when_the_next_frame_does_not_fit() {
+fn a_segment_is_sealed_with_the_frame_that_fills_it() {
     let (dir, mut author) = (temporary(), Author::default());
-    let mut fixture = Fixture::open(dir.path(), LogOptions { segment_bytes: 16384, ..small() }).expect("open");
-    // By events: 40 fit.
+    let mut fixture = Fixture::open(&dir, LogOptions { segment_bytes: 16384, ..small() }).expect("open");
+    // By events: 40 fill it.
     fixture.write(&mut author, &[(1, 0, 0); 39]);
-    fixture.write(&mut author, &[(1, 0, 0)]);
     fixture.writer.append(&author.commit(&[(1, 0, 0)]));
     let group = fixture.writer.take_group();
     let flushed = fixture.flusher.flush(group).expect("flush");
-    assert_eq!((flushed.end, flushed.sealed), (Position(41), vec![Position(40)]));
-    // A first frame may be larger than a segment; then nothing else fits.
+    assert_eq!((flushed.end, flushed.sealed), (Position(40), vec![Position(40)]));
+    // A frame may be larger than a segment.
+    fixture.write(&mut author, &[(1, 0, 0)]);
     fixture.write(&mut author, &[(2, 20_000, 0)]);
     fixture.write(&mut author, &[(2, 1, 0)]);
     let ends: Vec<u64> = fixture.log.segments().iter().map(|range| range.end.0).collect();
-    assert_eq!(ends, [40, 41, 42, 43]);
+    assert_eq!(ends, [40, 42, 43]);
     let sealed: Vec<bool> = fixture.log.segments().iter().map(super::super::SegmentRange::sealed).collect();
-    assert_eq!(sealed, [true, true, true, false]);
+    assert_eq!(sealed, [true, true, false]);
     fixture.check(&author);
     // The digest of a sealed segment is over 0x04 and its leaf hashes.
     let mut digest = Sha256::new_with_prefix([4]);
@@ -108,11 +108,11 @@ fn a_spare_is_filled_once_and_becomes_the_next_segment() {
     let mut fixture = Fixture::new(&dir);
     fixture.log.prepare_spare().expect("spare");
     fixture.log.prepare_spare().expect("spare again");
-    let files = contents(dir.path());
+    let files = contents(&dir);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["spare"]);
     assert!(files["spare"].len() == 8192 && files["spare"].iter().all(|byte| *byte == 0));
     fixture.write_until(&mut author, 3);
-    let files = contents(dir.path());
+    let files = contents(&dir);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["00000000000000000000.seg"]);
     assert_eq!(files["00000000000000000000.seg"].len(), 8192);
     fixture = fixture.reopen(&dir).expect("reopen");
@@ -134,9 +134,9 @@ fn the_clean_mark_lives_from_close_to_the_first_write() {
         fixture.flusher.close().expect("close without a write");
     }
     fixture = fixture.reopen(&dir).expect("reopen");
-    assert!(contents(dir.path()).contains_key("clean"));
+    assert!(contents(&dir).contains_key("clean"));
     fixture.write_until(&mut author, 4);
-    assert!(!contents(dir.path()).contains_key("clean"));
+    assert!(!contents(&dir).contains_key("clean"));
     fixture = fixture.reopen(&dir).expect("reopen");
     assert!(!fixture.recovered.opened_clean);
     fixture.check(&author);
