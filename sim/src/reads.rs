@@ -30,7 +30,7 @@ pub fn draw(random: &mut ChaCha12Rng, sight: Sight<'_>) -> (Source, ReadOptions)
         _ => From::Time(time(random)),
     };
     let as_of = match random.random_range(0..8) {
-        0 => Some(AsOf::Position(Position(random.random_range(0..=head)))),
+        0 if head > 0 => Some(AsOf::Position(Position(random.random_range(0..head)))),
         1 => Some(AsOf::Time(time(random))),
         _ => None,
     };

@@ -72,7 +72,7 @@ pub struct Target {
 /// What is done to a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// These events are appended, each with an id; none: only the expectation is checked.
+    /// These events are appended, all of them with ids or none; no events: only the expectation is checked.
     Append(Vec<EventData>),
     /// It is soft-deleted.
     Delete,

@@ -107,7 +107,7 @@ impl Workload {
 
     fn request(&mut self, sight: Sight<'_>) -> Request {
         let request = match self.random.random_range(0..100) {
-            0..8 => self.again(),
+            0..8 => self.earlier(), // sent again as it was
             8..13 => self.same_events(),
             13..16 => self.reused_id(),
             _ => None,
@@ -124,18 +124,14 @@ impl Workload {
         Some(self.sent[last - back].clone())
     }
 
-    /// A request sent again as it was.
-    fn again(&mut self) -> Option<Request> {
-        self.earlier()
-    }
-
     /// The events of one stream sent again under a new proposal id, perhaps with others after them.
     fn same_events(&mut self) -> Option<Request> {
         let mut request = self.earlier()?;
-        let [Target { change: Change::Append(events), .. }] = &mut request.targets[..] else {
+        let [Target { stream, change: Change::Append(events), .. }] = &mut request.targets[..] else {
             return None;
         };
-        if events.is_empty() {
+        // A metadata stream with anything but documents would be a story of its own.
+        if stream.is_system() || events.first()?.id.is_none() {
             return None;
         }
         match self.random.random_range(0..4) {
@@ -167,6 +163,9 @@ impl Workload {
             if !targets.iter().any(|known| same(&known.stream)) {
                 targets.push(target);
             }
+        }
+        if self.random.random_bool(0.15) {
+            unname(&mut targets);
         }
         let conditions = if self.random.random_bool(0.25) { vec![self.condition(sight)] } else { Vec::new() };
         Request { id: self.id(), targets, conditions }
@@ -253,6 +252,15 @@ impl Workload {
     fn id(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random.random()).into_uuid()
     }
+}
+
+/// Leaves it to the store to name the events.
+fn unname(targets: &mut [Target]) {
+    let appends = targets.iter_mut().filter_map(|target| match &mut target.change {
+        Change::Append(events) => Some(events),
+        Change::Delete | Change::Tombstone => None,
+    });
+    appends.flatten().for_each(|event| event.id = None);
 }
 
 /// A query over what the workload writes.

@@ -244,6 +244,10 @@ impl World {
         for (request, now) in &undecided[..survived] {
             self.twin.feed(request, *now);
         }
+        if survived < undecided.len() {
+            // The segment may have been sealed because a commit that was lost did not fit: nobody can repeat that.
+            self.twin.lose_step();
+        }
         self.twin.restart(self.incarnation)?;
         reads::check_everything(&store, &self.model, self.clock.now())?;
         self.store = Some(store);

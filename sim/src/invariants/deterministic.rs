@@ -20,8 +20,8 @@ pub struct Twin {
     disk: MemoryDisk,
     clock: Arc<ManualClock>,
     store: Option<EventStore>,
-    /// Every request in the order of the store, with the same random bytes. Lost for good when the store drew bytes for a request that
-    /// it never ordered.
+    /// It was fed every request in the order of the store, with the same random bytes. Lost for good when the store drew bytes for a
+    /// request that it never ordered, and when a crash took a request back.
     in_step: bool,
 }
 
@@ -78,7 +78,18 @@ impl Twin {
             if ours != twins {
                 let differ = ours.iter().zip(twins).position(|(our, twin)| our != twin);
                 let offset = differ.unwrap_or(ours.len().min(twins.len()));
-                let what = format!("equal stores differ, file={} offset={offset}", path.display());
+                let near = |bytes: &[u8]| {
+                    let end = (offset + 48).min(bytes.len());
+                    bytes.get(offset..end).unwrap_or_default().escape_ascii().to_string()
+                };
+                let what = format!(
+                    "equal stores differ, file={} offset={offset} lengths={}/{} ours={} twin={}",
+                    path.display(),
+                    ours.len(),
+                    twins.len(),
+                    near(ours),
+                    near(twins)
+                );
                 return Err(Violation::new("I3", what));
             }
         }

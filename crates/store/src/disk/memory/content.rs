@@ -3,8 +3,10 @@
 //! Two images are kept: `current`, which reads see, and `durable`, which a crash cannot take. Between them stand the changes
 //! that were made but not synced, in order. Each of their bytes must be, after a crash, what it was before or after the change.
 //!
-//! A failed sync *abandons* the changes it was asked to keep, as Linux does: the pages count as clean afterwards, so that a second
-//! sync succeeds without making anything durable. A store that retries a failed sync loses data on this disk as on a real one.
+//! A failed sync *abandons* the writes it was asked to keep, as Linux does: the pages count as clean afterwards, so that a second
+//! sync succeeds without making anything durable, even one by the next process, which still reads what was written. A store that
+//! retries a failed sync loses data on this disk as on a real one; only writing the bytes again helps. Lengths are metadata, which a
+//! file system keeps in a journal and does not forget.
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
@@ -121,8 +123,11 @@ impl Content {
 
     /// What a failed sync does.
     pub(super) fn abandon(&mut self) {
-        for unsynced in &mut self.unsynced {
-            unsynced.fate = Fate::Abandoned;
+        for Unsynced { change, fate } in &mut self.unsynced {
+            match change {
+                Change::Write { .. } => *fate = Fate::Abandoned,
+                Change::Length(_) => {}
+            }
         }
     }
 
