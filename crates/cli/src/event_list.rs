@@ -22,6 +22,8 @@ pub(crate) struct EventList {
     printed: u64,
 }
 
+/// Rows that wait to be laid out together.
+const ROWS_MAX: usize = 500;
 /// Longest data that is measured for a table: more never fits on a line.
 const DATA_CHARS_MAX: usize = 400;
 
@@ -54,7 +56,7 @@ impl EventList {
         self.printed
     }
 
-    /// Prints the events of `batch`.
+    /// Adds the events of `batch`. Rows of a table may wait for more, so that columns fit more of them.
     pub(crate) fn print(&mut self, batch: &Batch, shell: &mut Shell) -> Outcome<()> {
         if self.has_links {
             for event in &batch.to_recorded() {
@@ -65,16 +67,16 @@ impl EventList {
                 self.add(event.into(), shell)?;
             }
         }
+        if self.table.waiting() >= ROWS_MAX { self.table.print(shell) } else { Ok(()) }
+    }
+
+    /// Prints what waits.
+    pub(crate) fn finish(&mut self, shell: &mut Shell) -> Outcome<()> {
         self.table.print(shell)
     }
 
-    /// Prints one event.
-    pub(crate) fn print_one(&mut self, event: EventView<'_>, shell: &mut Shell) -> Outcome<()> {
-        self.add(event, shell)?;
-        self.table.print(shell)
-    }
-
-    fn add(&mut self, event: EventView<'_>, shell: &mut Shell) -> Outcome<()> {
+    /// Adds one event.
+    pub(crate) fn add(&mut self, event: EventView<'_>, shell: &mut Shell) -> Outcome<()> {
         self.printed += 1;
         match shell.format() {
             Format::Table => self.table.row(cells(event)),

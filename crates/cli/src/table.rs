@@ -96,6 +96,11 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Rows added and not yet printed.
+    pub(crate) fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Prints the rows added since the last call; the heading before the first.
     pub(crate) fn print(&mut self, shell: &mut Shell) -> Outcome<()> {
         if self.rows.is_empty() {

@@ -1,13 +1,21 @@
 //! Which store a command works on. Commands that only look never make one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use gesta::{EventStore, Options};
+use gesta::{ErrorKind, EventStore, Options};
 
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Where a store is looked for when neither `--dir` nor `GESTA_DIR` says.
 pub(crate) const DIR_DEFAULT: &str = "./gesta-data";
+
+/// How long a store that somebody else has open is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is tried.
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The directory a command works on.
 #[derive(Clone, Debug)]
@@ -45,9 +53,19 @@ impl Target {
         self.open_with(Options::default())
     }
 
+    /// Another program may have the store open for a moment, as two commands in a row of a script do: it is waited for.
     fn open_with(&self, options: Options) -> Outcome<EventStore> {
         let dir = self.dir();
-        EventStore::open_with(dir, options)
-            .map_err(|error| Failure::from(error).at(format!("opening {}", dir.display())))
+        let begun = Instant::now();
+        loop {
+            match EventStore::open_with(dir, options.clone()) {
+                Err(error) if error.kind() == ErrorKind::Unavailable && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(RETRY_EVERY);
+                }
+                opened => {
+                    return opened.map_err(|error| Failure::from(error).at(format!("opening {}", dir.display())));
+                }
+            }
+        }
     }
 }

@@ -79,16 +79,16 @@ pub(crate) struct AppendArgs {
 #[command(next_help_heading = "Only if nothing like this was recorded")]
 struct ConditionArgs {
     /// An event of this type (`*` at the end: types that begin so)
-    #[arg(long = "condition-type", value_name = "TYPE")]
+    #[arg(id = "condition_types", long = "condition-type", value_name = "TYPE")]
     types: Vec<String>,
     /// An event with this tag
-    #[arg(long = "condition-tag", value_name = "TAG")]
+    #[arg(id = "condition_tags", long = "condition-tag", value_name = "TAG")]
     tags: Vec<Tag>,
     /// An event with a path that matches
-    #[arg(long = "condition-path", value_name = "PATTERN")]
+    #[arg(id = "condition_paths", long = "condition-path", value_name = "PATTERN")]
     paths: Vec<PathPattern>,
     /// An event of this stream (`*` stands for any characters)
-    #[arg(long = "condition-stream", value_name = "NAME")]
+    #[arg(id = "condition_streams", long = "condition-stream", value_name = "NAME")]
     streams: Vec<String>,
     /// Only events after this position count [default: all of them]
     #[arg(long, value_name = "POSITION")]

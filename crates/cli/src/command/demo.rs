@@ -127,7 +127,7 @@ impl Demo<'_> {
         heading(self.shell, "5  verify: every byte of the log, and the index against it")?;
         self.command("verify")?;
         let report = verify::check(&self.store, self.shell)?;
-        verify::print(&report, self.shell)?;
+        verify::print(&report, "   ", self.shell)?;
         if report.problems.is_empty() {
             return Ok(());
         }

@@ -1,9 +1,12 @@
 //! `gesta follow`: a read that waits at the end.
+//!
+//! A store is open in one program at a time, so between two looks `follow` closes it: whoever appends finds it free. Where the
+//! look ended, the next one begins, so nothing is lost or shown twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use gesta::{Delivery, Direction, EventStore, From, ReadOptions, RecordedEvent, Source};
+use gesta::{Batch, Delivery, Direction, ErrorKind, EventStore, From, ReadOptions, RecordedEvent, Source};
 
 use crate::{
     event_list::EventList,
@@ -45,100 +48,118 @@ pub(crate) struct FollowArgs {
     resolve_links: bool,
 }
 
+/// How often it is looked for new events.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How many times longer than a look a pause is, at least.
+const LOOK_SHARE: u32 = 20;
 /// How long the program is deaf to Ctrl-C.
-const PATIENCE: Duration = Duration::from_millis(100);
+const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
 pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let source = args.filters.source(args.stream.as_deref())?;
     let from = args.from.as_deref().map_or(Ok(From::Now), |from| place(from, &source))?;
-    let store = target.open()?;
     let interrupt = Interrupt::listen()?;
-    let mut list = EventList::new(&source, args.resolve_links);
-    let from = match args.last {
-        None => from,
-        Some(last) => print_last(&store, &source, last, args, &mut list, shell)?,
-    };
-    follow(&store, source, from, args, &mut list, &interrupt, shell)
+    let list = EventList::new(&source, args.resolve_links);
+    let mut following = Following { args, source, from, list };
+    if let Some(last) = args.last {
+        following.print_last(&target.open()?, last, shell)?;
+    }
+    let mut heard = Instant::now();
+    loop {
+        let opened = Instant::now();
+        if following.catch_up(&target.open()?, &interrupt, shell)? {
+            heard = Instant::now();
+        }
+        if interrupt.is_requested() {
+            let From::Position(next) = following.from else { return Err(interrupted(String::new())) };
+            return Err(interrupted(format!(", go on with --from @{next}")));
+        }
+        let done = args.limit.is_some_and(|limit| following.list.printed() >= limit);
+        if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
+            return Ok(Exit::Ok);
+        }
+        // The larger the store, the longer it takes to open: never more than a small part of the time is spent on it.
+        pause(LOOK_EVERY.max(LOOK_SHARE * opened.elapsed()), &interrupt);
+    }
 }
 
-/// Prints the last `last` events; what follows begins at the returned place.
-fn print_last(
-    store: &EventStore,
-    source: &Source,
-    last: u64,
-    args: &FollowArgs,
-    list: &mut EventList,
-    shell: &mut Shell,
-) -> Outcome<From> {
-    let options = ReadOptions {
-        direction: Direction::Backward,
-        limit: Some(last),
-        resolve_links: args.resolve_links,
-        ..ReadOptions::default()
-    };
-    let head = store.head().position();
-    let mut read = match store.read(source.clone(), options) {
-        Ok(read) => read,
-        // A stream that is not there yet has no last events.
-        Err(error) if error.kind() == gesta::ErrorKind::NotFound => return Ok(From::Position(head)),
-        Err(error) => return Err(error.into()),
-    };
-    let head = read.head();
-    let mut events: Vec<RecordedEvent> = Vec::new();
-    while let Some(batch) = read.next_batch()? {
-        events.extend(batch.to_recorded());
-    }
-    for event in events.iter().rev() {
-        list.print_one(event.into(), shell)?;
-    }
-    shell.flush()?;
-    Ok(From::Position(head))
+fn interrupted(how_to_go_on: String) -> Failure {
+    Failure::new(Exit::Interrupted, format!("interrupted{how_to_go_on}"))
 }
 
-fn follow(
-    store: &EventStore,
+fn pause(length: Duration, interrupt: &Interrupt) {
+    let begun = Instant::now();
+    while begun.elapsed() < length && !interrupt.is_requested() {
+        std::thread::sleep(length.saturating_sub(begun.elapsed()).min(DEAF_FOR));
+    }
+}
+
+struct Following<'a> {
+    args: &'a FollowArgs,
     source: Source,
     from: From,
-    args: &FollowArgs,
-    list: &mut EventList,
-    interrupt: &Interrupt,
-    shell: &mut Shell,
-) -> Outcome<Exit> {
-    let options = ReadOptions { from, resolve_links: args.resolve_links, ..ReadOptions::default() };
-    let mut subscription = store.subscribe(source, options)?;
-    let mut idle = Duration::ZERO;
-    loop {
-        if interrupt.is_requested() {
-            let next = subscription.checked_to();
-            return Err(Failure::new(Exit::Interrupted, format!("interrupted, go on with --from @{next}")));
-        }
-        if args.limit.is_some_and(|limit| list.printed() >= limit) {
-            return Ok(Exit::Ok);
-        }
-        match subscription.next(Some(PATIENCE))? {
-            Some(Delivery::Events(batch)) => {
-                print_within(args.limit, &batch, list, shell)?;
-                shell.flush()?;
-                idle = Duration::ZERO;
-            }
-            Some(_) => {}
-            None => idle += PATIENCE,
-        }
-        if args.until_idle.is_some_and(|patience| idle >= patience) {
-            return Ok(Exit::Ok);
-        }
-    }
+    list: EventList,
 }
 
-/// Prints of `batch` what `limit` leaves room for.
-fn print_within(limit: Option<u64>, batch: &gesta::Batch, list: &mut EventList, shell: &mut Shell) -> Outcome<()> {
-    let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(list.printed()));
-    if batch.len() as u64 <= room {
-        return list.print(batch, shell);
+impl Following<'_> {
+    /// Prints the last `last` events; what follows begins behind them.
+    fn print_last(&mut self, store: &EventStore, last: u64, shell: &mut Shell) -> Outcome<()> {
+        let options = ReadOptions {
+            direction: Direction::Backward,
+            limit: Some(last),
+            resolve_links: self.args.resolve_links,
+            ..ReadOptions::default()
+        };
+        self.from = From::Position(store.head().position());
+        let mut read = match store.read(self.source.clone(), options) {
+            Ok(read) => read,
+            // A stream that is not there yet has no last events.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        self.from = From::Position(read.head());
+        let mut events: Vec<RecordedEvent> = Vec::new();
+        while let Some(batch) = read.next_batch()? {
+            events.extend(batch.to_recorded());
+        }
+        for event in events.iter().rev() {
+            self.list.add(event.into(), shell)?;
+        }
+        self.list.finish(shell)?;
+        shell.flush()
     }
-    for event in batch.to_recorded().iter().take(usize::try_from(room).unwrap_or(usize::MAX)) {
-        list.print_one(event.into(), shell)?;
+
+    /// Prints what is new in `store`. Returns whether anything was.
+    fn catch_up(&mut self, store: &EventStore, interrupt: &Interrupt, shell: &mut Shell) -> Outcome<bool> {
+        let options = ReadOptions { from: self.from, resolve_links: self.args.resolve_links, ..ReadOptions::default() };
+        let printed = self.list.printed();
+        let mut subscription = store.subscribe(self.source.clone(), options)?;
+        while !interrupt.is_requested() {
+            match subscription.next(Some(Duration::ZERO))? {
+                Some(Delivery::Events(batch)) => self.print(&batch, shell)?,
+                Some(_) => {}
+                None => break,
+            }
+            if self.args.limit.is_some_and(|limit| self.list.printed() >= limit) {
+                break;
+            }
+        }
+        self.from = From::Position(subscription.checked_to());
+        Ok(self.list.printed() > printed)
     }
-    Ok(())
+
+    /// Prints of `batch` what `--limit` leaves room for.
+    fn print(&mut self, batch: &Batch, shell: &mut Shell) -> Outcome<()> {
+        let room = self.args.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.list.printed()));
+        if batch.len() as u64 <= room {
+            self.list.print(batch, shell)?;
+        } else {
+            for event in batch.to_recorded().iter().take(usize::try_from(room).unwrap_or(usize::MAX)) {
+                self.list.add(event.into(), shell)?;
+            }
+        }
+        self.list.finish(shell)?;
+        shell.flush()
+    }
 }

@@ -51,5 +51,6 @@ pub(crate) fn print_all(
     while let Some(batch) = read.next_batch()? {
         list.print(&batch, shell)?;
     }
+    list.finish(shell)?;
     Ok(list.printed())
 }

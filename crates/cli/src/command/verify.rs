@@ -25,7 +25,7 @@ pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Out
     let report = check(&store, shell)?;
     match shell.format() {
         Format::Ndjson => shell.json(&as_json(&report))?,
-        Format::Table | Format::Plain => print(&report, shell)?,
+        Format::Table | Format::Plain => print(&report, "", shell)?,
     }
     if report.problems.is_empty() {
         return Ok(Exit::Ok);
@@ -49,19 +49,19 @@ fn as_json(report: &VerifyReport) -> serde_json::Value {
     })
 }
 
-/// Prints the report in words.
-pub(crate) fn print(report: &VerifyReport, shell: &mut Shell) -> Outcome<()> {
+/// Prints the report in words, set in by `indent`.
+pub(crate) fn print(report: &VerifyReport, indent: &str, shell: &mut Shell) -> Outcome<()> {
     let verdict = if report.problems.is_empty() { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}damaged{BAD:#}") };
     shell.line(format_args!(
-        "{verdict}  {}, {}, {}, {} checked",
+        "{indent}{verdict}  {}, {}, {}, {} checked",
         counted(report.events, "event"),
         counted(report.commits, "commit"),
         counted(report.streams, "stream"),
         bytes(report.log_bytes),
     ))?;
-    shell.line(format_args!("head {}  digest {}", report.head, report.digest))?;
+    shell.line(format_args!("{indent}head {}  digest {}", report.head, report.digest))?;
     for problem in &report.problems {
-        shell.line(format_args!("{BAD}problem{BAD:#}  {problem}"))?;
+        shell.line(format_args!("{indent}{BAD}problem{BAD:#}  {problem}"))?;
     }
     Ok(())
 }

@@ -60,17 +60,18 @@ pub(super) struct Facts<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitData<'a> {
+    // What people look for comes first: a table shows the beginning.
+    subject: &'a str,
+    files: usize,
+    additions: u64,
+    deletions: u64,
     commit: &'a str,
     parents: &'a [String],
     author: PersonData<'a>,
     committer: PersonData<'a>,
-    subject: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     message_cut: bool,
-    files: usize,
-    additions: u64,
-    deletions: u64,
     parts: usize,
 }
 
@@ -92,6 +93,10 @@ struct ContinuedData<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FileData<'a> {
+    /// Null for a binary file.
+    additions: Option<u64>,
+    deletions: Option<u64>,
+    binary: bool,
     path: &'a str,
     /// The exact path, when `path` had to write bytes out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,10 +109,6 @@ struct FileData<'a> {
     previous_mode: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_blob: Option<&'a str>,
-    /// Null for a binary file.
-    additions: Option<u64>,
-    deletions: Option<u64>,
-    binary: bool,
     commit: &'a str,
 }
 
@@ -329,8 +330,8 @@ mod tests {
         assert_eq!(
             std::str::from_utf8(&event.data).unwrap(),
             concat!(
-                r#"{"path":"a%FF.bin","pathBase64":"Yf8uYmlu","mode":"100644","blob":"b","previousMode":"100755","#,
-                r#""previousBlob":"old","additions":null,"deletions":null,"binary":true,"commit":"c0ffee"}"#
+                r#"{"additions":null,"deletions":null,"binary":true,"path":"a%FF.bin","pathBase64":"Yf8uYmlu","#,
+                r#""mode":"100644","blob":"b","previousMode":"100755","previousBlob":"old","commit":"c0ffee"}"#
             )
         );
         let tags: Vec<&str> = event.tags.iter().map(Tag::as_str).collect();

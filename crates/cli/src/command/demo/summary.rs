@@ -25,7 +25,7 @@ pub(super) struct Summary {
     pub(super) path: String,
     /// The directory with most events, as a pattern.
     pub(super) pattern: String,
-    /// When half of the events had been recorded.
+    /// When half of the commits had been recorded.
     pub(super) middle: Timestamp,
 }
 
@@ -80,12 +80,12 @@ impl Demo<'_> {
     fn census(&mut self) -> Outcome<Census> {
         let mut census = Census::default();
         let mut read = self.store.read_all(ReadOptions::default())?;
-        let half = read.head().0 / 2;
+        let half = self.imported.commits.saturating_sub(1) / 2;
         while let Some(batch) = read.next_batch()? {
             for event in batch.iter() {
                 census.first.get_or_insert(event.recorded_at);
                 census.last = Some(event.recorded_at);
-                if event.position.0 == half {
+                if event.stream == self.imported.stream.as_str() && event.revision.0 <= half {
                     census.middle = Some(event.recorded_at);
                 }
                 count(&mut census.by_type, event.event_type);
