@@ -98,12 +98,13 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
         }
         disk.create_dir(root).map_err(|error| unusable(&place, error))?;
     }
-    let lock = disk.lock(Path::new("LOCK")).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => Error::new(
-            ErrorKind::Unavailable,
-            format!("store is open in another process, close it there or wait, dir={place}"),
-        ),
-        _ => unusable(&place, error),
+    let lock = disk.lock(Path::new("LOCK")).map_err(|error| {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            let message = format!("store is open in another process, close it there or wait, dir={place}");
+            Error::new(ErrorKind::Unavailable, message)
+        } else {
+            unusable(&place, error)
+        }
     })?;
     // Whoever held the lock before may have just made the store.
     let identity = match Identity::read(disk)? {
@@ -114,14 +115,13 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
 }
 
 fn unusable(place: &str, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            Error::invalid(format!("store directory is a file, name another one, dir={place}"))
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::io(format!("store directory cannot be written, check its permissions, dir={place}"), error)
-        }
-        _ => Error::io(format!("opening the store directory, dir={place}"), error),
+    let is = |kinds: [io::ErrorKind; 2]| kinds.contains(&error.kind());
+    if is([io::ErrorKind::NotADirectory, io::ErrorKind::AlreadyExists]) {
+        Error::invalid(format!("store directory is a file, name another one, dir={place}"))
+    } else if is([io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem]) {
+        Error::io(format!("store directory cannot be written, check its permissions, dir={place}"), error)
+    } else {
+        Error::io(format!("opening the store directory, dir={place}"), error)
     }
 }
 

@@ -160,7 +160,7 @@ impl Walk<'_> {
             }
             Err(error) => self.report.problem(at(finding(error)?)),
         }
-        if self.report.events % PROGRESS_EVERY == 0 {
+        if self.report.events.is_multiple_of(PROGRESS_EVERY) {
             (self.progress)(self.report.events);
         }
         Ok(())
