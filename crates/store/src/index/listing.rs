@@ -32,11 +32,13 @@ pub(super) fn for_each_term(
         for part in &view.parts {
             part.texts_after(kind, prefix, after.as_deref(), wanted, &mut texts)?;
         }
-        let Some(last) = texts.iter().take(wanted).last().cloned() else { return Ok(()) };
-        for text in texts.iter().take(wanted) {
-            taken += usize::from(visit(Key::from(Term::new(kind, text)))?);
+        if texts.is_empty() {
+            return Ok(());
         }
-        after = Some(last);
+        for text in texts.into_iter().take(wanted) {
+            taken += usize::from(visit(Key::from(Term::new(kind, &text)))?);
+            after = Some(text);
+        }
     }
     Ok(())
 }

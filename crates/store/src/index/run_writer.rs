@@ -165,7 +165,7 @@ impl<'d> RunWriter<'d> {
         entry[8..].copy_from_slice(&length.to_le_bytes());
         self.shard_count += 1;
         (self.shard_keys, self.shard_key_bytes) = (0, 0);
-        if self.shard_count as usize % FILTER_SHARDS == 0 {
+        if (self.shard_count as usize).is_multiple_of(FILTER_SHARDS) {
             self.end_filter()?;
         }
         Ok(())

@@ -1,17 +1,22 @@
-//! The index against the reference, through its public questions; damage; crashes between the steps of maintenance.
+//! The index against the reference, through its public questions.
 
-use std::{io, ops::Range, path::Path, sync::Arc};
+mod damage;
 
-use proptest::{prelude::*, strategy::ValueTree as _};
+use std::{
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{Index, Kind, Opened, Step, Term, Towards, reference::Reference};
 use crate::{
-    disk::{
-        Disk, FileDisk,
-        memory::{Done, Fault, MemoryDisk},
-    },
-    error::ErrorKind,
+    disk::{Disk, FileDisk, memory::MemoryDisk},
     name::{Category, EventType, StreamName, Tag},
     path::PathPattern,
     position::{Position, Revision},
@@ -414,117 +419,46 @@ fn a_search_outlives_the_parts_it_began_with() {
     assert_eq!(found, both.reference.matches(&query, 0..2_000, Towards::Newer));
 }
 
-/// Flips every byte of an index in turn. Each time it is either found at open, or met as an error, or does no harm.
+/// One writer, maintenance and readers at once: whoever asks up to a published head gets what was there at that head.
 #[test]
-fn no_flipped_byte_gives_a_wrong_answer() {
-    let mut both = Both::new();
-    let mut runner = proptest::test_runner::TestRunner::deterministic();
-    for _ in 0..3 {
-        let events = events(40).new_tree(&mut runner).expect("events").current();
-        both.insert(&events);
-        both.insert(&vec![(0, 0, vec![0], Some(1)); 45]);
-        both.seal(0);
-        both.settle();
-    }
-    let head = both.reference.head();
-    for (path, original) in both.disk.snapshot() {
-        for at in 0..original.len() {
-            let disk = both.disk.kill();
-            disk.corrupt(&path, at as u64, 0x41).expect("corrupt");
-            let (index, opened) = open(&disk);
-            let covered = opened.covered.0;
-            assert!(covered == head || !opened.dropped.is_empty(), "{path:?} {at}: lost something without a word");
-            index.insert(both.reference.indexed(covered..head));
-            check_or_corrupted(&index, &both.reference, &format!("{path:?} {at}"));
-        }
-    }
-}
-
-/// Every answer is right, or says that the index is damaged.
-fn check_or_corrupted(index: &Index, reference: &Reference, what: &str) {
-    let head = reference.head();
-    for term in all_terms() {
-        let mut found = Vec::new();
-        match index.postings_forward(term, 0, usize::MAX, Position(head), &mut found) {
-            Ok(()) => assert_eq!(found, reference.positions(term, head), "{what}: {term:?}"),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{what}: {error}"),
-        }
-    }
-    let path = QueryItem::default().path(PathPattern::new("/accounts/**").expect("valid"));
-    let query = Query::of(path).or(QueryItem::default().stream(StreamFilter::Pattern("*-1".into())));
-    let mut matches = index.matches(&query, Position(0)..Position(head), Towards::Older);
-    let mut found = Vec::new();
-    match matches.next_chunk(usize::MAX, &mut found) {
-        Ok(_) => assert_eq!(found, reference.matches(&query, 0..head, Towards::Older), "{what}: {query:?}"),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupted, "{what}: {error}"),
-    }
-}
-
-/// Fails every operation of a life in turn, lets maintenance try again, and loses power at that moment in several ways.
-#[test]
-fn maintenance_survives_every_failing_operation_and_every_crash() {
-    let reference = many(170);
-    let run = |disk: &MemoryDisk, heal: bool| -> Option<Arc<Index>> {
-        let open = || Index::open(Arc::new(disk.clone()), STORE);
-        let (index, opened) = match open() {
-            Err(_) if heal => open().expect("the second time"),
-            opened => opened.ok()?,
-        };
-        for start in (opened.covered.0..170).step_by(10) {
-            index.insert(reference.indexed(start..start + 10));
-            index.seal(Position(start + 10));
-            let mut failures = 0;
-            loop {
-                match index.maintain(EVERYTHING) {
-                    Ok(Step::Idle) => break,
-                    Ok(Step::Built | Step::Merged | Step::Dropped) => {}
-                    Err(_) if heal && failures == 0 => failures += 1,
-                    Err(_) => return None,
+#[allow(clippy::disallowed_methods)] // threads are the matter here
+fn readers_see_every_published_head_whole_while_parts_come_and_go() {
+    const EVENTS: u64 = 6_000;
+    let both = Both { reference: many(EVENTS), ..Both::new() };
+    let (index, reference, head) = (&both.index, &both.reference, AtomicU64::new(0));
+    let paid: Vec<u64> = reference.positions(Term::Type("Paid"), EVENTS).iter().map(|position| position.0).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for start in (0..EVENTS).step_by(25) {
+                index.insert(reference.indexed(start..start + 25));
+                head.store(start + 20, Ordering::Release); // the last five are not durable yet
+                if start % 100 == 75 {
+                    index.seal(Position(start + 20));
                 }
             }
-        }
-        Some(index)
-    };
-    let check = |index: &Index, what: &str| {
-        for term in [Term::Category("order"), Term::Created, Term::Tag("usual"), Term::Stream("order-77")] {
-            let count = index.count(term, Position(170)).expect("count");
-            assert_eq!(count, reference.positions(term, 170).len() as u64, "{what} {term:?}");
-        }
-    };
-    let whole = MemoryDisk::new();
-    run(&whole, false).expect("no fault");
-    for n in 0..whole.operations().changes() {
-        for done in [Done::Nothing, Done::Half, Done::Everything] {
-            let disk = MemoryDisk::new();
-            disk.fail_after(n, Fault::once(io::ErrorKind::Other).leaving(done));
-            check(&run(&disk, true).expect("healed"), &format!("operation {n} failed once, {done:?}"));
-            let disk = MemoryDisk::new();
-            disk.fail_after(n, Fault::forever(io::ErrorKind::Other).leaving(done));
-            let _ = run(&disk, false);
-            for seed in 0..4 {
-                let crashed = disk.crash(seed);
-                check(&run(&crashed, false).expect("no fault"), &format!("crash at {n}, seed {seed}, {done:?}"));
+            head.store(EVENTS, Ordering::Release);
+        });
+        scope.spawn(|| {
+            while head.load(Ordering::Acquire) < EVENTS {
+                index.maintain(EVERYTHING).expect("maintenance");
             }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let to = head.load(Ordering::Acquire);
+                    let expected = paid.partition_point(|&position| position < to);
+                    assert_eq!(index.count(Term::Type("Paid"), Position(to)).expect("count"), expected as u64);
+                    let query = Query::of(QueryItem::default().event_type(EventType::new("Paid").expect("valid")));
+                    let found = matches(index, &query, 0..to, Towards::Newer, 64);
+                    assert!(found.iter().map(|position| position.0).eq(paid[..expected].iter().copied()));
+                    if to == EVENTS {
+                        break;
+                    }
+                }
+            });
         }
-    }
-}
-
-#[test]
-fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
-    let both = filled(many(3_000), 1_000, true);
-    let name = "index/00000000000000001000-00000000000000002000.run";
-    both.disk.corrupt(name, 100, 0xff).expect("corrupt");
-    let (index, opened) = open(&both.disk);
-    assert_eq!(opened.covered, Position(3_000), "the damage is in a page that opening does not touch");
-    let mut found = Vec::new();
-    let asked = index.postings_forward(Term::Category("order"), 0, usize::MAX, Position(3_000), &mut found);
-    assert_eq!(asked.expect_err("damage").kind(), ErrorKind::Corrupted);
-    assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Dropped);
-    assert_eq!(index.maintain(EVERYTHING).expect("maintenance"), Step::Idle);
-    let (index, opened) = open(&both.disk);
-    assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
-    index.insert(both.reference.indexed(1_000..3_000));
-    assert_eq!(index.count(Term::Category("order"), Position(3_000)).expect("count"), 3_000);
+    });
 }
 
 /// The same life on the real file system.

@@ -41,7 +41,9 @@ fn author() -> (Author, Vec<Commit>) {
 fn a_small_log_has_the_bytes_it_always_had() {
     let (dir, (author, commits)) = (temporary(), author());
     let mut fixture = Fixture::new(&dir);
-    commits.iter().for_each(|commit| fixture.writer.append(commit));
+    for commit in &commits {
+        fixture.writer.append(commit);
+    }
     fixture.flush();
     fixture.flusher.close().expect("close");
     let files = contents(&dir);
