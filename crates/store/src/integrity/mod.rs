@@ -1,5 +1,6 @@
 //! Checking everything that was ever recorded, and the index against it.
 
+mod audit;
 mod chains;
 mod verify;
 

@@ -2,14 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
-use super::chains::Chains;
+use super::{audit::Audits, chains::Chains};
 use crate::{
-    correlation::correlation_of,
     error::{Error, ErrorKind, Result},
-    event::EventRef,
     index::Term,
     log::{SegmentRange, StoredEvent},
-    name::category_of,
     position::{Position, Timestamp},
     read::Library,
 };
@@ -67,6 +64,7 @@ pub(crate) fn verify(library: &Library, head: Position, progress: &mut dyn FnMut
         library,
         report: VerifyReport { head, ..VerifyReport::default() },
         chains: Chains::new(library),
+        audits: Audits::new(library),
         leaves: Sha256::new(),
         next: Position::START,
         recorded_at: Timestamp::MIN,
@@ -85,6 +83,7 @@ struct Walk<'a> {
     library: &'a Library,
     report: VerifyReport,
     chains: Chains<'a>,
+    audits: Audits,
     leaves: Sha256,
     next: Position,
     recorded_at: Timestamp,
@@ -102,7 +101,6 @@ impl Walk<'_> {
                 Ok(frame) => frame,
                 Err(error) => {
                     self.report.problem(finding(error)?);
-                    self.chains.forget();
                     break;
                 }
             };
@@ -121,6 +119,7 @@ impl Walk<'_> {
         }
         if self.next < end {
             self.chains.forget();
+            self.audits.skip();
         }
         self.next = end;
         Ok(())
@@ -152,13 +151,15 @@ impl Walk<'_> {
             Ok(Some(problem)) => self.report.problem(at(problem)),
             Err(error) => self.report.problem(at(finding(error)?)),
         }
-        match index_lacks(self.library, &view) {
-            Ok(lacking) => {
-                for term in lacking {
-                    self.report.problem(at(format!("index lacks the event under {term}")));
-                }
-            }
+        match self.audits.event(self.library, &view) {
+            Ok(None) => {}
+            Ok(Some(problem)) => self.report.problem(at(problem)),
             Err(error) => self.report.problem(at(finding(error)?)),
+        }
+        for judged in self.audits.shown_to(self.next) {
+            if let Err(error) = judged {
+                self.report.problem(finding(error)?);
+            }
         }
         if self.report.events.is_multiple_of(PROGRESS_EVERY) {
             (self.progress)(self.report.events);
@@ -193,29 +194,4 @@ fn finding(error: Error) -> Result<String> {
             Err(error)
         }
     }
-}
-
-/// The terms under which the index does not have an event.
-fn index_lacks(library: &Library, event: &EventRef<'_>) -> Result<Vec<String>> {
-    let correlation = correlation_of(event.metadata);
-    let is_link = event.event_type == crate::name::system::LINK;
-    let mut terms = vec![Term::Stream(event.stream)];
-    if event.revision.0 == 0 {
-        terms.push(Term::Created);
-    }
-    terms.extend(category_of(event.stream).map(Term::Category));
-    if !is_link {
-        terms.push(Term::Type(event.event_type));
-    }
-    terms.extend(event.tags.iter().map(Term::Tag));
-    terms.extend(correlation.as_deref().map(Term::Correlation));
-    let to = Position(u64::MAX);
-    let mut lacking = Vec::new();
-    for term in terms {
-        let rank = library.index.rank(term, event.position, to)?;
-        if library.index.nth(term, rank, to)? != Some(event.position) {
-            lacking.push(format!("{term:?}"));
-        }
-    }
-    Ok(lacking)
 }

@@ -1,17 +1,18 @@
 //! From what a caller asks for to what can be ordered: everything that is checked, drawn, measured or hashed happens here, on
 //! the caller's thread, before a place in the order is taken (I3).
 
+use uuid::Uuid;
+
 use crate::{
     append::{Append, Change},
     clock::Clock,
-    commit::{Action, Proposal, ProposedEvent, Target},
+    commit::{Action, Proposal, ProposedEvent, Target, identity},
     entropy::Entropy,
     error::{Error, Result},
     event::EventData,
     leaf::Salt,
     limits,
     name::{StreamName, is_virtual},
-    position::Timestamp,
 };
 
 /// The whole log, by the name KurrentDB gives it.
@@ -31,26 +32,33 @@ const EVENT_OVERHEAD: usize = 96;
 /// Checks a request and completes it.
 pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> Result<Prepared> {
     let now = clock.now();
+    let id = append.proposal_id.unwrap_or_else(|| entropy.uuid(now));
+    let event_count = append.events.len() as u64;
     let mut bytes = FRAME_OVERHEAD;
     let mut targets = Vec::with_capacity(append.targets.len());
     for (stream, expected, change) in append.targets {
         check_writable(&stream)?;
         // Deletion and revival each write one system event to the metadata stream.
         bytes += EVENT_OVERHEAD + 2 * stream.len() + 64;
-        targets.push(Target { stream, expected, action: action(change, entropy, now) });
+        // Ids that the caller left open follow from the request's, so that the same request proposes the same events again.
+        let event_id = || identity::event_id(id, event_count + targets.len() as u64);
+        let action = action(change, event_id, entropy);
+        targets.push(Target { stream, expected, action });
     }
     let mut events = Vec::with_capacity(append.events.len());
-    for (target, event) in append.events {
+    for (index, (target, event)) in (0_u64..).zip(append.events) {
         event.check()?;
         bytes += event_bytes(&targets[target].stream, &event);
-        events.push(propose(target, event, entropy, now));
+        let event_id = event.id.unwrap_or_else(|| identity::event_id(id, index));
+        let mut salt = Salt::default();
+        entropy.fill(&mut salt);
+        events.push(ProposedEvent::new(target, event_id, event, salt));
     }
     if bytes > limits::COMMIT_BYTES_MAX {
         let max = limits::COMMIT_BYTES_MAX;
         return Err(Error::invalid(format!("commit is too large, split it, bytes={bytes} bytes_max={max}")));
     }
     let at = append.recorded_at.map_or(now, |given| given.min(now));
-    let id = append.proposal_id.unwrap_or_else(|| entropy.uuid(now));
     let proposal = Proposal { id, at, targets, events, conditions: append.conditions };
     proposal.check()?;
     Ok(Prepared { proposal, bytes })
@@ -68,17 +76,17 @@ fn check_writable(stream: &StreamName) -> Result<()> {
     Ok(())
 }
 
-fn action(change: Change, entropy: &Entropy, now: Timestamp) -> Action {
+fn action(change: Change, id: impl FnOnce() -> Uuid, entropy: &Entropy) -> Action {
     let mut salt = Salt::default();
     match change {
         Change::Append => Action::Append,
         Change::Delete => {
             entropy.fill(&mut salt);
-            Action::Delete { id: entropy.uuid(now), salt }
+            Action::Delete { id: id(), salt }
         }
         Change::Tombstone => {
             entropy.fill(&mut salt);
-            Action::Tombstone { id: entropy.uuid(now), salt }
+            Action::Tombstone { id: id(), salt }
         }
     }
 }
@@ -87,11 +95,4 @@ fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
     let tags: usize = event.tags.iter().map(|tag| 2 + tag.len()).sum();
     let names = stream.len() + event.event_type.len() + event.content_type.as_str().len() + tags;
     EVENT_OVERHEAD + names + event.data.len() + event.metadata.len()
-}
-
-fn propose(target: usize, event: EventData, entropy: &Entropy, now: Timestamp) -> ProposedEvent {
-    let id = event.id.unwrap_or_else(|| entropy.uuid(now));
-    let mut salt = Salt::default();
-    entropy.fill(&mut salt);
-    ProposedEvent::new(target, id, event, salt)
 }
