@@ -85,17 +85,20 @@ fn losing_power_after_any_operation_loses_nothing_that_was_answered() {
             let disk = MemoryDisk::new();
             disk.fail_after(moment, Fault::forever(std::io::ErrorKind::Other).leaving(done));
             let ran = run(&disk, Author::default(), 30);
-            check(&disk.kill(), &ran, &format!("killed at {moment} {done:?}"));
+            check_twice(&disk.kill(), &ran, &format!("killed at {moment} {done:?}"));
             for seed in 0..4 {
-                let story = format!("power lost at {moment} {done:?} seed {seed}");
-                let left = disk.crash(seed);
-                let author = check(&left, &ran, &story);
-                // What opening showed must survive losing power right after it.
-                let again = check(&left.crash_losing_all(), &ran, &story);
-                assert!(again.head() >= author.head(), "{story}: shown, then lost");
+                check_twice(&disk.crash(seed), &ran, &format!("power lost at {moment} {done:?} seed {seed}"));
             }
         }
     }
+}
+
+/// What opening showed must survive losing power right after it. It once did not after a failed write: its pages counted as clean, and
+/// the sync of recovery kept nothing.
+fn check_twice(disk: &MemoryDisk, ran: &Ran, story: &str) {
+    let shown = check(disk, ran, story).head();
+    let kept = check(&disk.crash_losing_all(), ran, story).head();
+    assert!(kept >= shown, "{story}: {shown} was shown, {kept} was kept");
 }
 
 #[test]
