@@ -32,14 +32,12 @@ impl StoredFrame {
 
     /// Its events.
     pub fn events(&self) -> impl ExactSizeIterator<Item = StoredEvent> + '_ {
-        (0_u64..).zip(&self.entries).map(|(ordinal, at)| (ordinal, *at as usize)).collect::<Vec<_>>().into_iter().map(
-            |(ordinal, at)| {
-                let entry = frame::entry_within(&self.bytes, at);
-                let position = Position(self.header.first.0 + ordinal);
-                StoredEvent::new(entry, position, self.header.recorded_at, self.header.proposal_id)
-                    .expect("the entries of a frame are decoded when it is read")
-            },
-        )
+        self.entries.iter().enumerate().map(|(ordinal, at)| {
+            let entry = frame::entry_within(&self.bytes, *at as usize);
+            let position = Position(self.header.first.0 + ordinal as u64);
+            StoredEvent::new(entry, position, self.header.recorded_at, self.header.proposal_id)
+                .expect("the entries of a frame are decoded when it is read")
+        })
     }
 }
 

@@ -141,8 +141,10 @@ fn load(disk: &dyn Disk, options: &LogOptions) -> Result<Loaded> {
             Err((defect, offset)) => return Err(defect.at(&path, offset)),
         }
     }
-    let unsettled =
-        sealed.last().map_or(Unsettled::Nothing, |segment| Unsettled::Sealed { path: segment.path.clone() });
+    let unsettled = match sealed.last().and_then(|segment| Some((segment, segment.trailer()?))) {
+        Some((segment, trailer)) => unsettled_seal(segment.path.clone(), trailer),
+        None => Unsettled::Nothing,
+    };
     let tally = Tally::new(&expected);
     Ok(Loaded { sealed, last: Segment::growing(expected, Growing::new()), tally, unsettled })
 }
@@ -156,7 +158,7 @@ fn load_last(disk: &dyn Disk, header: SegmentHeader, mut sealed: Vec<Arc<Segment
     let scanned = recovery::scan_segment(&header, &path, &*file)?;
     if let Behind::Footer(trailer) = scanned.behind {
         let next = header_after(&header, &trailer);
-        let unsettled = Unsettled::Footer { path, file_bytes: trailer.file_bytes() };
+        let unsettled = unsettled_seal(path, &trailer);
         sealed.push(Arc::new(Segment::sealed(header, *trailer)));
         let tally = Tally::new(&next);
         return Ok(Loaded { sealed, last: Segment::growing(next, Growing::new()), tally, unsettled });
@@ -164,6 +166,10 @@ fn load_last(disk: &dyn Disk, header: SegmentHeader, mut sealed: Vec<Arc<Segment
     let growing = Growing { file: Some(file), offsets: scanned.offsets, durable_end: scanned.tally.data_end };
     let unsettled = Unsettled::Growing { behind: scanned.behind };
     Ok(Loaded { sealed, last: Segment::growing(header, growing), tally: scanned.tally, unsettled })
+}
+
+fn unsettled_seal(path: PathBuf, trailer: &Trailer) -> Unsettled {
+    Unsettled::Sealed { path, data_end: trailer.data_end, file_bytes: trailer.file_bytes() }
 }
 
 /// The header of the segment that must follow a sealed one.

@@ -8,28 +8,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{layout::index, names, opening::CutTail, recovery::Behind, segment::Segment, writer::Tally};
+use super::{
+    header::FRAMES_AT, layout::index, names, opening::CutTail, recovery::Behind, segment::Segment, writer::Tally,
+};
 use crate::{
     disk::{BLOCK, Disk, DiskFile, OpenMode},
     error::{Error, Result},
+    limits,
 };
 
-/// Bytes copied at once.
+/// Bytes copied or written again at once.
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// What opening found undone.
 pub(super) enum Unsettled {
     /// There is no segment yet.
     Nothing,
-    /// The last segment is sealed, but perhaps by a length that is not durable.
+    /// The last segment has its footer, but its length may not be exact, or not durable.
     Sealed {
         /// Its file.
         path: PathBuf,
-    },
-    /// The last segment has its footer, but not its length.
-    Footer {
-        /// Its file.
-        path: PathBuf,
+        /// Where its frames end.
+        data_end: u64,
         /// Its length once it is sealed.
         file_bytes: u64,
     },
@@ -57,8 +57,12 @@ pub(super) fn settle(
         // The mark was written after everything was durable.
         Unsettled::Sealed { .. } | Unsettled::Growing { behind: Behind::Nothing } if opened_clean => return Ok(None),
         Unsettled::Nothing => return Ok(None),
-        Unsettled::Sealed { path } => complete_seal(disk, path, None)?,
-        Unsettled::Footer { path, file_bytes } => complete_seal(disk, path, Some(*file_bytes))?,
+        Unsettled::Sealed { path, data_end, file_bytes } => {
+            let doing = |source| Error::io(format!("cannot seal a segment, file={}", path.display()), source);
+            let file = disk.open(path, OpenMode::Write).map_err(doing)?;
+            file.set_len(*file_bytes).map_err(doing)?;
+            make_durable(&*file, *data_end, *file_bytes).map_err(doing)?;
+        }
         Unsettled::Growing { behind } => {
             let file = last.file().expect("a segment that was scanned has a file");
             let doing = |source| Error::io(format!("cannot repair the log, file={}", last.path.display()), source);
@@ -73,8 +77,7 @@ pub(super) fn settle(
                 }
             };
             zero(&*file, tally.data_end, behind_end).map_err(doing)?;
-            // A process may have died between writing and syncing: what was read here need not be durable yet.
-            file.sync().map_err(doing)?;
+            make_durable(&*file, tally.data_end, tally.data_end).map_err(doing)?;
         }
     }
     // Likewise the name of the last segment.
@@ -95,13 +98,19 @@ pub(super) fn last_block(last: &Segment, data_end: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn complete_seal(disk: &dyn Disk, path: &Path, file_bytes: Option<u64>) -> Result<()> {
-    let doing = |source| Error::io(format!("cannot seal a segment, file={}", path.display()), source);
-    let file = disk.open(path, OpenMode::Write).map_err(doing)?;
-    if let Some(file_bytes) = file_bytes {
-        file.set_len(file_bytes).map_err(doing)?;
+/// Makes durable what readers are about to be shown of a file whose frames end at `data_end`, and whose footer at `end`.
+///
+/// A process may have died, or given up, between writing and syncing: then what was read is only in memory. And after a sync that failed
+/// Linux takes the pages for clean, and no later sync writes them. So what the last group can have written is written again, as it is.
+fn make_durable(file: &dyn DiskFile, data_end: u64, end: u64) -> io::Result<()> {
+    let mut offset = data_end.saturating_sub(limits::GROUP_BYTES_MAX as u64).max(FRAMES_AT);
+    while offset < end {
+        let mut chunk = vec![0; index((end - offset).min(CHUNK_BYTES))];
+        file.read_at(&mut chunk, offset)?;
+        file.write_at(&chunk, offset)?;
+        offset += chunk.len() as u64;
     }
-    file.sync().map_err(doing)
+    file.sync()
 }
 
 /// Copies the torn tail to a file of its own: it was never answered as durable, unless the medium lied, and then it is evidence.
