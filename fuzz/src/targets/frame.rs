@@ -22,7 +22,8 @@ fn repair(input: &mut [u8]) -> Option<()> {
         at += length;
     }
     input.get_mut(12..16)?.copy_from_slice(&crc_fast::crc32_iscsi(&crcs).to_le_bytes());
-    put_crc(input, 8..64, 4)
+    input.get_mut(4..8)?.fill(0);
+    put_crc(input, 0..64, 4)
 }
 
 fn check(input: &[u8]) {

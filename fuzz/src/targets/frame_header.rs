@@ -6,7 +6,14 @@ use crate::repair::{both, put_crc};
 
 /// Feeds the decoder of frame headers.
 pub fn run(input: &[u8]) {
-    both(input, |input| put_crc(input, 8..64, 4), check);
+    both(
+        input,
+        |input| {
+            input.get_mut(4..8)?.fill(0);
+            put_crc(input, 0..64, 4)
+        },
+        check,
+    );
 }
 
 fn check(input: &[u8]) {

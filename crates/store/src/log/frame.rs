@@ -54,9 +54,10 @@ impl FrameHeader {
             return Err(Defect::Magic);
         }
         let crc = u32_at(fixed, 4)?;
-        if crc32c(&fixed[8..]) != crc {
+        if header_crc(fixed) != crc {
             return Err(Defect::Checksum);
         }
+        // Only now is the kind what was written: one that is not known is newer, not damaged.
         if fixed[3] != KIND_COMMIT {
             return Err(Defect::Newer);
         }
@@ -92,7 +93,7 @@ impl FrameHeader {
         put(&mut fixed, 32, self.recorded_at.0.to_le_bytes());
         put(&mut fixed, 40, self.order_sequence.to_le_bytes());
         put(&mut fixed, 48, self.proposal_id.into_bytes());
-        self.crc = crc32c(&fixed[8..]);
+        self.crc = header_crc(&fixed);
         put(&mut fixed, 4, self.crc.to_le_bytes());
         fixed
     }
@@ -108,6 +109,13 @@ impl FrameHeader {
     pub fn end(&self) -> Position {
         Position(self.first.0 + u64::from(self.events))
     }
+}
+
+/// The CRC of a header: over all of it, with zeros where the CRC itself stands.
+fn header_crc(fixed: &[u8; FRAME_HEADER_BYTES]) -> u32 {
+    let mut covered = *fixed;
+    put(&mut covered, 4, [0; 4]);
+    crc32c(&covered)
 }
 
 /// Checks the whole frame at the start of `bytes`: header, every entry, padding. `on_entry` gets each entry and its offset in the frame.

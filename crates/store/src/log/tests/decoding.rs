@@ -70,6 +70,11 @@ fn unknown_flags_and_kinds_are_from_a_newer_version() {
     assert_eq!(Entry::decode(&entry).err(), Some(Defect::Newer));
     let frame = fixture.log.frames(Position(0), Position(1)).next().expect("a frame").expect("good");
     let mut frame = frame.bytes().to_vec();
+    // A simulated flip of the kind byte was once taken for a newer version: the checksum did not cover it.
     frame[3] = 2;
+    assert_eq!(FrameHeader::decode(&frame).err(), Some(Defect::Checksum));
+    frame[4..8].fill(0);
+    let crc = crate::log::layout::crc32c(&frame[..64]);
+    frame[4..8].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(FrameHeader::decode(&frame).err(), Some(Defect::Newer));
 }
