@@ -1,6 +1,6 @@
 //! Reading: by stream, the whole log, or by query; in either direction; from a revision, a position or a time.
 //!
-//! Every read is a [`cursor`] that is advanced to some head: a [`Read`] advances it to the head it was pinned at, a subscription to the
+//! Every read is a cursor that is advanced to some head: a [`Read`] advances it to the head it was pinned at, a subscription to the
 //! head there is now. One code path, so that following has no seam where an event could be lost or doubled (I4).
 
 mod all;
