@@ -170,7 +170,7 @@ impl Demo<'_> {
             format!("gesta read '$bc-{commit}'"),
             format!("gesta read --path {} --type FileAdded -o ndjson", quoted(&summary.pattern)),
             format!("gesta explain --path {} --type FileAdded", quoted(&summary.pattern)),
-            format!("gesta append note-1 NoteTaken '{{\"text\":\"hello\"}}' --expect none"),
+            "gesta append note-1 NoteTaken '{\"text\":\"hello\"}' --expect none".to_owned(),
             "gesta follow --from start".to_owned(),
         ] {
             self.shell.line(format_args!("   {command}"))?;
