@@ -1,7 +1,8 @@
 //! Importing histories made here, with git as the oracle.
 
-use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path, process::Command};
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 
+use assert_cmd::Command;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -20,8 +21,12 @@ impl<'a> Repository<'a> {
         repository
     }
 
-    /// Runs git at a fixed time, by a fixed person, without anybody's configuration.
     pub(crate) fn git(&self, arguments: &[&str]) -> Vec<u8> {
+        self.git_with(arguments, "")
+    }
+
+    /// Runs git at a fixed time, by a fixed person, without anybody's configuration.
+    fn git_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Vec<u8> {
         let mut command = Command::new("git");
         command.current_dir(self.place.path(self.name)).args(arguments);
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_DIR");
@@ -30,7 +35,7 @@ impl<'a> Repository<'a> {
             command.env(format!("GIT_{who}_EMAIL"), format!("{}@example.org", name.to_lowercase()));
             command.env(format!("GIT_{who}_DATE"), "2021-03-04T05:06:07+0100");
         }
-        let output = command.output().expect("git runs");
+        let output = command.write_stdin(input).output().expect("git runs");
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
@@ -203,6 +208,29 @@ fn an_import_goes_on_where_the_last_one_ended() {
     // The ids depend on the history alone.
     place.ok(&["--dir", "again", "import", "git", "engine"]);
     assert_eq!(place.ok(&["--dir", "again", "read"]).field("id"), place.ok(&["read"]).field("id"));
+}
+
+#[test]
+fn a_commit_of_very_many_files_is_recorded_in_parts() {
+    let place = Place::new();
+    let repository = Repository::new(&place, "engine");
+    let blob = String::from_utf8(repository.git_with(&["hash-object", "-w", "--stdin"], "same\n")).unwrap();
+    let index: String = (0..20_100).map(|at| format!("100644 {} 0\td{}/f{at}\n", blob.trim(), at % 100)).collect();
+    repository.git_with(&["update-index", "--index-info"], index);
+    repository.git(&["commit", "--quiet", "--message", "Import everything"]);
+    place.ok(&["import", "git", "engine"]);
+    let parts = place.ok(&["read", "repository-engine"]);
+    assert_eq!(parts.field("type"), ["CommitRecorded", "CommitContinued", "CommitContinued"]);
+    assert_eq!(parts.json()[2]["data"]["part"], json!(3));
+    assert_eq!(folded(&place.ok(&["read", "--type", "File*"]).json()), repository.tree("HEAD"));
+
+    // A store in which only the first part arrived: the import goes on with the second.
+    let whole = place.ok(&["export"]).out;
+    let first_part: String = whole.lines().take(10_000).map(|line| format!("{line}\n")).collect();
+    assert_eq!(place.gesta_with(&["--dir", "cut", "import", "ndjson", "-", "--batch", "10000"], first_part).code, 0);
+    let rest = place.ok(&["--dir", "cut", "import", "git", "engine"]);
+    assert_eq!((&rest.json()[0]["commits"], &rest.json()[0]["events"]), (&json!(1), &json!(10_103)));
+    assert_eq!(place.ok(&["--dir", "cut", "export"]).out, whole);
 }
 
 #[test]
