@@ -66,6 +66,7 @@ impl Failure {
     }
 
     /// A failure of the file system while `doing` something (`reading x`).
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the kinds of the standard library are many, and grow")]
     pub(crate) fn io(doing: impl fmt::Display, error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
         let exit = match error.kind() {
@@ -116,15 +117,21 @@ impl From<gesta::Error> for Failure {
         if denied {
             return failure.with_remedy("the directory and its files must be readable and writable for this user");
         }
-        match kind {
-            ErrorKind::Corrupted => failure.with_remedy("run `gesta verify`, then restore what it names from a backup"),
-            ErrorKind::Internal => failure.with_remedy("this is a fault of gesta: please report it with this message"),
-            _ => failure,
+        if kind == ErrorKind::Corrupted {
+            return failure.with_remedy("run `gesta verify`, then restore what it names from a backup");
         }
+        if kind == ErrorKind::Internal {
+            return failure.with_remedy("this is a fault of gesta: please report it with this message");
+        }
+        failure
     }
 }
 
-/// The exit code for a kind of error of the store. A kind this program does not know yet is "other".
+/// The exit code for a kind of error of the store.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "kinds may be added; one this program does not know is an other error"
+)]
 fn exit_of(kind: ErrorKind) -> Exit {
     match kind {
         ErrorKind::Invalid => Exit::Usage,
@@ -155,6 +162,7 @@ impl From<Rejection> for Failure {
 }
 
 /// What somebody can do whose append was refused.
+#[allow(clippy::wildcard_enum_match_arm, reason = "verdicts may be added, and some say all there is to say")]
 fn remedy_of(rejection: &Rejection) -> Option<String> {
     Some(match rejection {
         Rejection::WrongRevision { stream, actual: Some(actual), .. } => format!(

@@ -17,9 +17,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
 fn is_root(path: &str) -> bool {
     let mut parts = path.rsplit('/');
     let (file, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let single = ["tests", "benches", "examples", "bin", "fuzz_targets"].contains(&folder);
+    const TARGETS: [&str; 5] = ["tests", "benches", "examples", "bin", "fuzz_targets"];
+    let single = TARGETS.contains(&folder);
+    // A target of several files: `tests/program/main.rs`.
+    let several = file == "main.rs" && parts.next().is_some_and(|above| TARGETS.contains(&above));
     // A `tests` folder below `src` holds modules, not targets.
     (single && (folder == "bin" || !path.contains("/src/")))
+        || (several && !path.contains("/src/"))
         || (folder == "src" && (file == "lib.rs" || file == "main.rs"))
         || file == "build.rs"
 }
@@ -100,6 +104,8 @@ mod tests {
             ("x/src/bin/tool.rs", ""),
             ("x/tests/api.rs", "mod model;"),
             ("x/tests/model/mod.rs", ""),
+            ("x/tests/program/main.rs", "mod place;"),
+            ("x/tests/program/place.rs", ""),
         ]);
         let dead: Vec<String> = check(&tree).into_iter().map(|finding| finding.path).collect();
         assert_eq!(dead, ["x/src/log/forgotten.rs", "x/src/frame.rs"]);

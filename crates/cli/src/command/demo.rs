@@ -58,7 +58,9 @@ pub(crate) fn run(args: &DemoArgs, target: &Target, shell: &mut Shell) -> Outcom
     let store = target.open_or_create()?;
     let options = ImportOptions { revision: "HEAD".to_owned(), name, under: None };
     let imported = git::import(&store, &repository, &options, &Interrupt::listen()?, shell)?;
-    shell.line(format_args!("   {}", import_git::in_words(&imported)))?;
+    for part in import_git::in_words(&imported).split("; ") {
+        shell.line(format_args!("   {part}"))?;
+    }
     if repository.shallow {
         shell.line("   the clone is shallow: its first commit stands for all that was before it")?;
     }
@@ -97,7 +99,8 @@ fn fresh(target: &Target) -> Outcome<(Target, bool)> {
             return Err(Failure::usage(format!("the demo needs an empty directory, dir={}", dir.display()))
                 .with_remedy("give a new one with --dir, or none for a temporary one (and no GESTA_DIR)"));
         }
-        return Ok((target.clone(), false));
+        let dir = std::path::absolute(dir).map_err(failed)?;
+        return Ok((Target::new(Some(dir)), false));
     }
     let process = std::process::id();
     for attempt in 0..1000_u32 {
@@ -167,7 +170,7 @@ impl Demo<'_> {
             format!("gesta read '$bc-{commit}'"),
             format!("gesta read --path {} --type FileAdded -o ndjson", quoted(&summary.pattern)),
             format!("gesta explain --path {} --type FileAdded", quoted(&summary.pattern)),
-            format!("gesta append note-1 NoteTaken '{{\"text\":\"hello\"}}' --expect none"),
+            "gesta append note-1 NoteTaken '{\"text\":\"hello\"}' --expect none".to_owned(),
             "gesta follow --from start".to_owned(),
         ] {
             self.shell.line(format_args!("   {command}"))?;

@@ -109,7 +109,7 @@ fn open(file: &Path) -> Outcome<(Box<dyn BufRead>, Option<u64>)> {
     let failed = |error: io::Error| Failure::io(format_args!("reading {}", file.display()), &error);
     let opened = File::open(file).map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
-    let bytes = metadata.is_file().then(|| metadata.len());
+    let bytes = metadata.is_file().then_some(metadata.len());
     Ok((Box::new(BufReader::with_capacity(1 << 20, opened)), bytes))
 }
 

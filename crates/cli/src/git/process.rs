@@ -24,7 +24,7 @@ impl Repository {
     /// The repository that `path` is in.
     pub(crate) fn at(path: &Path) -> Result<Self, GitError> {
         let said = git(path).args(["rev-parse", "--is-shallow-repository", "--absolute-git-dir"]).output();
-        let said = said.map_err(|error| missing(error, path))?;
+        let said = said.map_err(missing)?;
         if !said.status.success() {
             return Err(GitError::NotARepository { path: path.to_owned(), said: first_line(&said.stderr) });
         }
@@ -143,14 +143,8 @@ fn git(path: &Path) -> Command {
     command
 }
 
-fn missing(error: std::io::Error, path: &Path) -> GitError {
-    match error.kind() {
-        std::io::ErrorKind::NotFound if path.exists() => GitError::NotInstalled,
-        std::io::ErrorKind::NotFound => {
-            GitError::NotARepository { path: path.to_owned(), said: "no such directory".into() }
-        }
-        _ => GitError::Io(error),
-    }
+fn missing(error: std::io::Error) -> GitError {
+    if error.kind() == std::io::ErrorKind::NotFound { GitError::NotInstalled } else { GitError::Io(error) }
 }
 
 fn first_line(said: &[u8]) -> String {

@@ -38,7 +38,10 @@ impl Demo<'_> {
     fn refused(&mut self, append: Append) -> Outcome<Rejection> {
         match self.store.commit(append).wait() {
             Err(AppendError::Rejected(rejection)) => {
-                self.shell.line(format_args!("   {BAD}refused{BAD:#}  {rejection}"))?;
+                let verdict = rejection.to_string();
+                let (what, facts) = verdict.split_once(", ").unwrap_or((&verdict, ""));
+                self.shell.line(format_args!("   {BAD}refused{BAD:#}  {what}"))?;
+                self.shell.line(format_args!("            {facts}"))?;
                 Ok(rejection)
             }
             Err(error) => Err(error.into()),

@@ -1,0 +1,119 @@
+//! NDJSON in and out.
+
+use serde_json::json;
+
+use crate::place::Place;
+
+/// Events of every kind a payload can be, with times an hour apart.
+const FACTS: &str = concat!(
+    r#"{"stream":"a-1","type":"T","id":"019ab3f0-7c1e-7000-8000-000000000001","recordedAt":"2020-01-01T00:00:00.000000001Z","tags":["z","/p/q"],"data":{"n": 1.000000000000000000001},"metadata":{"user":"ada"}}"#,
+    "\n",
+    r#"{"stream":"a-1","type":"T","recordedAt":"2020-01-01T01:00:00Z","dataBase64":"/wA="}"#,
+    "\n",
+    r#"{"stream":"b-1","type":"U","recordedAt":"2020-01-01T02:00:00Z","contentType":"application/json","dataBase64":"ewogfQ==","metadataBase64":"/w=="}"#,
+    "\n",
+    r#"{"stream":"b-1","type":"U","recordedAt":"2020-01-01T03:00:00Z","data":null}"#,
+    "\n",
+    r#"{"stream":"b-1","type":"U","recordedAt":"2020-01-01T03:00:00Z"}"#,
+    "\n",
+);
+
+#[test]
+fn an_export_imports_to_the_same_export() {
+    let place = Place::new();
+    assert_eq!(place.gesta_with(&["import", "ndjson", "-"], FACTS).code, 0);
+    place.ok(&["append", "$$a-1", "$metadata", r#"{"$maxCount":5}"#]);
+    let first = place.ok(&["export"]).out;
+    assert_eq!(first.lines().count(), 6);
+    assert!(first.contains(r#""data":{"n": 1.000000000000000000001}"#), "{first}");
+    assert!(first.contains(r#""recordedAt":"2020-01-01T00:00:00.000000001Z""#), "{first}");
+    assert!(first.contains(r#""data":{  },"dataBase64":"ewogfQ==""#), "{first}");
+    let ran = place.gesta_with(&["--dir", "copy", "import", "ndjson", "-"], first.clone());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(place.ok(&["--dir", "copy", "export"]).out, first);
+    place.ok(&["export", "facts.ndjson"]);
+    assert_eq!(std::fs::read_to_string(place.path("facts.ndjson")).unwrap(), first);
+}
+
+#[test]
+fn times_that_cannot_be_kept_are_noted() {
+    let place = Place::new();
+    place.ok(&["append", "s", "T"]);
+    assert_eq!(place.gesta_with(&["import", "ndjson", "-"], FACTS).code, 0);
+    let events = place.ok(&["read", "a-1"]).json();
+    assert_eq!(events[0]["metadata"], json!({"user": "ada", "$originalRecordedAt": "2020-01-01T00:00:00.000000001Z"}));
+    let first = place.ok(&["export"]).out;
+    assert_eq!(place.gesta_with(&["--dir", "copy", "import", "ndjson", "-"], first.clone()).code, 0);
+    assert_eq!(place.ok(&["--dir", "copy", "export"]).out, first);
+}
+
+#[test]
+fn a_bad_line_keeps_what_is_before_and_nothing_after() {
+    let place = Place::new();
+    place.write(
+        "facts.ndjson",
+        "{\"stream\":\"s\",\"type\":\"A\"}\n\n{\"stream\":\"s\",\"typ\":\"B\"}\n{\"stream\":\"s\",\"type\":\"C\"}\n",
+    );
+    let ran = place.gesta(&["import", "ndjson", "facts.ndjson"]);
+    assert_eq!(ran.code, 8);
+    for words in [
+        "line 3: unknown field `typ`",
+        "line begins: {\"stream\":\"s\",\"typ\":\"B\"}",
+        "1 event recorded before it",
+        "--from-line 3",
+    ] {
+        assert!(ran.err.contains(words), "{} does not say {words}", ran.err);
+    }
+    assert_eq!(place.ok(&["read"]).field("type"), ["A"]);
+    let ran = place.gesta(&["import", "ndjson", "facts.ndjson", "--from-line", "3", "--continue"]);
+    assert_eq!(ran.code, 8);
+    assert!(ran.err.contains("line 3"), "{}", ran.err);
+    assert_eq!(ran.json()[0]["badLines"], json!(1));
+    assert_eq!(place.ok(&["read"]).field("type"), ["A", "C"]);
+}
+
+#[test]
+fn torn_long_and_foreign_lines_are_bad_lines() {
+    let place = Place::new();
+    let torn =
+        place.gesta_with(&["import", "ndjson", "-"], "{\"stream\":\"s\",\"type\":\"A\"}\n{\"stream\":\"s\",\"ty");
+    assert_eq!(torn.code, 8);
+    assert!(torn.err.contains("line 2") && torn.err.contains("ends in the middle"), "{}", torn.err);
+    assert_eq!(
+        place.gesta_with(&["import", "ndjson", "-"], "{\"stream\":\"s\",\"type\":\"B\"}").code,
+        0,
+        "only the line break is missing"
+    );
+    let long = [b"{\"stream\":\"s\",\"data\":\"".as_slice(), &vec![b'x'; 60 << 20], b"\"}\n"].concat();
+    let long = place.gesta_with(&["import", "ndjson", "-"], long);
+    assert_eq!(long.code, 8);
+    assert!(long.err.contains("line 1: line is too long, bytes=62914"), "{}", long.err);
+    let foreign = place.gesta_with(&["import", "ndjson", "-"], b"\xff\xfe{}\n".to_vec());
+    assert!(foreign.code == 8 && foreign.err.contains("invalid utf-8, byte=1"), "{foreign:?}");
+    assert_eq!(place.ok(&["read"]).field("type"), ["A", "B"]);
+    place.fails(3, "reading nothing.ndjson", &["import", "ndjson", "nothing.ndjson"]);
+}
+
+#[test]
+fn a_dry_run_checks_and_records_nothing() {
+    let place = Place::new();
+    let ran = place.gesta_with(&["import", "ndjson", "-", "--dry-run"], FACTS);
+    assert_eq!((ran.code, &ran.json()[0]["events"]), (0, &json!(5)));
+    assert!(!place.path("store").exists());
+    assert_eq!(place.gesta_with(&["import", "ndjson", "-", "--dry-run"], "{}\n").code, 8);
+}
+
+#[test]
+fn refused_lines_stop_the_import_or_are_told() {
+    let place = Place::new();
+    place.ok(&["append", "s", "A"]);
+    let end = "{\"stream\":\"s\",\"type\":\"$streamDeleted\"}\n";
+    assert_eq!(place.gesta_with(&["import", "ndjson", "-"], end).code, 0);
+    let lines = "{\"stream\":\"s\",\"type\":\"B\"}\n{\"stream\":\"t\",\"type\":\"C\"}\n";
+    let ran = place.gesta_with(&["import", "ndjson", "-"], lines);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.err.contains("lines 1 to 2: refused: stream was deleted for ever, stream=s"), "{}", ran.err);
+    let ran = place.gesta_with(&["import", "ndjson", "-", "--continue", "--batch", "1"], lines);
+    assert_eq!((ran.code, &ran.json()[0]["refused"]), (8, &json!(1)));
+    assert_eq!(place.ok(&["read", "t"]).field("type"), ["C"]);
+}
