@@ -22,6 +22,16 @@ pub(super) struct Pending {
     pub(super) deadline: Duration,
 }
 
+/// How a proposal waits.
+pub(super) struct Waiting {
+    /// Moment after which it is refused instead of ordered.
+    pub(super) deadline: Duration,
+    /// How long it may wait for room.
+    pub(super) timeout: Duration,
+    /// Writer threads that should be awake now that there is work.
+    pub(super) writers: usize,
+}
+
 /// The queue. The place in it is the order.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -37,6 +47,8 @@ struct State {
     waiting: VecDeque<Pending>,
     bytes: usize,
     closed: bool,
+    /// Writer threads that do not sleep: each looks at the queue once more before it does.
+    awake: usize,
 }
 
 impl State {
@@ -57,8 +69,7 @@ impl Queue {
         &self,
         prepared: Prepared,
         sender: TicketSender,
-        deadline: Duration,
-        timeout: Duration,
+        Waiting { deadline, timeout, writers }: Waiting,
     ) -> Result<()> {
         let Prepared { proposal, bytes } = prepared;
         let mut state = self.lock();
@@ -78,9 +89,24 @@ impl Queue {
         }
         state.bytes += bytes;
         state.waiting.push_back(Pending { proposal, bytes, sender, deadline });
+        // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
+        let short_of_writers = state.awake < writers;
         drop(state);
-        self.work.notify_one();
+        if short_of_writers {
+            self.work.notify_one();
+        }
         Ok(())
+    }
+
+    /// Whether a proposal of `bytes` finds room now.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        let state = self.lock();
+        state.closed || state.has_room(bytes)
+    }
+
+    /// Proposals that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
     }
 
     /// Moves proposals from the front to `taken`, as long as together they have no more than `bytes`; at least one, if `taken` may grow.
@@ -107,8 +133,16 @@ impl Queue {
     /// Waits for work; `false` when the queue is closed and empty.
     pub(super) fn wait_for_work(&self) -> bool {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
-        let state = self.work.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        state.awake -= 1;
+        state = self.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        state.awake += 1;
         !state.waiting.is_empty()
+    }
+
+    /// Counts a writer thread that starts, awake.
+    pub(super) fn add_writer(&self) {
+        self.lock().awake += 1;
     }
 
     /// Refuses further proposals; what waits is still ordered.
