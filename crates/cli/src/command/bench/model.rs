@@ -6,7 +6,7 @@
 //! - *S(k)*: the bare disk makes the bytes of *k* commits durable (median, measured in slices between those of the store);
 //! - *k · c*: the processor prepares, decides and encodes *k* commits and answers them (CPU per commit, measured with one client
 //!   that keeps a thousand under way, so that nobody is woken for any single one);
-//! - *H(k)*: *k* threads that sleep are woken and come back (a round of a barrier of *k* threads, without a store).
+//! - *H(k)*: *k* threads that sleep are woken one after the other and come back (median, without a store).
 //!
 //! A group commit can settle into one of two rhythms. Either all clients are in every group, and nothing overlaps:
 //!
@@ -20,12 +20,14 @@
 //! both: it is what a perfect scheduler would choose, not an average of what may happen. For *n* = 1 only the first exists.
 
 use std::{
-    sync::Barrier,
+    sync::atomic::{AtomicU32, AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-/// Rounds of the barrier.
+use super::samples::median;
+
+/// How often everybody is woken.
 const ROUNDS: u32 = 300;
 
 /// What is measured of the parts.
@@ -52,33 +54,36 @@ pub(super) fn rate(clients: usize, parts: &Parts) -> f64 {
     n / if clients == 1 { together } else { together.min(in_turns) }
 }
 
-/// Seconds until `clients` sleeping threads were woken and came back.
+/// Seconds until `clients` sleeping threads were woken, each by itself as a ticket wakes its owner, and came back. The median.
 pub(super) fn wake(clients: usize) -> f64 {
     if clients < 2 {
         return 0.0;
     }
-    let barrier = Barrier::new(clients);
-    let rounds = || {
-        (0..ROUNDS).for_each(|_| {
-            barrier.wait();
-        });
-    };
-    let timed = || {
-        barrier.wait();
-        let begun = Instant::now();
-        rounds();
-        begun.elapsed()
-    };
-    let elapsed = thread::scope(|scope| {
-        for _ in 1..clients {
-            scope.spawn(|| {
-                barrier.wait();
-                rounds();
-            });
+    let (round, back, caller) = (AtomicU32::new(0), AtomicUsize::new(0), thread::current());
+    let client = || {
+        for number in 1..=ROUNDS {
+            while round.load(Ordering::Acquire) < number {
+                thread::park();
+            }
+            if back.fetch_add(1, Ordering::AcqRel) + 1 == clients {
+                caller.unpark();
+            }
         }
-        timed()
-    });
-    Duration::as_secs_f64(&elapsed) / f64::from(ROUNDS)
+    };
+    thread::scope(|scope| {
+        let sleepers: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
+        let one_round = |number| {
+            back.store(0, Ordering::Release);
+            let begun = Instant::now();
+            round.store(number, Ordering::Release);
+            sleepers.iter().for_each(|sleeper| sleeper.thread().unpark());
+            while back.load(Ordering::Acquire) < clients {
+                thread::park();
+            }
+            begun.elapsed().as_secs_f64()
+        };
+        median((1..=ROUNDS).map(one_round).collect())
+    })
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
 use rustix::fs::OFlags;
 
 use super::samples::Latencies;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 
 /// A way to make bytes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +101,14 @@ impl RawDisk {
     }
 
     /// Makes `bytes` bytes durable again and again for about so long. Later calls go on where earlier ones stopped.
+    ///
+    /// On a thread of its own, as the store's clients have: on a busy machine a fresh thread is preferred to one that has run for long.
     pub(super) fn measure(&mut self, bytes: usize, length: Duration) -> Outcome<Measured> {
+        let panicked = |_| Failure::new(Exit::Other, "the thread that measures the raw disk panicked");
+        thread::scope(|scope| scope.spawn(|| self.write(bytes, length)).join().map_err(panicked)?)
+    }
+
+    fn write(&mut self, bytes: usize, length: Duration) -> Outcome<Measured> {
         let failed = |error: io::Error| Failure::io("measuring the raw disk", &error);
         let buffer = vec![0x67; bytes.next_multiple_of(BLOCK) + BLOCK];
         let payload = match self.method {
