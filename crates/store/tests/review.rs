@@ -1,0 +1,215 @@
+//! Stories of defects that were found by reading: input nobody expects, threads that end at the wrong moment, places past every end.
+
+use std::{
+    future::Future,
+    io,
+    path::Path,
+    pin::pin,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use gesta_store::{
+    Append, AppendCondition, AppendError, AsOf, ContentType, Delivery, Direction, ErrorKind, EventData, EventStore,
+    ExpectedRevision, From, Options, Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName, Timestamp,
+    clock::{Clock, ManualClock},
+    disk::{
+        AlignedBuffer, Disk, DiskFile, DurableWrite, OpenMode,
+        memory::{MemoryDisk, Operation},
+    },
+    limits,
+    log::Trailer,
+};
+
+/// Long enough for whatever must happen; waited out only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn options() -> Options {
+    Options { threads: false, clock: Arc::new(ManualClock::at(Timestamp(1))), ..Options::default() }
+}
+
+fn fresh() -> EventStore {
+    EventStore::open_on(Arc::new(MemoryDisk::new()), options()).expect("opens")
+}
+
+fn name(name: &str) -> StreamName {
+    name.try_into().expect("valid")
+}
+
+fn event(event_type: &str) -> EventData {
+    EventData::json(event_type.try_into().expect("valid"), "{}")
+}
+
+/// A condition may name any position. The one after the largest there can be does not exist: computing it stopped the writer for good, or,
+/// where sums wrap, had the condition look at the whole log.
+#[test]
+fn a_condition_after_the_largest_position_holds() {
+    let store = fresh();
+    store.append(name("a"), ExpectedRevision::Any, [event("Happened")]).wait().expect("recorded");
+    let condition = AppendCondition { none_matching: Query::all(), after: Some(Position(u64::MAX)) };
+    let append = Append::to(name("a"), ExpectedRevision::Any, [event("Happened")]).condition(condition);
+    store.commit(append).wait().expect("nothing can be after it");
+}
+
+/// A disk that watches what is written, and panics where it is told to.
+#[derive(Debug, Default)]
+struct Watched {
+    inner: MemoryDisk,
+    largest_write: Arc<AtomicUsize>,
+    panics_at: Mutex<Option<&'static str>>,
+    /// While held, no index run is begun.
+    holds_index: Mutex<()>,
+}
+
+#[derive(Debug)]
+struct WatchedFile(Arc<dyn DiskFile>, Arc<AtomicUsize>);
+
+impl Disk for Watched {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(dir)
+    }
+    fn directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.directories(dir)
+    }
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.inner.exists(path)
+    }
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let panics = self.panics_at.lock().expect("not poisoned").is_some_and(|at| path == Path::new(at));
+        assert!(!panics, "the disk was told to panic");
+        if path == Path::new("index/unfinished.tmp") {
+            drop(self.holds_index.lock());
+        }
+        Ok(Arc::new(WatchedFile(self.inner.open(path, mode)?, Arc::clone(&self.largest_write))))
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.inner.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
+        self.inner.lock(path)
+    }
+    fn available_bytes(&self) -> io::Result<Option<u64>> {
+        self.inner.available_bytes()
+    }
+    fn durable_write(&self) -> Option<DurableWrite> {
+        self.inner.durable_write()
+    }
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+}
+
+impl DiskFile for WatchedFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_at(bytes, offset)
+    }
+    fn write_durable(&self, bytes: &AlignedBuffer, offset: u64) -> io::Result<()> {
+        self.1.fetch_max(bytes.len(), Ordering::SeqCst);
+        self.0.write_durable(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+    fn map(&self) -> io::Result<Bytes> {
+        self.0.map()
+    }
+}
+
+/// Tells when it was woken.
+struct Bell(Mutex<Sender<()>>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.lock().expect("not poisoned").send(());
+    }
+}
+
+fn bell() -> (Waker, Receiver<()>) {
+    let (sender, rung) = mpsc::channel();
+    (Waker::from(Arc::new(Bell(Mutex::new(sender)))), rung)
+}
+
+/// A clock that holds the writer threads, and makes one panic.
+#[derive(Debug, Default)]
+struct WriterClock {
+    holds: Mutex<bool>,
+    released: Condvar,
+    asked: AtomicU64,
+    panics_at: AtomicU64,
+}
+
+impl WriterClock {
+    fn holding() -> Arc<Self> {
+        Arc::new(Self { holds: Mutex::new(true), ..Self::default() })
+    }
+    fn release(&self) {
+        *self.holds.lock().expect("not poisoned") = false;
+        self.released.notify_all();
+    }
+}
+
+impl Clock for WriterClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1)
+    }
+    fn elapsed(&self) -> Duration {
+        if std::thread::current().name().is_some_and(|name| name.starts_with("gesta-writer")) {
+            drop(self.released.wait_while(self.holds.lock().expect("not poisoned"), |holds| *holds));
+            let asked = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            assert_ne!(asked, self.panics_at.load(Ordering::SeqCst), "the clock was told to panic");
+        }
+        Duration::ZERO
+    }
+}
+
+fn with_threads(disk: &Arc<MemoryDisk>, clock: &Arc<WriterClock>) -> EventStore {
+    let options = Options { threads: true, clock: Arc::clone(clock) as _, segment_bytes: 64 << 10, ..options() };
+    EventStore::open_on(Arc::clone(disk) as Arc<dyn Disk>, options).expect("opens")
+}
+
+/// Holds a store, and lets go of it when it is woken: as a task does whose executor has ended.
+struct Holder(Mutex<Option<EventStore>>, Mutex<Sender<()>>);
+
+impl Wake for Holder {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().expect("not poisoned").take());
+        let _ = self.1.lock().expect("not poisoned").send(());
+    }
+}
+
+/// A clock on which much time passes whenever somebody looks.
+#[derive(Debug, Default)]
+struct HastyClock(AtomicU64);
+
+impl Clock for HastyClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(1)
+    }
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(3600 * self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
