@@ -156,6 +156,31 @@ impl DiskFile for WatchedFile {
     }
 }
 
+/// A delete is small when it waits in the queue, but the metadata event the rules write for it may have 64 KiB. Hundreds of them made a group
+/// larger than recovery believes a group can be: had its first frame been torn, the good ones far behind would have read as damage.
+#[test]
+fn a_group_stays_within_its_bound_whatever_the_rules_add() {
+    const STREAMS: usize = 800;
+    let disk = Arc::new(Watched::default());
+    let options = Options { segment_bytes: 256 << 20, ..options() };
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let document = format!(r#"{{"padding":"{}"}}"#, "x".repeat(63 << 10));
+    let streams: Vec<StreamName> = (0..STREAMS).map(|number| name(&format!("s-{number}"))).collect();
+    for stream in &streams {
+        store.append(stream.clone(), ExpectedRevision::NoStream, [event("Happened")]).wait().expect("recorded");
+        store.set_stream_metadata(stream, ExpectedRevision::Any, &document).wait().expect("recorded");
+    }
+    disk.largest_write.store(0, Ordering::SeqCst);
+    let tickets: Vec<_> =
+        streams.iter().map(|stream| store.delete_stream(stream.clone(), ExpectedRevision::Any)).collect();
+    for (index, ticket) in tickets.into_iter().enumerate() {
+        let appended = ticket.wait().expect("deleted");
+        assert_eq!(appended.first_position, Some(Position((2 * STREAMS + index) as u64)), "the order of the queue");
+    }
+    let largest = disk.largest_write.load(Ordering::SeqCst);
+    assert!(largest <= limits::GROUP_BYTES_MAX + (1 << 20), "largest={largest}");
+}
+
 /// Tells when it was woken.
 struct Bell(Mutex<Sender<()>>);
 

@@ -329,6 +329,10 @@ impl Shared {
                 None => self.decide(core, proposal),
             };
             core.answers.push((sender, outcome));
+            // The queue does not know what the rules add, for the metadata of streams that are deleted or revived.
+            if core.writer.group_bytes() >= limits::GROUP_BYTES as u64 {
+                self.queue.give_back(&mut core.inbox);
+            }
         }
     }
 

@@ -138,6 +138,15 @@ impl Queue {
         self.room.notify_all();
     }
 
+    /// Puts back, at the front, what was taken and not looked at.
+    pub(super) fn give_back(&self, taken: &mut VecDeque<Pending>) {
+        let mut state = self.lock();
+        while let Some(last) = taken.pop_back() {
+            state.bytes += last.bytes;
+            state.waiting.push_front(last);
+        }
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().waiting.is_empty()
