@@ -181,6 +181,23 @@ fn a_group_stays_within_its_bound_whatever_the_rules_add() {
     assert!(largest <= limits::GROUP_BYTES_MAX + (1 << 20), "largest={largest}");
 }
 
+/// A reader may ask for batches of any size: the room for one was taken before it was known how much there is.
+#[test]
+fn a_batch_may_be_asked_for_without_a_bound() {
+    let store = fresh();
+    store.append(name("a"), ExpectedRevision::Any, (0..2000).map(|_| event("Common"))).wait().expect("recorded");
+    store.append(name("b"), ExpectedRevision::Any, [event("Rare")]).wait().expect("recorded");
+    let query = Query::of(QueryItem::default().event_type("Rare".try_into().expect("valid")));
+    for direction in [Direction::Forward, Direction::Backward] {
+        let options =
+            ReadOptions { batch_events: usize::MAX, batch_bytes: usize::MAX, direction, ..ReadOptions::default() };
+        let found = store.read_query(query.clone(), options.clone()).expect("reads").count();
+        assert_eq!(found, 1);
+        assert_eq!(store.read_stream(name("a"), options.clone()).expect("reads").count(), 2000);
+        assert_eq!(store.read_all(options).expect("reads").count(), 2001);
+    }
+}
+
 /// Tells when it was woken.
 struct Bell(Mutex<Sender<()>>);
 
@@ -254,4 +271,29 @@ impl Clock for HastyClock {
     fn elapsed(&self) -> Duration {
         Duration::from_secs(3600 * self.0.fetch_add(1, Ordering::SeqCst))
     }
+}
+
+/// "The last event that matches" is asked often. A scan for it looked at as many events at a time as were wanted: one.
+#[test]
+fn a_scan_for_one_event_reads_more_than_one_at_a_time() {
+    let disk = Arc::new(MemoryDisk::new());
+    let options = Options { tail_cache_bytes: 0, ..options() };
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let (red, blue) = (|| "red".try_into().expect("valid"), || "blue".try_into().expect("valid"));
+    let both = event("Happened").with_tag(red()).with_tag(blue());
+    let events = (0..3000).map(|n| event("Happened").with_tag(if n % 2 == 0 { red() } else { blue() }));
+    let events: Vec<EventData> = [both.clone(), both].into_iter().chain(events).collect();
+    store.append(name("a"), ExpectedRevision::Any, events).wait().expect("recorded");
+    let query = Query::of(QueryItem::default().tag(red()).tag(blue()));
+    let reads = disk.operations().of(Operation::Read);
+    let options = ReadOptions { direction: Direction::Backward, limit: Some(1), ..ReadOptions::default() };
+    let found: Vec<_> =
+        store.read_query(query.clone(), options).expect("reads").collect::<Result<_, _>>().expect("reads");
+    assert_eq!(found.iter().map(|event| event.position.0).collect::<Vec<_>>(), [1]);
+    let reads = disk.operations().of(Operation::Read) - reads;
+    assert!(reads < 100, "reads={reads}");
+    let options = ReadOptions { limit: Some(1), ..ReadOptions::default() };
+    let mut read = store.read_query(query, options).expect("reads");
+    assert_eq!(read.next().expect("one").expect("reads").position, Position(0));
+    assert!(read.next().is_none());
 }
