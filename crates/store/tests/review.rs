@@ -198,6 +198,27 @@ fn a_batch_may_be_asked_for_without_a_bound() {
     }
 }
 
+/// What is read as of a moment is what a reader saw then; events that have become too old since were still to be seen.
+#[test]
+fn the_past_is_as_old_as_it_was() {
+    let clock = Arc::new(ManualClock::at(Timestamp(1_000_000_000_000)));
+    let store =
+        EventStore::open_on(Arc::new(MemoryDisk::new()), Options { clock: Arc::clone(&clock) as _, ..options() })
+            .expect("opens");
+    store.append(name("a"), ExpectedRevision::Any, [event("Happened")]).wait().expect("recorded");
+    store.set_stream_metadata(&name("a"), ExpectedRevision::Any, r#"{"$maxAge":10}"#).wait().expect("recorded");
+    let moment = clock.now();
+    clock.advance(Duration::from_secs(100));
+    let count = |as_of| {
+        let options = ReadOptions { as_of, ..ReadOptions::default() };
+        store.read_stream(name("a"), options).expect("reads").count()
+    };
+    assert_eq!(count(None), 0, "too old by now");
+    assert_eq!(count(Some(AsOf::Time(moment))), 1);
+    assert_eq!(count(Some(AsOf::Position(Position(1)))), 1);
+    assert_eq!(count(Some(AsOf::Time(Timestamp(i64::MAX)))), 0, "the future has not come: now counts");
+}
+
 /// Tells when it was woken.
 struct Bell(Mutex<Sender<()>>);
 
