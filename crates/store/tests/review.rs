@@ -294,6 +294,32 @@ impl Clock for HastyClock {
     }
 }
 
+/// A subscription may begin at a position that is still to come. Of the log it then delivered what is there and later; of a stream also what came
+/// before.
+#[test]
+fn a_subscription_to_a_stream_begins_where_it_was_told() {
+    let store = fresh();
+    let append = |stream: &str| {
+        store.append(name(stream), ExpectedRevision::Any, [event("Happened")]).wait().expect("recorded");
+    };
+    append("a-1");
+    for source in ["a-1", "$ce-a"] {
+        let begin = store.head().position().0 + 1;
+        let options = ReadOptions { from: From::Position(Position(begin)), ..ReadOptions::default() };
+        let mut subscription = store.subscribe(Source::Stream(name(source)), options).expect("subscribes");
+        assert!(matches!(subscription.next(None), Ok(Some(Delivery::CaughtUp(_)))));
+        append("a-1");
+        append("a-1");
+        match subscription.next(None) {
+            Ok(Some(Delivery::Events(batch))) => {
+                let found: Vec<u64> = batch.iter().map(|event| event.position.0).collect();
+                assert_eq!(found, [begin], "{source}");
+            }
+            other => panic!("one event must be delivered: {other:?}"),
+        }
+    }
+}
+
 /// "The last event that matches" is asked often. A scan for it looked at as many events at a time as were wanted: one.
 #[test]
 fn a_scan_for_one_event_reads_more_than_one_at_a_time() {
