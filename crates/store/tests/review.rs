@@ -294,6 +294,35 @@ impl Clock for HastyClock {
     }
 }
 
+/// A subscriber that waits for a while waited anew after every event that did not match, and so for as long as somebody kept writing.
+#[test]
+fn a_subscription_waits_no_longer_than_it_was_told() {
+    let options = Options { threads: true, clock: Arc::new(HastyClock::default()), ..options() };
+    let options = Options { queue_timeout: Duration::from_secs(1 << 40), ..options };
+    let store = EventStore::open_on(Arc::new(MemoryDisk::new()), options).expect("opens");
+    let query = Query::of(QueryItem::default().event_type("Wanted".try_into().expect("valid")));
+    let mut subscription = store.subscribe(Source::Query(query), ReadOptions::default()).expect("subscribes");
+    assert!(matches!(subscription.next(None), Ok(Some(Delivery::CaughtUp(_)))));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (writer, stopped) = (store.clone(), Arc::clone(&stop));
+    let write = move || {
+        let append = |event_type| writer.append(name("a"), ExpectedRevision::Any, [event(event_type)]).wait();
+        for _ in 0..20_000 {
+            if stopped.load(Ordering::SeqCst) {
+                return;
+            }
+            append("Other").expect("recorded");
+        }
+        append("Wanted").expect("recorded");
+    };
+    #[allow(clippy::disallowed_methods)] // a thread of a test
+    let thread = std::thread::spawn(write);
+    let delivery = subscription.next(Some(Duration::from_secs(3600))).expect("reads");
+    stop.store(true, Ordering::SeqCst);
+    thread.join().expect("no panic");
+    assert!(delivery.is_none(), "the time was over: {delivery:?}");
+}
+
 /// A subscription may begin at a position that is still to come. Of the log it then delivered what is there and later; of a stream also what came
 /// before.
 #[test]
