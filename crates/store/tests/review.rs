@@ -281,6 +281,38 @@ impl Wake for Holder {
     }
 }
 
+/// The trailer of a sealed segment is looked for at the end of its file. In a segment that grows, a client may have written the bytes there:
+/// an event whose data ends in a trailer made the store believe it, and never open again.
+#[test]
+fn data_that_looks_like_a_trailer_is_data() {
+    let disk = Arc::new(MemoryDisk::new());
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options()).expect("opens");
+    // Block, frame header, entry, names: what is left of two blocks is data, so that it ends where the file does.
+    let data_bytes = 4096 - 64 - 60 - "a".len() - "Happened".len();
+    let trailer = Trailer {
+        data_end: 2 * 4096 - 128,
+        table_length: 0,
+        table_crc: 0,
+        first: Position(0),
+        end: Position(1_000_000),
+        frames: 1,
+        chain: 7,
+        first_recorded_at: Timestamp(1),
+        last_recorded_at: Timestamp(1),
+        digest: [0; 32],
+    };
+    let mut data = vec![b'x'; data_bytes - 128];
+    data.extend_from_slice(&trailer.encode());
+    let forged = EventData { data: data.into(), ..event("Happened") };
+    store.append(name("a"), ExpectedRevision::Any, [forged]).wait().expect("recorded");
+    assert_eq!(disk.snapshot()[Path::new("log/00000000000000000000.seg")].len(), 2 * 4096, "the data ends the file");
+    store.close().expect("closes");
+    let store = EventStore::open_on(disk, options()).expect("opens");
+    assert_eq!(store.head().position(), Position(1));
+    store.append(name("a"), ExpectedRevision::Exact(Revision(0)), [event("Happened")]).wait().expect("recorded");
+    assert!(store.verify(|_| {}).expect("verifies").is_sound());
+}
+
 /// A clock on which much time passes whenever somebody looks.
 #[derive(Debug, Default)]
 struct HastyClock(AtomicU64);
