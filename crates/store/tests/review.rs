@@ -281,6 +281,39 @@ impl Wake for Holder {
     }
 }
 
+/// Closing stopped maintenance first: appends that waited for it, and were to be ordered before the store closes, were refused.
+#[test]
+fn closing_orders_what_waits_for_maintenance() {
+    let disk = Arc::new(Watched::default());
+    let options = Options { threads: true, segment_bytes: 64 << 10, segment_events: 4, ..options() };
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let held = disk.holds_index.lock().expect("not poisoned");
+    let (waker, rung) = bell();
+    let append = |_| store.append(name("a"), ExpectedRevision::Any, (0..4).map(|_| event("Happened")));
+    // The writer takes some of them, and then waits until the index is no longer behind.
+    let mut first: Vec<_> = (0..8).map(append).collect();
+    while store.head().position() < Position(16) {
+        std::thread::yield_now();
+    }
+    let mut last = pin!(append(8));
+    let is_pending = last.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+    #[allow(clippy::disallowed_methods)] // a thread of a test
+    let closing = std::thread::spawn(move || store.close());
+    if is_pending {
+        // A moment for the refusal, which came at once; there must be none.
+        let _ = rung.recv_timeout(Duration::from_millis(100));
+    }
+    drop(held);
+    closing.join().expect("no panic").expect("closes");
+    for ticket in first.drain(..) {
+        ticket.wait().expect("ordered");
+    }
+    match last.as_mut().poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(outcome) => drop(outcome.expect("ordered")),
+        Poll::Pending => panic!("closing answers what waits"),
+    }
+}
+
 /// The trailer of a sealed segment is looked for at the end of its file. In a segment that grows, a client may have written the bytes there:
 /// an event whose data ends in a trailer made the store believe it, and never open again.
 #[test]
