@@ -233,6 +233,18 @@ fn bell() -> (Waker, Receiver<()>) {
     (Waker::from(Arc::new(Bell(Mutex::new(sender)))), rung)
 }
 
+/// A ticket that was polled to its answer had none for who polled again, or waited after all: for ever.
+#[test]
+fn a_ticket_answers_as_often_as_it_is_asked() {
+    let store = fresh();
+    let mut ticket = pin!(store.append(name("a"), ExpectedRevision::Any, [event("Happened")]));
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(first) = ticket.as_mut().poll(&mut context) else { panic!("nobody else will do it") };
+    let Poll::Ready(second) = ticket.as_mut().poll(&mut context) else { panic!("the answer stands") };
+    assert_eq!(first.expect("recorded"), second.expect("recorded"));
+    assert!(ticket.is_answered());
+}
+
 /// A clock that holds the writer threads, and makes one panic.
 #[derive(Debug, Default)]
 struct WriterClock {
