@@ -233,6 +233,18 @@ fn bell() -> (Waker, Receiver<()>) {
     (Waker::from(Arc::new(Bell(Mutex::new(sender)))), rung)
 }
 
+/// Whoever waits for a position that never comes waits for the end of the store, and was never told of it.
+#[test]
+fn closing_wakes_who_waits_for_the_largest_position() {
+    let store = fresh();
+    let (waker, rung) = bell();
+    let mut past = pin!(store.head().past(Position(u64::MAX)));
+    assert!(past.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    store.close().expect("closes");
+    assert!(rung.try_recv().is_ok(), "must be woken");
+    assert!(past.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+}
+
 /// A ticket that was polled to its answer had none for who polled again, or waited after all: for ever.
 #[test]
 fn a_ticket_answers_as_often_as_it_is_asked() {
@@ -290,6 +302,30 @@ impl Wake for Holder {
     fn wake(self: Arc<Self>) {
         drop(self.0.lock().expect("not poisoned").take());
         let _ = self.1.lock().expect("not poisoned").send(());
+    }
+}
+
+/// The last handle of a store may be dropped by a waker, and so on a writer thread: it waited for itself to end, or for its own lock.
+#[test]
+fn the_last_handle_may_be_dropped_on_a_writer_thread() {
+    for by_head in [false, true] {
+        let (disk, clock) = (Arc::new(MemoryDisk::new()), WriterClock::holding());
+        let store = with_threads(&disk, &clock);
+        let mut past = pin!(store.head().past(Position::START));
+        let mut ticket = pin!(store.append(name("a"), ExpectedRevision::Any, [event("Happened")]));
+        let (sender, done) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Holder(Mutex::new(Some(store)), Mutex::new(sender))));
+        let mut context = Context::from_waker(&waker);
+        if by_head {
+            assert!(past.as_mut().poll(&mut context).is_pending());
+        } else {
+            assert!(ticket.as_mut().poll(&mut context).is_pending());
+        }
+        clock.release();
+        done.recv_timeout(PATIENCE).expect("the store closes");
+        let store = with_threads(&disk, &clock);
+        let info = store.info().expect("info");
+        assert_eq!((info.recovery.clean, info.head), (true, Position(1)), "by_head={by_head}");
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -151,8 +152,11 @@ impl Local {
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.queue.close();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            // A panic has poisoned the store already.
-            let _ = thread.join();
+            // The last handle may be dropped by a waker, on a writer thread, which then ends by itself.
+            if thread.thread().id() != thread::current().id() {
+                // A panic has poisoned the store already.
+                let _ = thread.join();
+            }
         }
         while !self.shared.queue.is_empty() {
             self.shared.lead(self.shared.lock_core());
@@ -161,11 +165,14 @@ impl Local {
         let core = self.shared.lock_core();
         let mut flush = self.shared.lock_flush();
         drop(core);
-        self.shared.head.close();
-        match self.shared.poisoned.get() {
+        let wakers = self.shared.head.close();
+        let closed = match self.shared.poisoned.get() {
             Some(error) => Err(error.clone()),
             None => flush.close(),
-        }
+        };
+        drop(flush);
+        wakers.into_iter().for_each(Waker::wake);
+        closed
     }
 
     /// Whether appends are refused since a write failed, and why.
@@ -267,13 +274,14 @@ impl Shared {
         drop(guard);
         for (sender, answer) in answers {
             sender.answer(match &outcome {
-                Ok(()) => answer,
+                Ok(_) => answer,
                 // Rejections too: they may rest on a commit that did not become durable (I1).
                 Err(error) => Err(error.clone().into()),
             });
         }
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
+        outcome.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them
@@ -291,22 +299,22 @@ impl Shared {
         }
     }
 
-    /// Makes a group durable, then readable.
-    fn flush(&self, flusher: &mut LogFlusher, group: Group) -> Result<()> {
+    /// Makes a group durable, then readable. Answers with the tasks to be woken when no lock is held.
+    fn flush(&self, flusher: &mut LogFlusher, group: Group) -> Result<Vec<Waker>> {
         if let Some(error) = self.poisoned.get() {
             return Err(error.clone());
         }
         if group.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let end = group.end();
         match flusher.flush(group) {
             Ok(flushed) => {
-                self.head.publish(end);
+                let wakers = self.head.publish(end);
                 if !flushed.sealed.is_empty() {
                     self.upkeep.ring();
                 }
-                Ok(())
+                Ok(wakers)
             }
             Err(error) => {
                 self.poison(error);
