@@ -295,6 +295,33 @@ fn with_threads(disk: &Arc<MemoryDisk>, clock: &Arc<WriterClock>) -> EventStore 
     EventStore::open_on(Arc::clone(disk) as Arc<dyn Disk>, options).expect("opens")
 }
 
+/// A writer that panicked left the appends it had decided, but not written, without an answer for ever.
+#[test]
+fn a_panicking_writer_leaves_nobody_waiting() {
+    let clock = WriterClock::holding();
+    let store = with_threads(&Arc::default(), &clock);
+    let append = || Box::pin(store.append(name("a"), ExpectedRevision::Any, [event("Happened")]));
+    // The first is being decided; the others come into its group, and the last is the writer's undoing.
+    let mut tickets = [append(), append(), append(), append()];
+    clock.panics_at.store(4, Ordering::SeqCst);
+    let (waker, rung) = bell();
+    for ticket in &mut tickets {
+        assert!(ticket.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    clock.release();
+    for _ in &tickets {
+        rung.recv_timeout(PATIENCE).expect("every ticket is answered");
+    }
+    for ticket in &mut tickets {
+        match ticket.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Err(AppendError::Failed(error))) => assert_eq!(error.kind(), ErrorKind::Closed),
+            other @ (Poll::Ready(_) | Poll::Pending) => panic!("nothing was made durable: {other:?}"),
+        }
+    }
+    assert!(store.append(name("a"), ExpectedRevision::Any, [event("Happened")]).wait().is_err());
+    assert_eq!(store.read_all(ReadOptions::default()).expect("reads go on").count(), 0);
+}
+
 /// Holds a store, and lets go of it when it is woken: as a task does whose executor has ended.
 struct Holder(Mutex<Option<EventStore>>, Mutex<Sender<()>>);
 

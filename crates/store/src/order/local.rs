@@ -91,17 +91,28 @@ struct Core {
     group_size: usize,
 }
 
-/// Poisons the store if its holder panics: reads go on, appends are refused.
+/// Poisons the store if its holder panics: reads go on, appends are refused, and nobody waits for an answer that will not come.
+///
+/// The core must not be locked any more when it is dropped.
 struct PanicGuard<'a>(&'a Shared);
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.poison(Error::new(
-                ErrorKind::Internal,
-                "the writer panicked, appends are refused until the store is opened again",
-            ));
+        if !thread::panicking() {
+            return;
         }
+        self.0.poison(Error::new(
+            ErrorKind::Internal,
+            "the writer panicked, appends are refused until the store is opened again",
+        ));
+        self.0.flushing.store(false, Ordering::Release);
+        let mut left = self.0.queue.abandon();
+        let mut core = self.0.lock_core();
+        left.append(&mut core.inbox);
+        let answers = std::mem::take(&mut core.answers);
+        drop(core);
+        // Senders that are dropped say that the store closed.
+        drop((left, answers));
     }
 }
 
@@ -252,8 +263,13 @@ impl Shared {
     }
 
     /// Brings one group from the queue to its answers.
-    fn lead(&self, mut core: MutexGuard<'_, Core>) {
-        let guard = PanicGuard(self);
+    fn lead(&self, core: MutexGuard<'_, Core>) {
+        let _guard = PanicGuard(self);
+        self.lead_group(core);
+    }
+
+    /// As `lead`; in a function of its own so that its locks are given back before the guard looks at what it left.
+    fn lead_group(&self, mut core: MutexGuard<'_, Core>) {
         let backlog = self.await_index();
         self.collect(&mut core, backlog.as_ref().err());
         if core.answers.is_empty() {
@@ -271,7 +287,6 @@ impl Shared {
         let outcome = self.flush(&mut flush, group);
         self.flushing.store(false, Ordering::Release);
         drop(flush);
-        drop(guard);
         for (sender, answer) in answers {
             sender.answer(match &outcome {
                 Ok(_) => answer,

@@ -185,6 +185,18 @@ impl Queue {
         self.work.notify_all();
     }
 
+    /// Refuses further proposals, and gives up what waits.
+    pub(super) fn abandon(&self) -> VecDeque<Pending> {
+        let mut state = self.lock();
+        state.closed = true;
+        state.bytes = 0;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.room.notify_all();
+        self.work.notify_all();
+        waiting
+    }
+
     /// Wakes a writer thread if there is work and nobody awake to do it.
     pub(super) fn nudge(&self) {
         let state = self.lock();

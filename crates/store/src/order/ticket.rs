@@ -132,7 +132,7 @@ impl Drop for TicketSender {
         if let Some(shared) = self.0.take() {
             let closed = Error::new(
                 crate::error::ErrorKind::Closed,
-                "store was closed before the append was ordered, open it again",
+                "store stopped before it answered the append, open it again and look whether it was recorded",
             );
             answer(&shared, Err(closed.into()));
         }
