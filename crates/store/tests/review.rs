@@ -356,6 +356,24 @@ fn the_last_handle_may_be_dropped_on_a_writer_thread() {
     }
 }
 
+/// When maintenance panicked, appends waited for it for ever as soon as its backlog was full, and so did whoever wanted the store settled.
+#[test]
+fn panicking_maintenance_refuses_instead_of_hanging() {
+    let disk = Arc::new(Watched::default());
+    *disk.panics_at.lock().expect("not poisoned") = Some("index/unfinished.tmp");
+    let options = Options { threads: true, segment_bytes: 64 << 10, segment_events: 4, ..options() };
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let (sender, done) = mpsc::channel();
+    let work = move || {
+        let append = |_| store.append(name("a"), ExpectedRevision::Any, (0..4).map(|_| event("Happened"))).wait();
+        let refused = (0..20).map(append).any(|outcome| outcome.is_err());
+        let _ = sender.send((refused, store.settle().is_err()));
+    };
+    #[allow(clippy::disallowed_methods)] // a thread of a test
+    std::thread::spawn(work);
+    assert_eq!(done.recv_timeout(PATIENCE).expect("nobody hangs"), (true, true));
+}
+
 /// Closing stopped maintenance first: appends that waited for it, and were to be ordered before the store closes, were refused.
 #[test]
 fn closing_orders_what_waits_for_maintenance() {
