@@ -367,10 +367,12 @@ impl EventStore {
 
 impl Inner {
     fn stop(&self) -> Result<()> {
+        let closed = self.order.close();
+        // After the order, which may have to wait for maintenance before it takes what is still queued.
         if let Some(thread) = &self.maintenance_thread {
             thread.stop();
         }
-        self.order.close()
+        closed
     }
 }
 
