@@ -149,6 +149,7 @@ impl Table {
                 }
             }
         }
+        line.truncate(line.trim_end().len());
         line
     }
 }

@@ -1,5 +1,7 @@
 //! What a caller asks to be recorded, and how the answer comes back.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +19,8 @@ pub struct Append {
     pub(crate) proposal_id: Option<Uuid>,
     pub(crate) recorded_at: Option<Timestamp>,
     pub(crate) targets: Vec<(StreamName, ExpectedRevision, Change)>,
+    /// For each stream that is appended to its index in `targets`.
+    appended_to: BTreeMap<StreamName, usize>,
     /// Index into `targets`, and the event.
     pub(crate) events: Vec<(usize, EventData)>,
     pub(crate) conditions: Vec<AppendCondition>,
@@ -52,13 +56,12 @@ impl Append {
         expected: ExpectedRevision,
         events: impl IntoIterator<Item = EventData>,
     ) -> Self {
-        let known = self
-            .targets
-            .iter()
-            .position(|(name, known, change)| *name == stream && *known == expected && *change == Change::Append);
+        let known = self.appended_to.get(&stream).copied().filter(|&target| self.targets[target].1 == expected);
         let target = known.unwrap_or_else(|| {
+            let target = self.targets.len();
+            self.appended_to.insert(stream.clone(), target);
             self.targets.push((stream, expected, Change::Append));
-            self.targets.len() - 1
+            target
         });
         self.events.extend(events.into_iter().map(|event| (target, event)));
         self

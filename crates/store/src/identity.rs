@@ -2,7 +2,7 @@
 //!
 //! The file is written under another name, synced and renamed, so that a directory either has a whole one or none.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -46,8 +46,12 @@ impl Identity {
     pub fn read(disk: &dyn Disk) -> Result<Option<Self>> {
         let path = Path::new(FILE);
         let doing = || format!("reading {FILE} in {}", disk.describe());
-        if !disk.exists(path).map_err(|error| Error::io(doing(), error))? {
-            return Ok(None);
+        match disk.exists(path) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // The store's directory is a file.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            Err(error) => return Err(Error::io(doing(), error)),
         }
         let file = disk.open(path, OpenMode::Read).map_err(|error| Error::io(doing(), error))?;
         let length = file.len().map_err(|error| Error::io(doing(), error))?;

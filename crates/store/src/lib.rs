@@ -73,9 +73,11 @@ pub mod subscribe;
 pub use crate::{
     append::{Append, AppendError, Outcome},
     commit::{Appended, NextRevision, Rejection},
+    disk::DurableWrite,
     error::{Error, ErrorKind, Result},
     event::{EventData, EventRef, Link, RecordedEvent, Tags},
     integrity::VerifyReport,
+    log::CutTail,
     name::{Category, ContentType, EventType, StreamName, Tag},
     opening::Recovery,
     options::Options,

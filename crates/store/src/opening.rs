@@ -32,6 +32,9 @@ pub struct Recovery {
     pub events_reindexed: u64,
 }
 
+/// The directory of the log.
+const LOG: &str = "log";
+
 /// A store ready to be started.
 pub(crate) struct Opened {
     pub(crate) identity: Identity,
@@ -90,12 +93,7 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
             let message = format!("no store here, name its directory or append to make one, dir={place}");
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        let foreign = disk.list(root).map_err(|error| unusable(&place, error))?;
-        if let Some(foreign) = foreign.iter().find(|name| !Identity::owns(name)) {
-            let message =
-                format!("directory is not a store and not empty, name another one, dir={place} holds={foreign}");
-            return Err(Error::invalid(message));
-        }
+        check_free(disk, &place).map_err(|error| unusable(&place, error))??;
         disk.create_dir(root).map_err(|error| unusable(&place, error))?;
     }
     let lock = disk.lock(Path::new("LOCK")).map_err(|error| {
@@ -107,11 +105,35 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
         }
     })?;
     // Whoever held the lock before may have just made the store.
-    let identity = match Identity::read(disk)? {
-        Some(identity) => identity,
-        None => Identity::create(disk, options)?,
-    };
-    Ok((identity, lock))
+    if let Some(identity) = Identity::read(disk)? {
+        if !disk.exists(Path::new(LOG)).map_err(|error| unusable(&place, error))? {
+            let what = format!("the log of the store is missing, restore it from a backup, dir={place}");
+            return Err(Error::corrupted(what, LOG, 0));
+        }
+        return Ok((identity, lock));
+    }
+    // The log's directory comes first: a store that has its identity and no log has lost it.
+    disk.create_dir(Path::new(LOG)).map_err(|error| unusable(&place, error))?;
+    Ok((Identity::create(disk, options)?, lock))
+}
+
+/// Whether a directory without a store may become one: it holds nothing but what an interrupted creation leaves.
+fn check_free(disk: &dyn Disk, place: &str) -> io::Result<Result<()>> {
+    let root = Path::new("");
+    if !disk.list(Path::new(LOG))?.is_empty() {
+        let what = format!("directory holds a log but no store.toml, restore it from a backup, dir={place}");
+        return Ok(Err(Error::corrupted(what, "store.toml", 0)));
+    }
+    let files = disk.list(root)?.into_iter().filter(|name| !Identity::owns(name));
+    let mut foreign = files.chain(disk.directories(root)?.into_iter().filter(|name| name != LOG));
+    Ok(match foreign.next() {
+        None => Ok(()),
+        Some(foreign) => {
+            let message =
+                format!("directory is not a store and not empty, name another one, dir={place} holds={foreign}");
+            Err(Error::invalid(message))
+        }
+    })
 }
 
 fn unusable(place: &str, error: io::Error) -> Error {

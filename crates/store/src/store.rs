@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     append::Append,
     clock::Clock,
-    disk::{Disk, FileDisk},
+    disk::{Disk, DurableWrite, FileDisk},
     entropy::Entropy,
     error::{Error, Result},
     event::EventData,
@@ -75,6 +75,8 @@ pub struct StoreInfo {
     pub streams: u64,
     /// What opening the store found.
     pub recovery: Recovery,
+    /// How the last durable write since the store was opened reached the device; `None` before the first.
+    pub durable_writes: Option<DurableWrite>,
     /// Why appends are refused, if a write failed since the store was opened.
     pub refusing_appends: Option<String>,
 }
@@ -315,6 +317,7 @@ impl EventStore {
             index_bytes: index_info.bytes,
             streams: index.count(Term::Created, head)?,
             recovery: self.inner.recovery.clone(),
+            durable_writes: self.inner.disk.durable_write(),
             refusing_appends: self.inner.order.poisoned().map(ToString::to_string),
         })
     }

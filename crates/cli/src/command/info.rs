@@ -1,7 +1,7 @@
 //! `gesta info`: facts about the store.
 
 use clap::Args;
-use gesta::StoreInfo;
+use gesta::{Recovery, StoreInfo};
 use serde::Serialize;
 
 use crate::{
@@ -32,6 +32,18 @@ struct InfoLine {
     log_bytes: u64,
     index_runs: u64,
     index_bytes: u64,
+    recovery: RecoveryLine,
+}
+
+/// What opening the store found, as NDJSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RecoveryLine {
+    clean: bool,
+    cut_bytes: u64,
+    cut_kept_in: Option<String>,
+    index_dropped: Vec<String>,
+    events_reindexed: u64,
 }
 
 /// Prints the facts.
@@ -70,10 +82,39 @@ fn line(info: &StoreInfo, dir: String) -> InfoLine {
         log_bytes: info.log_bytes,
         index_runs: info.index_runs,
         index_bytes: info.index_bytes,
+        recovery: recovery_line(&info.recovery),
     }
 }
 
-fn facts(info: &StoreInfo, dir: String) -> [[String; 2]; 9] {
+fn recovery_line(recovery: &Recovery) -> RecoveryLine {
+    let cut = recovery.cut.as_ref();
+    RecoveryLine {
+        clean: recovery.clean,
+        cut_bytes: cut.map_or(0, |cut| cut.bytes),
+        cut_kept_in: cut.and_then(|cut| Some(cut.kept_in.as_ref()?.display().to_string())),
+        index_dropped: recovery.index_dropped.clone(),
+        events_reindexed: recovery.events_reindexed,
+    }
+}
+
+/// What opening the store found, in words.
+fn opened(recovery: &Recovery) -> String {
+    let closed = if recovery.clean { "it had been closed" } else { "it had not been closed (a crash, or a kill)" };
+    let cut = recovery.cut.as_ref().map(|cut| {
+        let kept = cut.kept_in.as_ref().map_or_else(String::new, |path| format!(", kept in {}", path.display()));
+        format!("; {} of commits nobody was answered for were cut{kept}", bytes(cut.bytes))
+    });
+    let dropped = match recovery.index_dropped.len() {
+        0 => String::new(),
+        count => format!(
+            "; {count} damaged index file(s) were dropped, {} events indexed again",
+            grouped(recovery.events_reindexed)
+        ),
+    };
+    format!("{closed}{}{dropped}", cut.unwrap_or_default())
+}
+
+fn facts(info: &StoreInfo, dir: String) -> [[String; 2]; 10] {
     let last = info.last_recorded_at.map_or_else(|| "never".to_owned(), time::civil);
     let fact = |name: &str, value: String| [name.to_owned(), value];
     [
@@ -85,6 +126,7 @@ fn facts(info: &StoreInfo, dir: String) -> [[String; 2]; 9] {
         fact("streams", grouped(info.streams)),
         fact("last recorded", last),
         fact("log", format!("{} in {} segment(s)", bytes(info.log_bytes), grouped(info.segments))),
+        fact("opened", opened(&info.recovery)),
         fact("index", format!("{} in {} run(s)", bytes(info.index_bytes), grouped(info.index_runs))),
     ]
 }

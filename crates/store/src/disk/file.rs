@@ -5,7 +5,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, FileType, OpenOptions, TryLockError},
     io,
     os::{
         fd::AsRawFd,
@@ -33,6 +33,24 @@ impl FileDisk {
     /// The tree below `root`, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), last_durable_write: Arc::default() }
+    }
+
+    /// The sorted names of the entries of a directory that are of a kind; none if there is no such directory.
+    #[allow(clippy::disallowed_methods)] // this is the door
+    fn entries(&self, dir: &Path, of_kind: impl Fn(&FileType) -> bool) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.root.join(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if of_kind(&entry.file_type()?) {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 }
 
@@ -87,19 +105,11 @@ impl Disk for FileDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.root.join(dir)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                names.push(entry.file_name().to_string_lossy().into_owned());
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        self.entries(dir, FileType::is_file)
+    }
+
+    fn directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.entries(dir, FileType::is_dir)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

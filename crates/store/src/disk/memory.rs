@@ -220,6 +220,12 @@ impl Disk for MemoryDisk {
         Ok(names)
     }
 
+    fn directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let tree = self.begin(Operation::Read)?;
+        let inside = tree.dirs.iter().filter(|path| path.parent() == Some(dir));
+        Ok(inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let tree = self.begin(Operation::Read)?;
         Ok(tree.is_dir(path) || tree.names.get(path).is_some())

@@ -36,6 +36,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// The names of the files (not directories) in a directory, sorted. A missing directory has none.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
+    /// The names of the directories in a directory, sorted. A missing directory has none.
+    fn directories(&self, dir: &Path) -> io::Result<Vec<String>>;
+
     /// Whether the file or directory exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 

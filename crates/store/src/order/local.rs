@@ -202,6 +202,16 @@ impl Order for Local {
 }
 
 impl Drive for Shared {
+    fn attend(&self) {
+        if self.threads {
+            self.queue.nudge();
+            return;
+        }
+        while !self.queue.is_empty() {
+            self.lead(self.lock_core());
+        }
+    }
+
     fn drive(&self, done: &dyn Fn() -> bool) {
         if !self.threads {
             while !done() {
@@ -262,9 +272,8 @@ impl Shared {
                 Err(error) => Err(error.clone().into()),
             });
         }
-        if self.threads && !self.queue.is_empty() {
-            self.queue.nudge();
-        }
+        // Whoever came while this group was being synced, and saw that somebody was at it.
+        self.queue.nudge();
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them

@@ -49,9 +49,22 @@ struct State {
     closed: bool,
     /// Writer threads that do not sleep: each looks at the queue once more before it does.
     awake: usize,
+    /// A writer thread that has just run out of work dozes: it looks at the queue by itself every [`DOZE`].
+    dozing: bool,
 }
 
+/// How often a dozing writer looks at the queue. Waking a thread costs a client that waits for its own append, and leads for itself,
+/// some microseconds of a sync's hundred; so it does not, and whoever leaves a ticket untouched waits this much longer at most.
+const DOZE: Duration = Duration::from_micros(300);
+/// Looks in vain after which a dozing writer falls asleep.
+const DOZES_MAX: usize = 30;
+
 impl State {
+    /// Whether there is nobody who will look at the queue soon.
+    fn is_unattended(&self) -> bool {
+        self.awake == 0 && !self.dozing
+    }
+
     fn has_room(&self, bytes: usize) -> bool {
         // A proposal larger than the whole bound may still pass alone.
         self.waiting.is_empty()
@@ -90,9 +103,9 @@ impl Queue {
         state.bytes += bytes;
         state.waiting.push_back(Pending { proposal, bytes, sender, deadline });
         // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
-        let short_of_writers = state.awake < writers;
+        let wake = state.is_unattended() || (writers > 1 && state.awake < writers);
         drop(state);
-        if short_of_writers {
+        if wake {
             self.work.notify_one();
         }
         Ok(())
@@ -135,6 +148,17 @@ impl Queue {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let mut state = self.lock();
         state.awake -= 1;
+        // One dozing writer is enough.
+        let dozes = if std::mem::replace(&mut state.dozing, true) { 0 } else { DOZES_MAX };
+        for _ in 0..dozes {
+            if !idle(&mut state) {
+                break;
+            }
+            state = self.work.wait_timeout(state, DOZE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if dozes > 0 {
+            state.dozing = false;
+        }
         state = self.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.awake += 1;
         !state.waiting.is_empty()
@@ -152,9 +176,12 @@ impl Queue {
         self.work.notify_all();
     }
 
-    /// Wakes a writer thread, if one sleeps.
+    /// Wakes a writer thread if there is work and nobody awake to do it.
     pub(super) fn nudge(&self) {
-        self.work.notify_one();
+        let state = self.lock();
+        if state.awake == 0 && !state.waiting.is_empty() {
+            self.work.notify_one();
+        }
     }
 }
 

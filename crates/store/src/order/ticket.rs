@@ -23,6 +23,9 @@ pub struct Ticket {
 pub(crate) trait Drive: Send + Sync {
     /// Takes part in the writer's work until `done` or somebody else is at it.
     fn drive(&self, done: &dyn Fn() -> bool);
+
+    /// Sees to it that somebody is at the writer's work, without waiting for it.
+    fn attend(&self);
 }
 
 #[derive(Default)]
@@ -67,7 +70,10 @@ impl Ticket {
     /// # Errors
     /// The verdict, if the append was refused; an error, if it could not be decided or made durable.
     pub fn wait(self) -> Outcome {
-        if let Some(driver) = &self.driver {
+        // A client with many tickets finds most of them answered; it must not start a sync for what it has just added.
+        if !self.is_answered()
+            && let Some(driver) = &self.driver
+        {
             driver.drive(&|| self.is_answered());
         }
         let mut state = self.shared.lock();
@@ -91,7 +97,11 @@ impl Ticket {
 impl Future for Ticket {
     type Output = Outcome;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        // Once: afterwards whoever is at work wakes this task.
+        if let Some(driver) = self.driver.take() {
+            driver.attend();
+        }
         let mut state = self.shared.lock();
         match state.outcome.take() {
             Some(outcome) => {

@@ -14,7 +14,8 @@ use crate::position::{ExpectedRevision, Position, Revision};
 
 #[test]
 fn metadata_documents() {
-    let cases: [(&str, Option<u64>, Option<u64>, Option<u64>); 17] = [
+    type Case = (&'static str, Option<u64>, Option<u64>, Option<u64>);
+    let cases: [Case; 17] = [
         ("", None, None, None),
         ("{}", None, None, None),
         ("[1]", None, None, None),
