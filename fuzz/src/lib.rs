@@ -10,6 +10,7 @@ pub mod corpus;
 pub mod drive;
 pub mod mutate;
 pub mod repair;
+pub mod sample;
 pub mod targets;
 
 // The program has no library; the files of its import that read bytes are compiled into this crate instead, as they are.

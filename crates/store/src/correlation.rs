@@ -7,7 +7,7 @@ use crate::{limits, name::system};
 /// The correlation id in a metadata document; `None` when the document is not a JSON object, has none, or has one that could not
 /// name a virtual stream (`$bc-` must fit in front of it). Metadata without the key costs one search for its bytes.
 #[must_use]
-pub(crate) fn correlation_of(metadata: &[u8]) -> Option<String> {
+pub fn correlation_of(metadata: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Correlated {
         #[serde(rename = "$correlationId")]

@@ -46,7 +46,7 @@
 pub mod append;
 pub mod clock;
 pub mod commit;
-pub(crate) mod correlation;
+pub mod correlation;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types)] // the door to files
 pub mod disk;
 pub mod entropy;

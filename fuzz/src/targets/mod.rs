@@ -1,14 +1,21 @@
 //! The list of targets, in the order of the layers they test.
 
+pub mod append;
 pub mod clean_mark;
+pub mod correlation;
 pub mod entry;
 pub mod frame;
 pub mod frame_header;
 pub mod import_ndjson;
+pub mod index_damage;
+pub mod index_manifest;
+pub mod index_run;
+pub mod index_trailer;
 pub mod names;
 pub mod offset_table;
 pub mod path;
 pub mod path_pattern;
+pub mod query;
 pub mod segment_header;
 pub mod store_toml;
 pub mod stream_metadata;
@@ -34,6 +41,7 @@ pub const ALL: &[Target] = &[
     Target { name: "path", run: path::run, tokens: &[b"/", b"~0", b"~1", b"~"] },
     Target { name: "path_pattern", run: path_pattern::run, tokens: path_pattern::TOKENS },
     Target { name: "stream_pattern", run: stream_pattern::run, tokens: &[b"*", b"**", b"\n", b"a", b"ab"] },
+    Target { name: "correlation", run: correlation::run, tokens: correlation::TOKENS },
     // Log: frames, entries, segments, recovery's marks.
     Target { name: "tags", run: tags::run, tokens: &[b"\x00\x00", b"\x01\x00a", b"\xff\xff", b"\xc3\xa9"] },
     Target { name: "frame_header", run: frame_header::run, tokens: &[b"GFR\x01"] },
@@ -43,7 +51,12 @@ pub const ALL: &[Target] = &[
     Target { name: "trailer", run: trailer::run, tokens: &[] },
     Target { name: "offset_table", run: offset_table::run, tokens: &[b"\x00\x00\x00\x80", b"\xff\xff\x00\x00"] },
     Target { name: "clean_mark", run: clean_mark::run, tokens: &[b"GESTACLN"] },
-    // Index: runs, dictionaries, postings, manifest.
+    // Index: manifest, runs, postings, queries.
+    Target { name: "index_manifest", run: index_manifest::run, tokens: &[] },
+    Target { name: "index_trailer", run: index_trailer::run, tokens: &[] },
+    Target { name: "index_run", run: index_run::run, tokens: &[b"\x03Placed", b"\x80\x01", b"\x81\x01"] },
+    Target { name: "index_damage", run: index_damage::run, tokens: &[b"\x00\x10\x00\x01", b"\x01\x40\x00\x00"] },
+    Target { name: "query", run: query::run, tokens: query::TOKENS },
     // Files beside the log: `store.toml`, stream metadata documents.
     Target {
         name: "store_toml",
@@ -65,6 +78,8 @@ pub const ALL: &[Target] = &[
             b"-1",
         ],
     },
+    // Front door: requests to append.
+    Target { name: "append", run: append::run, tokens: append::TOKENS },
     // Program: NDJSON import.
     Target { name: "import_ndjson", run: import_ndjson::run, tokens: import_ndjson::TOKENS },
 ];

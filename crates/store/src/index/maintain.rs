@@ -27,7 +27,7 @@ use crate::{
 /// Neighbouring runs of a level that are merged into one.
 const FAN_IN: usize = 8;
 /// Most positions in a run, so that distances and block offsets fit into 32 bits.
-const RUN_POSITIONS_MAX: u64 = 1 << 30;
+pub(super) const RUN_POSITIONS_MAX: u64 = 1 << 30;
 
 /// Where maintenance stands between two steps.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Maintenance {
             writer.end_term(kind, text, base.unwrap_or(0))?;
         }
         drop(sources);
-        writer.finish(self.store_id, extent, inputs[0].trailer.level + 1)?;
+        writer.finish(self.store_id, extent, inputs[0].trailer.level.saturating_add(1))?;
         let replacement = self.publish(view, parts, extent, Step::Merged)?;
         for run in inputs {
             // Readers keep what they have mapped. A file that stays behind is removed at the next open.

@@ -37,7 +37,11 @@ pub(super) fn read(disk: &dyn Disk, store_id: Uuid) -> Result<Vec<Extent>> {
     decode(&bytes, store_id).map_err(|why| Error::corrupted(format!("index manifest {why}"), FILE_NAME, 0))
 }
 
-fn decode(bytes: &[u8], store_id: Uuid) -> Result<Vec<Extent>, &'static str> {
+/// The runs a manifest names, oldest first, or why the bytes are not a manifest of this store and format.
+///
+/// # Errors
+/// What is wrong, as the end of a sentence about it.
+pub fn decode(bytes: &[u8], store_id: Uuid) -> Result<Vec<Extent>, &'static str> {
     let content = bytes.split_last_chunk::<4>().filter(|(content, crc)| crc32c(content).to_le_bytes() == **crc);
     let mut reader = Reader(content.ok_or("has a bad checksum")?.0);
     if reader.take(8) != Some(&MAGIC[..]) || reader.u16() != Some(FORMAT) {
@@ -54,8 +58,12 @@ fn decode(bytes: &[u8], store_id: Uuid) -> Result<Vec<Extent>, &'static str> {
     parse().ok_or("is of another store, or cut short")
 }
 
-/// Replaces the manifest, durably.
-pub(super) fn write(disk: &dyn Disk, store_id: Uuid, runs: &[Extent]) -> Result<()> {
+/// A manifest that names these runs.
+///
+/// # Panics
+/// With more runs than a 32-bit number counts.
+#[must_use]
+pub fn encode(store_id: Uuid, runs: &[Extent]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     bytes.extend_from_slice(&[0; 2]);
@@ -67,6 +75,12 @@ pub(super) fn write(disk: &dyn Disk, store_id: Uuid, runs: &[Extent]) -> Result<
     }
     let crc = crc32c(&bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+/// Replaces the manifest, durably.
+pub(super) fn write(disk: &dyn Disk, store_id: Uuid, runs: &[Extent]) -> Result<()> {
+    let bytes = encode(store_id, runs);
     let unfinished = path(UNFINISHED);
     let replace = || -> std::io::Result<()> {
         if disk.exists(&unfinished)? {

@@ -63,6 +63,15 @@ use crate::{
     query::Query,
 };
 
+/// The decoders that are functions of bytes alone: they never panic, and allocate no more than their input justifies. A run's body is
+/// not decoded as a whole but read in place, by the questions above.
+pub mod decode {
+    pub use super::{
+        manifest::{decode as manifest, encode as encode_manifest},
+        run::{Extent, Trailer},
+    };
+}
+
 /// Which way matches are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Towards {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use crc_fast::crc32_iscsi as crc32c;
 
+use super::run::Extent;
 use crate::error::{Error, Result};
 
 /// Bytes of a page.
@@ -17,7 +18,7 @@ pub(super) const PAGE: usize = 4096;
 /// The body of a run file, mapped.
 #[derive(Debug)]
 pub(super) struct Body {
-    file: String,
+    extent: Extent,
     bytes: Bytes,
     /// One little-endian CRC-32C for each page.
     sums: Bytes,
@@ -28,11 +29,16 @@ pub(super) struct Body {
 
 impl Body {
     /// `sums` must have been checked, and have one sum for each page of `bytes`.
-    pub(super) fn new(file: String, bytes: Bytes, sums: Bytes) -> Self {
+    pub(super) fn new(extent: Extent, bytes: Bytes, sums: Bytes) -> Self {
         let pages = bytes.len().div_ceil(PAGE);
         assert_eq!(sums.len(), 4 * pages, "every page of a run has its sum");
         let good = (0..pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Self { file, bytes, sums, good, damaged: AtomicBool::new(false) }
+        Self { extent, bytes, sums, good, damaged: AtomicBool::new(false) }
+    }
+
+    /// How many positions the run covers: what bounds everything it says of a term.
+    pub(super) fn positions(&self) -> u64 {
+        self.extent.end - self.extent.first
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -82,7 +88,11 @@ impl Body {
     /// Remembers that the run is damaged, and says so.
     pub(super) fn damage(&self, what: &str, offset: u64) -> Error {
         self.damaged.store(true, Ordering::Relaxed);
-        Error::corrupted(format!("{what}; it is rebuilt when the store is opened again"), &self.file, offset)
+        Error::corrupted(
+            format!("{what}; it is rebuilt when the store is opened again"),
+            &self.extent.file_name(),
+            offset,
+        )
     }
 
     /// Whether damage was met.

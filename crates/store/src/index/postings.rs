@@ -46,7 +46,8 @@ impl List {
     pub(super) fn read(body: &Body, value: u64) -> Result<Self> {
         let offset = value >> 1;
         if value & 1 == 1 {
-            let only = u32::try_from(offset).map_err(|_| body.damage("posting is outside its run", 0))?;
+            let only = u32::try_from(offset).ok().filter(|&only| u64::from(only) < body.positions());
+            let only = only.ok_or_else(|| body.damage("posting is outside its run", 0))?;
             return Ok(Self { base: 0, count: 1, form: Form::One(only) });
         }
         let head = body.bytes_up_to(offset, HEAD_BYTES_MAX)?;
@@ -54,6 +55,9 @@ impl List {
         let read = |rest: &mut &[u8]| take_varint(rest).ok_or_else(|| body.damage("posting list has no head", offset));
         let count = read(&mut rest)?;
         let base = read(&mut rest)?;
+        if count == 0 || count > body.positions() || base.checked_add(count).is_none() {
+            return Err(body.damage("posting list has more positions than its run", offset));
+        }
         if count <= BLOCK_POSTINGS as u64 {
             let gaps = offset + (head.len() - rest.len()) as u64;
             return Ok(Self { base, count, form: Form::Short(gaps) });
@@ -238,24 +242,35 @@ impl Cursor {
                 let mut bytes = body.bytes_up_to(gaps, BLOCK_BYTES_MAX)?;
                 let first = take_varint(&mut bytes).and_then(|first| u32::try_from(first).ok());
                 let first = first.ok_or_else(|| body.damage("posting list is cut short", gaps))?;
-                self.decode(body, gaps, bytes, first, self.list.count as usize)?;
+                self.decode(body, gaps, bytes, first, self.list.count as usize, body.positions())?;
             }
             Form::Long { blocks, blocks_length, skips } => {
                 let (first, start) = skip(body, skips, block)?;
-                let last = block + 1 == self.list.blocks();
-                let end = if last { blocks_length } else { u64::from(skip(body, skips, block + 1)?.1) };
+                let (below, end) = match block + 1 == self.list.blocks() {
+                    true => (body.positions(), blocks_length),
+                    false => skip(body, skips, block + 1).map(|(first, end)| (u64::from(first), u64::from(end)))?,
+                };
                 let length = end.checked_sub(u64::from(start)).and_then(|length| usize::try_from(length).ok());
                 let length = length.ok_or_else(|| body.damage("posting blocks overlap", skips))?;
                 let start = blocks + u64::from(start);
                 let before = block * BLOCK_POSTINGS as u64;
                 let count = (self.list.count - before).min(BLOCK_POSTINGS as u64) as usize;
-                self.decode(body, start, body.bytes(start, length)?, first, count)?;
+                self.decode(body, start, body.bytes(start, length)?, first, count, below)?;
             }
         }
         Ok(())
     }
 
-    fn decode(&mut self, body: &Body, offset: u64, mut bytes: &[u8], first: u32, count: usize) -> Result<()> {
+    /// All positions must be `below` what comes after them: searching and merging rely on their order.
+    fn decode(
+        &mut self,
+        body: &Body,
+        offset: u64,
+        mut bytes: &[u8],
+        first: u32,
+        count: usize,
+        below: u64,
+    ) -> Result<()> {
         let mut item = first;
         self.items.push(item);
         for _ in 1..count {
@@ -264,7 +279,10 @@ impl Cursor {
             item = next.ok_or_else(|| body.damage("posting list is cut short", offset))?;
             self.items.push(item);
         }
-        Ok(())
+        match u64::from(item) < below {
+            true => Ok(()),
+            false => Err(body.damage("posting list is out of order", offset)),
+        }
     }
 }
 

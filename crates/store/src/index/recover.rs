@@ -7,7 +7,9 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::{
-    DIRECTORY, manifest,
+    DIRECTORY,
+    maintain::RUN_POSITIONS_MAX,
+    manifest,
     run::{Extent, Run},
 };
 use crate::{
@@ -54,6 +56,9 @@ fn open_next(disk: &dyn Disk, store_id: Uuid, log_end: u64, runs: &[Run], extent
     let expected = runs.last().map_or(0, |run| run.trailer.extent.end);
     if extent.first != expected || extent.end <= extent.first {
         return Err(Error::corrupted("index manifest has a gap", extent.file_name(), 0));
+    }
+    if extent.end - extent.first > RUN_POSITIONS_MAX {
+        return Err(Error::corrupted("index run spans more than a run can", extent.file_name(), 0));
     }
     if extent.end > log_end {
         return Err(Error::corrupted("index run reaches past the end of the log", extent.file_name(), 0));

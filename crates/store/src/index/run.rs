@@ -4,7 +4,10 @@
 //! (a byte for the kind, then the text), so that a look-up checks and touches one shard, and writing one needs bounded memory.
 //! In memory are only the first key of every shard, and the filters. See `docs/formats/index.md`.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use crc_fast::crc32_iscsi as crc32c;
@@ -31,15 +34,19 @@ pub(super) const FORMAT: u16 = 1;
 /// Bytes of the trailer.
 pub(super) const TRAILER_BYTES: usize = 96;
 
-/// Which positions a run covers, and how often they were merged. Names the file.
+/// Which positions a run covers. Names the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Extent {
-    pub(super) first: u64,
-    pub(super) end: u64,
+pub struct Extent {
+    /// The first position.
+    pub first: u64,
+    /// The position after the last one.
+    pub end: u64,
 }
 
 impl Extent {
-    pub(super) fn file_name(self) -> String {
+    /// The name of the run's file.
+    #[must_use]
+    pub fn file_name(self) -> String {
         format!("{:020}-{:020}.run", self.first, self.end)
     }
 
@@ -50,19 +57,32 @@ impl Extent {
 
 /// The fixed end of a run file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trailer {
-    pub(super) store_id: Uuid,
-    pub(super) extent: Extent,
-    pub(super) level: u16,
-    pub(super) body_length: u64,
-    pub(super) directory: (u64, u64),
-    pub(super) terms: u64,
-    pub(super) postings: u64,
-    pub(super) page_sums_crc: u32,
+pub struct Trailer {
+    /// The store it belongs to.
+    pub store_id: Uuid,
+    /// What it covers.
+    pub extent: Extent,
+    /// How often its postings were merged.
+    pub level: u16,
+    /// Bytes of the body, which begins the file.
+    pub body_length: u64,
+    /// Offset and length of the directory in the body.
+    pub directory: (u64, u64),
+    /// How many terms it has.
+    pub terms: u64,
+    /// How many postings they have.
+    pub postings: u64,
+    /// The checksum of the page sums, which stand between body and trailer.
+    pub page_sums_crc: u32,
 }
 
 impl Trailer {
-    pub(super) fn encode(&self) -> [u8; TRAILER_BYTES] {
+    /// The trailer as it is written.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn encode(&self) -> [u8; TRAILER_BYTES] {
         let mut bytes = Vec::with_capacity(TRAILER_BYTES);
         bytes.extend_from_slice(&TRAILER_MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -85,11 +105,17 @@ impl Trailer {
         bytes.try_into().expect("the fields above are 96 bytes")
     }
 
-    /// Why the bytes are not a trailer of this format, if they are not.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
+    /// Reads a trailer.
+    ///
+    /// # Errors
+    /// Why the bytes are not a trailer of this format, as the end of a sentence about the run.
+    pub fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut reader = Reader(bytes);
         if reader.take(8) != Some(&TRAILER_MAGIC[..]) {
             return Err("is not an index run, or is cut short");
+        }
+        if bytes.len() != TRAILER_BYTES {
+            return Err("is cut short");
         }
         let (content, crc) = bytes.split_at(bytes.len() - 4);
         if crc32c(content).to_le_bytes() != crc {
@@ -154,6 +180,8 @@ struct Shard {
     first_key: Box<[u8]>,
     offset: u64,
     length: usize,
+    /// Its own checksum was checked and is good: what walks through a map relies on it.
+    good: AtomicBool,
 }
 
 /// A filter over the shards from `first_shard` to the next filter.
@@ -203,7 +231,7 @@ impl Run {
             return Err(bad("has bad page checksums", body_length));
         }
         let file_bytes = bytes.len() as u64;
-        let body = Body::new(file, bytes.slice(..body_length), sums);
+        let body = Body::new(extent, bytes.slice(..body_length), sums);
         let (shards, filters) = Self::parse_directory(&body, &trailer)?;
         Ok(Self { trailer, file_bytes, body, shards, filters })
     }
@@ -216,17 +244,24 @@ impl Run {
         for _ in 0..reader.u32().ok_or_else(bad)? {
             let mut shard = || {
                 let (offset, length, key_length) = (reader.u64()?, reader.u32()? as usize, reader.u16()?);
-                Some(Shard { first_key: reader.take(usize::from(key_length))?.into(), offset, length })
+                let first_key = reader.take(usize::from(key_length))?.into();
+                Some(Shard { first_key, offset, length, good: AtomicBool::new(false) })
             };
             shards.push(shard().ok_or_else(bad)?);
         }
         let mut filters = Vec::new();
+        // Filters are copied into memory; overlapping ones would take more of it than the file justifies.
+        let mut filter_bytes = 0;
         for _ in 0..reader.u32().ok_or_else(bad)? {
             let mut head = || {
                 let (first_shard, offset, length) = (reader.u32()? as usize, reader.u64()?, reader.u32()? as usize);
                 Some((first_shard, offset, length, reader.array::<PARAMETERS_BYTES>()?))
             };
             let (first_shard, offset, length, parameters) = head().ok_or_else(bad)?;
+            filter_bytes += length as u64;
+            if filter_bytes > body.len() {
+                return Err(bad());
+            }
             let filter = match length {
                 0 => None,
                 _ => Some(Filter::load(parameters, body.bytes(offset, length)?).ok_or_else(bad)?),
@@ -275,9 +310,14 @@ impl Run {
     }
 
     fn map(&self, shard: usize) -> Result<fst::Map<&[u8]>> {
-        let Shard { offset, length, .. } = self.shards[shard];
-        fst::Map::new(self.body.bytes(offset, length)?)
-            .map_err(|_| self.body.damage("index run has a bad dictionary", offset))
+        let Shard { offset, length, ref good, .. } = self.shards[shard];
+        let bad = |_| self.body.damage("index run has a bad dictionary", offset);
+        let map = fst::Map::new(self.body.bytes(offset, length)?).map_err(bad)?;
+        if !good.load(Ordering::Relaxed) {
+            map.as_fst().verify().map_err(bad)?;
+            good.store(true, Ordering::Relaxed);
+        }
+        Ok(map)
     }
 
     /// The term a dictionary key stands for.
