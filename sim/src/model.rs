@@ -2,7 +2,10 @@
 //!
 //! Obviously right before anything else. Speed, memory and disks do not exist here.
 
+mod flaw;
+mod listing;
 mod reading;
+mod retry;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -16,7 +19,8 @@ use uuid::Uuid;
 
 use crate::step::{Change, Request, Target};
 
-pub use reading::Entry;
+pub use flaw::Flaw;
+pub use reading::{Entry, Via};
 pub use streams::StreamState;
 
 /// `$tb` of a soft-deleted stream.
@@ -27,6 +31,7 @@ const DELETED: u64 = i64::MAX as u64;
 pub struct Model {
     events: Vec<Event>,
     commits: BTreeMap<Uuid, (Request, Appended)>,
+    flaw: Option<Flaw>,
 }
 
 /// A recorded event.
@@ -86,12 +91,9 @@ impl Model {
                 Verdict::Rejected(Rejection::ProposalReused { id: request.id })
             };
         }
-        for target in &request.targets {
-            match self.judge(target) {
-                Finding::Passes => {}
-                Finding::Retry(appended) => return Verdict::Nothing(appended),
-                Finding::Refused(rejection) => return Verdict::Rejected(rejection),
-            }
+        let request = &self.distorted(request);
+        if let Some(verdict) = self.judge_targets(request) {
+            return verdict;
         }
         for (index, condition) in request.conditions.iter().enumerate() {
             if let Some(first_conflict) = self.first_match(&condition.none_matching, condition.after) {
@@ -111,12 +113,7 @@ impl Model {
     fn answer_again(&self, request: &Request, appended: &Appended) -> Appended {
         let mut again = Appended { idempotent: true, ..appended.clone() };
         for (target, next) in request.targets.iter().zip(&mut again.next_revisions) {
-            let wrote = match &target.change {
-                Change::Append(events) => !events.is_empty(),
-                Change::Tombstone => true,
-                Change::Delete => false,
-            };
-            if !wrote {
+            if !Self::writes(&target.change) {
                 next.next = self.stream(&target.stream).next();
             }
         }
@@ -124,7 +121,8 @@ impl Model {
     }
 
     fn stamp(&self, request: &Request, now: Timestamp) -> Verdict {
-        let recorded_at = self.events.last().map_or(now, |last| last.recorded_at.max(now));
+        let asked_for = request.recorded_at.map_or(now, |given| given.min(now));
+        let recorded_at = self.events.last().map_or(asked_for, |last| last.recorded_at.max(asked_for));
         let mut draft = Draft { model: self.clone(), first_asked_for: None, recorded_at };
         for Target { stream, change, .. } in &request.targets {
             let Change::Append(events) = change else { continue };
@@ -169,11 +167,15 @@ impl Model {
 
 /// What a single target says.
 pub(crate) enum Finding {
-    /// It has no objection.
-    Passes,
-    /// Its events were recorded before.
-    Retry(Appended),
-    /// It objects.
+    /// It has no objection, and nothing is to be written for it.
+    Holds,
+    /// It has no objection to what is to be written for it.
+    Fresh,
+    /// Its events were recorded before: here.
+    Retry(Vec<(Position, Revision)>),
+    /// Nothing is to be written for it, and its expectation does not hold.
+    Unmet(Rejection),
+    /// It objects to what is to be written for it.
     Refused(Rejection),
 }
 
