@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 use crate::step::{Change, Request, Target};
 
+use retry::Commit;
+
 pub use flaw::Flaw;
 pub use reading::{Entry, Via};
 pub use streams::StreamState;
@@ -30,7 +32,7 @@ const DELETED: u64 = i64::MAX as u64;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     events: Vec<Event>,
-    commits: BTreeMap<Uuid, (Request, Appended)>,
+    commits: BTreeMap<Uuid, Commit>,
     flaw: Option<Flaw>,
 }
 
@@ -84,9 +86,9 @@ impl Model {
     /// Says what `request`, sent at `now`, comes to.
     #[must_use]
     pub fn decide(&self, request: &Request, now: Timestamp) -> Verdict {
-        if let Some((known, appended)) = self.commits.get(&request.id) {
-            return if known == request {
-                Verdict::Nothing(self.answer_again(request, appended))
+        if let Some(known) = self.commits.get(&request.id) {
+            return if known.answers(request) {
+                Verdict::Nothing(self.answer_again(request, known))
             } else {
                 Verdict::Rejected(Rejection::ProposalReused { id: request.id })
             };
@@ -105,19 +107,12 @@ impl Model {
 
     /// Makes the events of a verdict part of the past.
     pub fn apply(&mut self, request: &Request, events: Vec<Event>, appended: Appended) {
+        let deletes =
+            |target: &Target| target.change == Change::Delete && !self.stream(&target.stream).is_soft_deleted();
+        let deleted =
+            request.targets.iter().filter(|target| deletes(target)).map(|target| target.stream.clone()).collect();
+        self.commits.insert(request.id, Commit { request: request.clone(), deleted, appended });
         self.events.extend(events);
-        self.commits.insert(request.id, (request.clone(), appended));
-    }
-
-    /// The answer to a request that was recorded before: what was said then, and of streams it did not write to, where they stand now.
-    fn answer_again(&self, request: &Request, appended: &Appended) -> Appended {
-        let mut again = Appended { idempotent: true, ..appended.clone() };
-        for (target, next) in request.targets.iter().zip(&mut again.next_revisions) {
-            if !Self::writes(&target.change) {
-                next.next = self.stream(&target.stream).next();
-            }
-        }
-        again
     }
 
     fn stamp(&self, request: &Request, now: Timestamp) -> Verdict {

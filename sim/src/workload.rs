@@ -319,7 +319,12 @@ pub fn draw_query(random: &mut ChaCha12Rng) -> Query {
     if random.random_bool(0.2) { query.or(QueryItem::default().tag(tag("red"))) } else { query }
 }
 
-pub(crate) fn name(stream: &str) -> StreamName {
+/// The stream of a name the workload uses.
+///
+/// # Panics
+/// If it is no name.
+#[must_use]
+pub fn name(stream: &str) -> StreamName {
     StreamName::new(stream).expect("a valid name")
 }
 

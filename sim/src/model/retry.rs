@@ -1,9 +1,10 @@
 //! What the targets of a request come to together: new, recorded before, or neither.
 
-use gesta_store::{Appended, NextRevision, Position, Rejection, Revision};
+use gesta_store::{Appended, NextRevision, Position, Rejection, Revision, StreamName};
+use uuid::Uuid;
 
 use super::{Finding, Model, Verdict};
-use crate::step::{Change, Request};
+use crate::step::{Change, Request, Target};
 
 /// A target whose events were recorded before: its index, and where they are.
 type Retried = (usize, Vec<(Position, Revision)>);
@@ -60,7 +61,7 @@ impl Model {
 
     fn answer_of(&self, request: &Request, retried: &[Retried]) -> Appended {
         let positions = || retried.iter().flat_map(|(_, recorded)| recorded).map(|(position, _)| *position);
-        let next = |(index, target): (usize, &crate::step::Target)| {
+        let next = |(index, target): (usize, &Target)| {
             let recorded = retried.iter().find(|(retried, _)| *retried == index);
             let last = recorded.and_then(|(_, recorded)| recorded.iter().map(|(_, revision)| *revision).max());
             let next = last.map_or_else(|| self.stream(&target.stream).next(), Revision::next);
@@ -74,12 +75,78 @@ impl Model {
         }
     }
 
-    /// Whether a change writes to the stream it names.
-    pub(super) fn writes(change: &Change) -> bool {
-        match change {
-            Change::Append(events) => !events.is_empty(),
-            Change::Tombstone => true,
-            Change::Delete => false,
-        }
+    /// The answer to a request that was recorded before: what was said then, and of streams it did not write to, where they stand now.
+    pub(super) fn answer_again(&self, request: &Request, known: &Commit) -> Appended {
+        let next = |target: &Target| {
+            let before = known.request.targets.iter().zip(&known.appended.next_revisions);
+            let mut written = before.filter(|(known, _)| known.stream == target.stream && writes(&known.change));
+            let next = written.next().map_or_else(|| self.stream(&target.stream).next(), |(_, before)| before.next);
+            NextRevision { stream: target.stream.clone(), next }
+        };
+        let next_revisions = request.targets.iter().map(next).collect();
+        Appended { idempotent: true, next_revisions, ..known.appended.clone() }
+    }
+}
+
+/// A request that was recorded.
+#[derive(Clone, Debug)]
+pub(super) struct Commit {
+    pub(super) request: Request,
+    /// Streams it deleted that were not deleted already.
+    pub(super) deleted: Vec<StreamName>,
+    pub(super) appended: Appended,
+}
+
+/// What makes two events of requests with the same id the same: the id the client gave, or, where that was left to the store, the place in
+/// the request.
+#[derive(PartialEq, Eq)]
+enum Name {
+    Given(Uuid),
+    Place(usize),
+}
+
+impl Commit {
+    /// Whether `request`, which has the same id, asks for what this one recorded.
+    pub(super) fn answers(&self, request: &Request) -> bool {
+        let deletions: Vec<(Name, &StreamName)> = deletions(request).collect();
+        let left = deletions_written(self).filter(|deletion| !deletions.contains(deletion)).count();
+        left == 0 && written(&self.request).eq(written(request))
+    }
+}
+
+fn deletions_written(commit: &Commit) -> impl Iterator<Item = (Name, &StreamName)> {
+    deletions(&commit.request).filter(|(_, stream)| commit.deleted.contains(stream))
+}
+
+fn deletions(request: &Request) -> impl Iterator<Item = (Name, &StreamName)> {
+    actions(request, Change::Delete)
+}
+
+/// The events a request always writes, in order.
+fn written(request: &Request) -> impl Iterator<Item = (Name, &StreamName)> {
+    let name = |(place, (stream, id)): (usize, (_, Option<Uuid>))| (id.map_or(Name::Place(place), Name::Given), stream);
+    events(request).enumerate().map(name).chain(actions(request, Change::Tombstone))
+}
+
+fn events(request: &Request) -> impl Iterator<Item = (&StreamName, Option<Uuid>)> {
+    request.targets.iter().flat_map(|target| match &target.change {
+        Change::Append(events) => events.iter().map(|event| (&target.stream, event.id)).collect(),
+        Change::Delete | Change::Tombstone => Vec::new(),
+    })
+}
+
+/// Deletions or tombstones: their events are named by the place of their target, counted on from the last event.
+fn actions(request: &Request, change: Change) -> impl Iterator<Item = (Name, &StreamName)> {
+    let events = events(request).count();
+    let chosen = request.targets.iter().enumerate().filter(move |(_, target)| target.change == change);
+    chosen.map(move |(index, target)| (Name::Place(events + index), &target.stream))
+}
+
+/// Whether a change writes to the stream it names.
+fn writes(change: &Change) -> bool {
+    match change {
+        Change::Append(events) => !events.is_empty(),
+        Change::Tombstone => true,
+        Change::Delete => false,
     }
 }

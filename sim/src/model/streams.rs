@@ -157,13 +157,15 @@ pub(super) fn stream_of(events: &[Event], stream: &StreamName) -> StreamState {
     let document = document_of(events, stream);
     let keys: serde_json::Value =
         document.as_ref().and_then(|document| serde_json::from_slice(document).ok()).unwrap_or_default();
-    let key = |name: &str| keys.get(name).and_then(serde_json::Value::as_u64);
+    let key = |name: &str, min: u64| {
+        keys.get(name).and_then(serde_json::Value::as_u64).filter(|value| (min..=DELETED).contains(value))
+    };
     StreamState {
         last: last.map(|event| event.revision),
         tombstoned: last.is_some_and(|event| event.event_type == "$streamDeleted"),
-        truncate_before: key("$tb").unwrap_or(0),
-        max_count: key("$maxCount"),
-        max_age: key("$maxAge"),
+        truncate_before: key("$tb", 0).unwrap_or(0),
+        max_count: key("$maxCount", 1),
+        max_age: key("$maxAge", 1),
         has_metadata: document.is_some(),
     }
 }
