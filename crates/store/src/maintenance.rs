@@ -29,8 +29,10 @@ impl Maintenance {
     pub(crate) fn step(&self) -> Result<bool> {
         match self.index.maintain(self.head.position())? {
             Step::Built | Step::Merged | Step::Dropped => Ok(true),
+            // A store that is only read needs no space for what will not be written.
+            Step::Idle if !self.upkeep.is_spare_wanted() => Ok(false),
             Step::Idle => {
-                match self.log.prepare_spare() {
+                match self.log.prepare_spare(&|| !self.upkeep.is_closed()) {
                     // Without a spare the next segment grows as it is written: slower, not wrong. A disk that has no room for
                     // one may still have room for what is to be appended.
                     Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),

@@ -201,7 +201,7 @@ impl PathPattern {
         (literal && !self.open_ended).then_some(&*self.literal_prefix)
     }
 
-    /// Whether `path` matches. Text that is not a path does not. Linear in the length of `path`.
+    /// Whether `path` matches. Text that does not begin with `/` does not. Linear in the length of `path`.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         if !path.starts_with('/') {

@@ -29,6 +29,16 @@ pub struct LogFlusher {
     marked: bool,
     /// Whether the directory is known to have no mark.
     unmarked: bool,
+    note: Note,
+}
+
+/// The file `log/durable`.
+#[derive(Debug)]
+enum Note {
+    Unopened,
+    Open(Arc<dyn DiskFile>),
+    /// It could not be opened or written; it then says less than it could, never more.
+    Unavailable,
 }
 
 /// What a flush has made durable.
@@ -42,7 +52,7 @@ pub struct Flushed {
 
 impl LogFlusher {
     pub(super) fn new(log: Arc<Log>, durable: CleanMark, marked: bool) -> Self {
-        Self { log, durable, marked, unmarked: false }
+        Self { log, durable, marked, unmarked: false, note: Note::Unopened }
     }
 
     /// Makes a group durable: writes its parts, seals the segments it fills, makes those it begins. Groups must come in the order
@@ -61,7 +71,24 @@ impl LogFlusher {
             }
         }
         self.log.tail.set_durable(group.end);
+        self.note();
         Ok(flushed)
+    }
+
+    /// Notes how far the log is durable, for whoever opens it after a crash. Not synced, and no failure: the note can only add to
+    /// what recovery knows.
+    fn note(&mut self) {
+        let path = Path::new(names::DURABLE);
+        let disk = &*self.log.disk;
+        if let Note::Unopened = self.note {
+            let opened = disk.open(path, OpenMode::Write).or_else(|_| disk.open(path, OpenMode::CreateNew));
+            self.note = opened.map_or(Note::Unavailable, Note::Open);
+        }
+        if let Note::Open(file) = &self.note
+            && file.write_at(&self.durable.encode(), 0).is_err()
+        {
+            self.note = Note::Unavailable;
+        }
     }
 
     /// Leaves a mark that says where the log ends, so that the next opening knows that nothing may be missing. Nothing may be

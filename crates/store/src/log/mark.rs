@@ -67,11 +67,21 @@ impl CleanMark {
         fixed
     }
 
-    /// The mark in a store's directory. A damaged one promises nothing and counts as none: it guards the log and is not part of it.
+    /// The mark of a clean shutdown in a store's directory. A damaged one promises nothing and counts as none: it guards the log
+    /// and is not part of it.
     pub(super) fn read(disk: &dyn Disk) -> Result<Option<Self>> {
-        let path = Path::new(names::CLEAN);
-        let doing =
-            |source| Error::io(format!("cannot read the mark of a clean shutdown, file={}", names::CLEAN), source);
+        Self::read_file(disk, names::CLEAN)
+    }
+
+    /// The note of how far the log was durable, written after each group and never synced: whoever kills the process leaves it true to
+    /// the last group, a power failure perhaps older. It turns what may look like a torn tail into a proof of lost bytes.
+    pub(super) fn read_note(disk: &dyn Disk) -> Result<Option<Self>> {
+        Self::read_file(disk, names::DURABLE)
+    }
+
+    fn read_file(disk: &dyn Disk, name: &str) -> Result<Option<Self>> {
+        let path = Path::new(name);
+        let doing = |source| Error::io(format!("cannot read where the log ends, file={name}"), source);
         if !disk.exists(path).map_err(doing)? {
             return Ok(None);
         }

@@ -19,6 +19,8 @@ pub(super) const SPARE: &str = "log/spare";
 pub(super) const SPARE_TEMPORARY: &str = "log/spare.tmp";
 /// A segment made without a spare, until it has its header.
 pub(super) const SEGMENT_TEMPORARY: &str = "log/segment.tmp";
+/// The note of how far the log was durable lately.
+pub(super) const DURABLE: &str = "log/durable";
 /// The mark of a clean shutdown.
 pub(super) const CLEAN: &str = "log/clean";
 /// The mark while it is being written.

@@ -77,6 +77,7 @@ impl Log {
         let mut loaded = load(&*disk, &options)?;
         let end = loaded.tally.end_mark(loaded.last.header.first);
         let opened_clean = keeps_promise(CleanMark::read(&*disk)?, end, &loaded.last)?;
+        reaches_note(CleanMark::read_note(&*disk)?, end, &loaded.last)?;
         let cut = settle::settle(&*disk, &loaded.unsettled, &loaded.last, &loaded.tally, opened_clean)?;
         let carry = settle::last_block(&loaded.last, loaded.tally.data_end)?;
         let recovered = Recovered {
@@ -109,6 +110,18 @@ fn keeps_promise(mark: Option<CleanMark>, end: CleanMark, last: &Segment) -> Res
     }
     let what = format!("log does not end as at its clean shutdown, head={} head_at_shutdown={}", end.head, mark.head);
     Err(Error::corrupted(what, last.path.display(), end.data_end))
+}
+
+/// Whether the log reaches as far as it was known to be durable.
+fn reaches_note(note: Option<CleanMark>, end: CleanMark, last: &Segment) -> Result<()> {
+    match note {
+        Some(note) if note.head > end.head => {
+            let (head, known) = (end.head, note.head);
+            let what = format!("log has lost its end, head={head} durable_head={known} noted_in={}", names::DURABLE);
+            Err(Error::corrupted(what, last.path.display(), end.data_end))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Checks every segment against the one before it, and scans the last.

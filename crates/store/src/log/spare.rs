@@ -13,11 +13,12 @@ use crate::{
 const CHUNK_BYTES: usize = 1 << 20;
 
 impl Log {
-    /// Makes the spare file for the next segment if there is none. For the maintenance thread: takes as long as writing a segment.
+    /// Makes the spare file for the next segment if there is none. For the maintenance thread: takes as long as writing a segment, and is
+    /// given up, without a trace, as soon as `go_on` says no.
     ///
     /// # Errors
     /// As the file system says; then there is no spare, and segments begin in growing files, which is slower and as safe.
-    pub fn prepare_spare(&self) -> Result<()> {
+    pub fn prepare_spare(&self, go_on: &dyn Fn() -> bool) -> Result<()> {
         let Ok(_making) = self.spare.try_lock().or_else(|busy| match busy {
             std::sync::TryLockError::Poisoned(poisoned) => Ok(PoisonError::into_inner(poisoned)),
             std::sync::TryLockError::WouldBlock => Err(()),
@@ -30,17 +31,20 @@ impl Log {
             return Ok(());
         }
         names::remove_leftover(disk, temporary)?;
-        let filled = self.fill(temporary).map_err(doing);
-        if filled.is_err() {
+        let filled = self.fill(temporary, go_on).map_err(doing);
+        if !matches!(filled, Ok(true)) {
             // Give the space back to the log, which may need it; the error to report is the first one.
             let _ = disk.remove(temporary);
         }
-        filled?;
+        if !filled? {
+            return Ok(());
+        }
         disk.rename(temporary, spare).map_err(doing)?;
         disk.sync_dir(Path::new(names::DIRECTORY)).map_err(doing)
     }
 
-    fn fill(&self, path: &Path) -> std::io::Result<()> {
+    /// Fills the file; `false` if it was given up.
+    fn fill(&self, path: &Path, go_on: &dyn Fn() -> bool) -> std::io::Result<bool> {
         let file = self.disk.open(path, OpenMode::CreateNew)?;
         let length = self.options.segment_bytes.next_multiple_of(BLOCK as u64);
         let mut zeros = AlignedBuffer::with_capacity(CHUNK_BYTES);
@@ -48,11 +52,15 @@ impl Log {
         zeros.pad_to(CHUNK_BYTES);
         let mut offset = 0;
         while offset < length {
+            if !go_on() {
+                return Ok(false);
+            }
             let chunk = (length - offset).min(CHUNK_BYTES as u64);
             zeros.truncate(super::layout::index(chunk));
             file.write_durable(&zeros, offset)?;
             offset += chunk;
         }
-        file.sync()
+        file.sync()?;
+        Ok(true)
     }
 }

@@ -326,6 +326,7 @@ impl Shared {
         match flusher.flush(group) {
             Ok(flushed) => {
                 let wakers = self.head.publish(end);
+                self.upkeep.want_spare();
                 if !flushed.sealed.is_empty() {
                     self.upkeep.ring();
                 }

@@ -2,7 +2,10 @@
 //!
 //! Lies below both, so that the order needs to know nothing of maintenance: it rings, and it may wait for progress.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Condvar, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use crate::error::Error;
 
@@ -11,6 +14,8 @@ use crate::error::Error;
 pub(crate) struct Upkeep {
     state: Mutex<State>,
     changed: Condvar,
+    /// Something was appended since the store was opened: more will be.
+    spare_wanted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +40,23 @@ impl Upkeep {
     pub(crate) fn ring(&self) {
         self.lock().due = true;
         self.changed.notify_all();
+    }
+
+    /// Says that something was appended; the first time, there is something to do.
+    pub(crate) fn want_spare(&self) {
+        if !self.spare_wanted.load(Ordering::Relaxed) && !self.spare_wanted.swap(true, Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    /// Whether the next segment should be made ready.
+    pub(crate) fn is_spare_wanted(&self) -> bool {
+        self.spare_wanted.load(Ordering::Relaxed)
+    }
+
+    /// Whether no more work is taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// Says that no more work will be taken.

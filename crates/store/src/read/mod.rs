@@ -73,7 +73,7 @@ pub enum From {
     Revision(Revision),
     /// At this position.
     Position(Position),
-    /// Going forward at the first event recorded at this time or later; going backward at the last one recorded at it or earlier.
+    /// Going forward at the first event recorded at this time or later (a time to come is the head there is now); going backward at the last one recorded at it or earlier.
     Time(Timestamp),
 }
 

@@ -1,5 +1,7 @@
 //! The events a query matches: scanned, or fetched through the index, whichever looks at less.
 
+use std::ops::Range;
+
 use super::{
     Access, Batch, Direction, Library, ReadOptions,
     cursor::{Advance, Budget, Collector, begin, resolve_batch},
@@ -22,6 +24,8 @@ pub(crate) struct QueryCursor {
     resolve_links: bool,
     /// Going forward the next position to look at, going backward one more than it.
     next: Position,
+    /// The way that was chosen for a head.
+    plan: Option<(Position, Access)>,
     /// Positions found by the index, up to a head that was asked for.
     found: Option<Found>,
 }
@@ -44,6 +48,7 @@ impl QueryCursor {
             direction: options.direction,
             resolve_links: options.resolve_links,
             next,
+            plan: None,
             found: None,
         })
     }
@@ -63,7 +68,7 @@ impl QueryCursor {
         if range.is_empty() {
             return Ok(Advance::End);
         }
-        match plan::access(&self.library, &self.query, range.clone())? {
+        match self.access(to, &range)? {
             Access::Scan => self.scan(to, budget),
             Access::Index => {
                 let towards = match self.direction {
@@ -72,6 +77,18 @@ impl QueryCursor {
                 };
                 let matches = self.library.index.matches(&self.query, range, towards);
                 self.fetch(Found { matches, to, positions: Default::default(), exhausted: false }, budget)
+            }
+        }
+    }
+
+    /// The way to answer up to `to`: decided once for each head, since looking at what may match costs as much as a batch.
+    fn access(&mut self, to: Position, range: &Range<Position>) -> Result<Access> {
+        match self.plan {
+            Some((planned_to, access)) if planned_to == to => Ok(access),
+            Some(_) | None => {
+                let access = plan::access(&self.library, &self.query, range.clone())?;
+                self.plan = Some((to, access));
+                Ok(access)
             }
         }
     }

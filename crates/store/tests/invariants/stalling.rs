@@ -69,6 +69,10 @@ impl Disk for StallingDisk {
         self.inner.list(dir)
     }
 
+    fn directories(&self, dir: &Path) -> io::Result<Vec<String>> {
+        self.inner.directories(dir)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         self.inner.exists(path)
     }

@@ -36,7 +36,7 @@ fn run(disk: &MemoryDisk, mut author: Author, commits: u8) -> Ran {
             ran.durable = flushed.end;
         }
         if n % 5 == 0 {
-            let _ = log.prepare_spare();
+            let _ = log.prepare_spare(&|| true);
         }
     }
     let Ok(flushed) = flusher.flush(writer.take_group()) else { return ran };

@@ -122,7 +122,7 @@ fn readers_follow_while_segments_are_sealed_on_real_files() {
             })
             .collect();
         for commit in &commits {
-            fixture.log.prepare_spare().expect("spare");
+            fixture.log.prepare_spare(&|| true).expect("spare");
             fixture.writer.append(commit);
             let group = fixture.writer.take_group();
             let flushed = fixture.flusher.flush(group).expect("flush");

@@ -48,7 +48,7 @@ fn bytes_depend_on_the_commits_alone() {
             if at % group_of == 0 {
                 fixture.flush();
                 if spare {
-                    fixture.log.prepare_spare().expect("spare");
+                    fixture.log.prepare_spare(&|| true).expect("spare");
                 }
                 if restarts {
                     fixture = fixture.reopen(&dir).expect("reopen");
@@ -106,8 +106,8 @@ fn a_segment_is_sealed_with_the_frame_that_fills_it() {
 fn a_spare_is_filled_once_and_becomes_the_next_segment() {
     let (dir, mut author) = (temporary(), Author::default());
     let mut fixture = Fixture::new(&dir);
-    fixture.log.prepare_spare().expect("spare");
-    fixture.log.prepare_spare().expect("spare again");
+    fixture.log.prepare_spare(&|| true).expect("spare");
+    fixture.log.prepare_spare(&|| true).expect("spare again");
     let files = contents(&dir);
     assert_eq!(files.keys().collect::<Vec<_>>(), ["spare"]);
     assert!(files["spare"].len() == 8192 && files["spare"].iter().all(|byte| *byte == 0));
