@@ -1,11 +1,22 @@
-//! Each invariant of `ARCHITECTURE.md` has a test whose name, or whose file's name, begins with its number: `i3_…`.
+//! Each invariant of `ARCHITECTURE.md` has a proof that carries its number: a test whose name begins with `i3_`, or a file whose first line
+//! begins with `I3: `.
 
-use syn::{ItemFn, visit::Visit};
+use syn::{Expr, ExprLit, ItemFn, Lit, Meta, visit::Visit};
 
-use super::{Finding, Tree};
+use super::{Finding, Tree, source::Source};
 
-/// The invariants that are proven, and what is searched for the proof. A number leaves this list only with its invariant.
-const PROVEN: &[(&str, &[&str])] = &[("i8", &["xtask/src/tidy/"])];
+/// The invariants, and where the proof is searched for. A number leaves this list only with its invariant.
+const PROVEN: &[(&str, &[&str])] = &[
+    ("i1", &["sim/src/invariants/"]),
+    ("i2", &["sim/src/invariants/"]),
+    ("i3", &["sim/src/invariants/"]),
+    ("i4", &["sim/src/invariants/"]),
+    ("i5", &["sim/src/invariants/"]),
+    ("i6", &["sim/src/invariants/"]),
+    ("i7", &["fuzz/src/targets/"]),
+    ("i8", &["xtask/src/tidy/"]),
+    ("i9", &["xtask/src/tidy/"]),
+];
 
 /// Invariants without a test.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -18,16 +29,27 @@ fn missing(tree: &Tree, proven: &[(&str, &[&str])]) -> Vec<Finding> {
         !sources.into_iter().any(|source| {
             let mut tests = Tests(Vec::new());
             tests.visit_file(&source.syntax);
-            let file = source.path.rsplit('/').next().unwrap_or_default().to_owned();
-            tests.0.iter().chain([&file]).any(|name| name.starts_with(&format!("{invariant}_")))
+            let named = tests.0.iter().any(|name| name.starts_with(&format!("{invariant}_")));
+            named || opening(source).is_some_and(|line| line.starts_with(&format!(" {}: ", invariant.to_uppercase())))
         })
     });
     unproven
         .map(|(invariant, places)| {
-            let what = format!("no test is named after the invariant, invariant={invariant} name={invariant}_…");
+            let what = format!("no test or file is named after the invariant, invariant={invariant} name={invariant}_…");
             Finding::new(places.first().unwrap_or(&""), 0, what)
         })
         .collect()
+}
+
+/// The first line of a file's documentation.
+fn opening(source: &Source) -> Option<String> {
+    source.syntax.attrs.iter().find_map(|attribute| match &attribute.meta {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(line), .. }) => Some(line.value()),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// The names of test functions.
@@ -55,10 +77,11 @@ mod tests {
     #[test]
     fn an_invariant_without_a_test_is_found() {
         let proven: &[(&str, &[&str])] =
-            &[("i1", &["a/tests/"]), ("i2", &["a/tests/"]), ("i3", &["a/tests/"]), ("i4", &["a/tests/"])];
+            &["i1", "i2", "i3", "i4", "i5"].map(|invariant| (invariant, &["a/tests/"][..]));
         let tree = Tree::of(&[
             ("a/tests/durable.rs", "#[test]\nfn i1_durable_before_visible() {}\nfn i4_not_a_test() {}"),
             ("a/tests/model.rs", "proptest! { #[test] fn i2_dense_order(x in 0..9) { } }"),
+            ("a/tests/following.rs", "//! I5: slow consumers.\nfn check() {}"),
             ("elsewhere/tests/x.rs", "#[test]\nfn i3_in_the_wrong_place() {}"),
         ]);
         let found: Vec<String> = missing(&tree, proven).into_iter().map(|finding| finding.what).collect();

@@ -90,7 +90,7 @@ impl Body {
         self.damaged.store(true, Ordering::Relaxed);
         Error::corrupted(
             format!("{what}; it is rebuilt when the store is opened again"),
-            &self.extent.file_name(),
+            self.extent.file_name(),
             offset,
         )
     }
