@@ -13,7 +13,11 @@ use crate::{
 /// The steps of `cargo xtask nightly`.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "advisories", what: "known vulnerabilities of dependencies (RustSec)", run: advisories },
-    Step { name: "kills", what: "a real process killed with `kill -9` under load, 200 times or GESTA_KILLS", run: kills },
+    Step {
+        name: "kills",
+        what: "a real process killed with `kill -9` under load, 200 times or GESTA_KILLS",
+        run: kills,
+    },
     Step { name: "simulation", what: "10 000 seeds of sim/, other ones each day", run: simulation },
     Step { name: "fuzzing", what: "every decoder, ten minutes each", run: fuzzing::long },
     Step { name: "mutants", what: "mutation testing of commit/", run: mutants },

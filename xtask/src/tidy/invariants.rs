@@ -35,7 +35,8 @@ fn missing(tree: &Tree, proven: &[(&str, &[&str])]) -> Vec<Finding> {
     });
     unproven
         .map(|(invariant, places)| {
-            let what = format!("no test or file is named after the invariant, invariant={invariant} name={invariant}_…");
+            let what =
+                format!("no test or file is named after the invariant, invariant={invariant} name={invariant}_…");
             Finding::new(places.first().unwrap_or(&""), 0, what)
         })
         .collect()
