@@ -2,7 +2,10 @@
 //!
 //! Obviously right before anything else. Speed, memory and disks do not exist here.
 
+mod flaw;
+mod listing;
 mod reading;
+mod retry;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -16,7 +19,10 @@ use uuid::Uuid;
 
 use crate::step::{Change, Request, Target};
 
-pub use reading::Entry;
+use retry::Commit;
+
+pub use flaw::Flaw;
+pub use reading::{Entry, Via};
 pub use streams::StreamState;
 
 /// `$tb` of a soft-deleted stream.
@@ -26,7 +32,8 @@ const DELETED: u64 = i64::MAX as u64;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     events: Vec<Event>,
-    commits: BTreeMap<Uuid, (Request, Appended)>,
+    commits: BTreeMap<Uuid, Commit>,
+    flaw: Option<Flaw>,
 }
 
 /// A recorded event.
@@ -79,19 +86,16 @@ impl Model {
     /// Says what `request`, sent at `now`, comes to.
     #[must_use]
     pub fn decide(&self, request: &Request, now: Timestamp) -> Verdict {
-        if let Some((known, appended)) = self.commits.get(&request.id) {
-            return if known == request {
-                Verdict::Nothing(self.answer_again(request, appended))
+        if let Some(known) = self.commits.get(&request.id) {
+            return if known.answers(request) {
+                Verdict::Nothing(self.answer_again(request, known))
             } else {
                 Verdict::Rejected(Rejection::ProposalReused { id: request.id })
             };
         }
-        for target in &request.targets {
-            match self.judge(target) {
-                Finding::Passes => {}
-                Finding::Retry(appended) => return Verdict::Nothing(appended),
-                Finding::Refused(rejection) => return Verdict::Rejected(rejection),
-            }
+        let request = &self.distorted(request);
+        if let Some(verdict) = self.judge_targets(request) {
+            return verdict;
         }
         for (index, condition) in request.conditions.iter().enumerate() {
             if let Some(first_conflict) = self.first_match(&condition.none_matching, condition.after) {
@@ -103,28 +107,17 @@ impl Model {
 
     /// Makes the events of a verdict part of the past.
     pub fn apply(&mut self, request: &Request, events: Vec<Event>, appended: Appended) {
+        let deletes =
+            |target: &Target| target.change == Change::Delete && !self.stream(&target.stream).is_soft_deleted();
+        let deleted =
+            request.targets.iter().filter(|target| deletes(target)).map(|target| target.stream.clone()).collect();
+        self.commits.insert(request.id, Commit { request: request.clone(), deleted, appended });
         self.events.extend(events);
-        self.commits.insert(request.id, (request.clone(), appended));
-    }
-
-    /// The answer to a request that was recorded before: what was said then, and of streams it did not write to, where they stand now.
-    fn answer_again(&self, request: &Request, appended: &Appended) -> Appended {
-        let mut again = Appended { idempotent: true, ..appended.clone() };
-        for (target, next) in request.targets.iter().zip(&mut again.next_revisions) {
-            let wrote = match &target.change {
-                Change::Append(events) => !events.is_empty(),
-                Change::Tombstone => true,
-                Change::Delete => false,
-            };
-            if !wrote {
-                next.next = self.stream(&target.stream).next();
-            }
-        }
-        again
     }
 
     fn stamp(&self, request: &Request, now: Timestamp) -> Verdict {
-        let recorded_at = self.events.last().map_or(now, |last| last.recorded_at.max(now));
+        let asked_for = request.recorded_at.map_or(now, |given| given.min(now));
+        let recorded_at = self.events.last().map_or(asked_for, |last| last.recorded_at.max(asked_for));
         let mut draft = Draft { model: self.clone(), first_asked_for: None, recorded_at };
         for Target { stream, change, .. } in &request.targets {
             let Change::Append(events) = change else { continue };
@@ -169,11 +162,15 @@ impl Model {
 
 /// What a single target says.
 pub(crate) enum Finding {
-    /// It has no objection.
-    Passes,
-    /// Its events were recorded before.
-    Retry(Appended),
-    /// It objects.
+    /// It has no objection, and nothing is to be written for it.
+    Holds,
+    /// It has no objection to what is to be written for it.
+    Fresh,
+    /// Its events were recorded before: here.
+    Retry(Vec<(Position, Revision)>),
+    /// Nothing is to be written for it, and its expectation does not hold.
+    Unmet(Rejection),
+    /// It objects to what is to be written for it.
     Refused(Rejection),
 }
 

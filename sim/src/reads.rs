@@ -1,14 +1,15 @@
 //! Reads: drawn, done, and compared with the model.
 
 use gesta_store::{
-    AsOf, Direction, ErrorKind, EventStore, From, Position, ReadOptions, RecordedEvent, Revision, Source, Timestamp,
+    AsOf, Direction, EventStore, From, Link, Position, Query, ReadOptions, RecordedEvent, Revision, Source, StreamName,
+    Timestamp,
 };
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
 use crate::{
     Violation,
-    model::Model,
+    model::{Model, Via},
     workload::{self, PLAIN, STREAMS, Sight},
 };
 
@@ -39,6 +40,7 @@ pub fn draw(random: &mut ChaCha12Rng, sight: Sight<'_>) -> (Source, ReadOptions)
         from,
         as_of,
         limit: random.random_bool(0.3).then(|| random.random_range(0..10)),
+        resolve_links: random.random_bool(0.3),
         batch_events: random.random_range(1..40),
         batch_bytes: random.random_range(1..30_000),
         ..ReadOptions::default()
@@ -77,9 +79,9 @@ pub fn check(
     let doing = || format!("reading {source:?} with {options:?}");
     let expected = model.read(source, options, now);
     let found = match (store.read(source.clone(), options.clone()), &expected) {
-        (Ok(read), Some(_)) => read.collect::<Result<Vec<_>, _>>(),
-        (Err(error), None) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        (Ok(_), None) => return Err(Violation::reads(format!("{}: found what is not there", doing()))),
+        (Ok(read), Ok(_)) => read.collect::<Result<Vec<_>, _>>(),
+        (Err(error), Err(kind)) if error.kind() == *kind => return Ok(()),
+        (Ok(_), Err(kind)) => return Err(Violation::reads(format!("{}: served, expected {kind}", doing()))),
         (Err(error), _) => Err(error),
     };
     let found = found.map_err(|error| Violation::reads(format!("{}: {error}", doing())))?;
@@ -97,9 +99,11 @@ fn difference(model: &Model, expected: &[crate::model::Entry], found: &[Recorded
         return Some(format!("expected positions {positions:?}, found {found_positions:?}"));
     }
     expected.iter().zip(found).find_map(|(entry, event)| {
-        let link = event.link.as_ref().map(|link| link.revision);
-        if link != entry.link {
-            return Some(format!("expected link {:?}, found {link:?}, position={}", entry.link, event.position));
+        let found = event.link.as_deref();
+        let via = |link: &Link| Via { stream: link.stream.clone(), revision: link.revision, position: link.position };
+        let linked_at = |via: &Via| model.event(via.position).map(|event| event.recorded_at);
+        if found.map(via) != entry.via || found.map(|link| link.recorded_at) != entry.via.as_ref().and_then(linked_at) {
+            return Some(format!("expected to come by {:?}, found {found:?}, position={}", entry.via, event.position));
         }
         model.event(entry.position)?.difference(event)
     })
@@ -128,13 +132,82 @@ pub fn check_everything(store: &EventStore, model: &Model, now: Timestamp) -> Re
         }
     }
     for stream in STREAMS {
-        let stream = workload::name(stream);
-        let found = store.stream_metadata(&stream).map_err(|error| Violation::reads(error.to_string()))?;
-        let expected = model.metadata_document(&stream);
-        if found.as_ref().map(|(_, document)| document.as_bytes()) != expected.as_deref() {
-            let what = format!("metadata differs, stream={stream} expected={expected:?} found={found:?}");
-            return Err(Violation::reads(what));
-        }
+        check_stream(store, model, &workload::name(stream), now)?;
+        check_stream(store, model, &workload::name(&format!("$${stream}")), now)?;
+    }
+    check_list(store, model, "", None, usize::MAX)?;
+    check_info(store, model)
+}
+
+/// Compares what a stream is, and its metadata.
+fn check_stream(store: &EventStore, model: &Model, stream: &StreamName, now: Timestamp) -> Result<(), Violation> {
+    let failed = |error: gesta_store::Error| Violation::reads(error.to_string());
+    let found = store.stream_metadata(stream).map_err(failed)?;
+    let expected = model.metadata_revision(stream).zip(model.metadata_document(stream));
+    if found.as_ref().map(|(revision, document)| (*revision, document.as_bytes()))
+        != expected.as_ref().map(|(revision, document)| (*revision, &document[..]))
+    {
+        let what = format!("metadata differs, stream={stream} expected={expected:?} found={found:?}");
+        return Err(Violation::reads(what));
+    }
+    let (found, expected) = (store.stream_status(stream).map_err(failed)?, model.status(stream, now));
+    if found != expected {
+        return Err(Violation::reads(format!("status differs, stream={stream} expected={expected:?} found={found:?}")));
+    }
+    Ok(())
+}
+
+/// Lists streams and compares.
+///
+/// # Errors
+/// A violation, when store and model differ.
+pub fn check_list(
+    store: &EventStore,
+    model: &Model,
+    prefix: &str,
+    after: Option<&StreamName>,
+    limit: usize,
+) -> Result<(), Violation> {
+    let found = store.streams(prefix, after, limit).map_err(|error| Violation::reads(error.to_string()))?;
+    let found: Vec<_> = found.into_iter().map(|info| (info.name, info.last_revision, info.last_position)).collect();
+    let expected = model.streams(prefix, after, limit);
+    if found != expected {
+        let what = format!("listing differs, prefix={prefix} after={after:?} expected={expected:?} found={found:?}");
+        return Err(Violation::reads(what));
+    }
+    Ok(())
+}
+
+fn check_info(store: &EventStore, model: &Model) -> Result<(), Violation> {
+    let info = store.info().map_err(|error| Violation::reads(error.to_string()))?;
+    let found = (info.head, info.last_recorded_at, info.streams);
+    let expected = (model.head(), model.last_recorded_at(), model.stream_count());
+    if found != expected {
+        return Err(Violation::reads(format!("facts about the store differ, expected={expected:?} found={found:?}")));
+    }
+    Ok(())
+}
+
+/// Asks for the plan of a query: it must be about the range that is read, and promise no fewer matches than there are.
+///
+/// # Errors
+/// A violation, when store and model differ.
+pub fn check_plan(store: &EventStore, model: &Model, query: &Query, options: &ReadOptions) -> Result<(), Violation> {
+    let differs = |what: String| Violation::reads(format!("explaining {query:?} with {options:?}: {what}"));
+    let range = model.range_of(options).filter(|_| !matches!(options.from, From::Revision(_)));
+    let (plan, range) = match (store.explain(query, options), range) {
+        (Ok(plan), Some(range)) => (plan, range),
+        (Err(_), None) => return Ok(()),
+        (Ok(plan), None) => return Err(differs(format!("planned a read that is refused: {plan:?}"))),
+        (Err(error), Some(_)) => return Err(differs(error.to_string())),
+    };
+    if plan.events_in_range != range.len() as u64 {
+        return Err(differs(format!("expected a range of {} events, planned {plan:?}", range.len())));
+    }
+    let matches = range.filter(|index| model.event(Position(*index as u64)).is_some_and(|event| event.matches(query)));
+    let matches = matches.count() as u64;
+    if plan.matches_at_most.is_some_and(|most| most < matches) {
+        return Err(differs(format!("{matches} events match, planned {plan:?}")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use gesta_store::{
-    Append, AppendCondition, EventData, ExpectedRevision, ReadOptions, Source, StreamName, Timestamp,
+    Append, AppendCondition, EventData, ExpectedRevision, Query, ReadOptions, Source, StreamName, Timestamp,
     disk::memory::{Done, Lasting},
 };
 use uuid::Uuid;
@@ -17,6 +17,10 @@ pub enum Step {
     Commit(Vec<Request>),
     /// Something is read and compared with the model.
     Read(Source, ReadOptions),
+    /// The plan of a query is asked for, and held against what there is.
+    Explain(Query, ReadOptions),
+    /// Streams are listed: those with this prefix, after this one, so many.
+    List(String, Option<StreamName>, usize),
     /// Every follower is brought to the head.
     Follow,
     /// Time passes.
@@ -56,6 +60,8 @@ pub struct Request {
     pub targets: Vec<Target>,
     /// The conditions.
     pub conditions: Vec<AppendCondition>,
+    /// For an import: when the events happened.
+    pub recorded_at: Option<Timestamp>,
 }
 
 /// A stream of a request.
@@ -94,6 +100,9 @@ impl Request {
         }
         for condition in &self.conditions {
             append = append.condition(condition.clone());
+        }
+        if let Some(time) = self.recorded_at {
+            append = append.recorded_at(time);
         }
         append
     }

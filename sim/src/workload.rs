@@ -70,7 +70,9 @@ impl Workload {
                 Step::Read(source, options)
             }
             680..740 => Step::Follow,
-            740..780 => Step::Settle,
+            740..765 => Step::Settle,
+            765..772 => Step::Explain(draw_query(&mut self.random), reads::draw(&mut self.random, sight).1),
+            772..780 => self.list(),
             780..820 => Step::Advance(Duration::from_millis(self.random.random_range(1..90_000))),
             820..830 => {
                 Step::JumpTo(Timestamp(sight.now.0 + self.random.random_range(-400_000_000_000..400_000_000_000)))
@@ -83,6 +85,12 @@ impl Workload {
             985..988 => Step::Flood,
             _ => Step::CheckAll,
         }
+    }
+
+    fn list(&mut self) -> Step {
+        let prefix = ["", "order-", "$$", "user-1"][self.random.random_range(0..4)].to_owned();
+        let after = self.random.random_bool(0.3).then(|| name(STREAMS[self.random.random_range(0..STREAMS.len())]));
+        Step::List(prefix, after, self.random.random_range(0..6))
     }
 
     fn restart(&mut self) -> Step {
@@ -128,7 +136,7 @@ impl Workload {
     fn same_events(&mut self) -> Option<Request> {
         let mut request = self.earlier()?;
         let [Target { stream, change: Change::Append(events), .. }] = &mut request.targets[..] else {
-            return None;
+            return self.same_streams(request);
         };
         // A metadata stream with anything but documents would be a story of its own.
         if stream.is_system() || events.first()?.id.is_none() {
@@ -144,13 +152,23 @@ impl Workload {
         Some(request)
     }
 
+    /// All events of several streams sent again under a new proposal id.
+    fn same_streams(&mut self, mut request: Request) -> Option<Request> {
+        let named = |target: &Target| match &target.change {
+            Change::Append(events) => !target.stream.is_system() && events.iter().all(|event| event.id.is_some()),
+            Change::Delete | Change::Tombstone => true,
+        };
+        request.id = self.id();
+        request.targets.iter().all(named).then_some(request)
+    }
+
     /// An id that was used before, on something else.
     fn reused_id(&mut self) -> Option<Request> {
         let id = self.earlier()?.id;
         let events = vec![self.event()];
         let stream = name(STREAMS[self.random.random_range(0..STREAMS.len())]);
         let target = Target { stream, expected: ExpectedRevision::Any, change: Change::Append(events) };
-        Some(Request { id, targets: vec![target], conditions: Vec::new() })
+        Some(Request { id, targets: vec![target], conditions: Vec::new(), recorded_at: None })
     }
 
     fn fresh(&mut self, sight: Sight<'_>) -> Request {
@@ -168,7 +186,15 @@ impl Workload {
             unname(&mut targets);
         }
         let conditions = if self.random.random_bool(0.25) { vec![self.condition(sight)] } else { Vec::new() };
-        Request { id: self.id(), targets, conditions }
+        let recorded_at = self.random.random_bool(0.05).then(|| self.moment(sight));
+        Request { id: self.id(), targets, conditions, recorded_at }
+    }
+
+    /// A time an import may give: around the last event, and around now.
+    fn moment(&mut self, sight: Sight<'_>) -> Timestamp {
+        let last = sight.model.last_recorded_at().unwrap_or(sight.now);
+        let near = if self.random.random_bool(0.5) { last } else { sight.now };
+        Timestamp(near.0 + self.random.random_range(-2_000_000_000..2_000_000_000))
     }
 
     fn target(&mut self, sight: Sight<'_>) -> Target {
@@ -228,6 +254,11 @@ impl Workload {
         self.random.fill(&mut data[..]);
         let event_type = EventType::new(TYPES[self.random.random_range(0..TYPES.len())]).expect("a valid type");
         let mut event = EventData::binary(event_type, data).with_id(self.id());
+        if self.random.random_bool(0.06) {
+            let (revision, stream) = (self.random.random_range(0..8), self.random.random_range(0..STREAMS.len()));
+            event.event_type = EventType::new("$>").expect("a valid type");
+            event.data = format!("{revision}@{}", STREAMS[stream]).into();
+        }
         while self.random.random_bool(0.4) {
             event = event.with_tag(tag(TAGS[self.random.random_range(0..TAGS.len())]));
         }
@@ -288,7 +319,12 @@ pub fn draw_query(random: &mut ChaCha12Rng) -> Query {
     if random.random_bool(0.2) { query.or(QueryItem::default().tag(tag("red"))) } else { query }
 }
 
-pub(crate) fn name(stream: &str) -> StreamName {
+/// The stream of a name the workload uses.
+///
+/// # Panics
+/// If it is no name.
+#[must_use]
+pub fn name(stream: &str) -> StreamName {
     StreamName::new(stream).expect("a valid name")
 }
 

@@ -51,13 +51,21 @@ impl World {
     /// # Errors
     /// A violation, when it cannot even be opened.
     pub fn new(settings: Settings) -> Result<Self, Violation> {
+        Self::with_model(settings, Model::default())
+    }
+
+    /// A new store beside a model without events, which may be flawed.
+    ///
+    /// # Errors
+    /// As [`World::new`].
+    pub fn with_model(settings: Settings, model: Model) -> Result<Self, Violation> {
         let mut world = Self {
             settings,
             disk: MemoryDisk::new(),
             clock: Arc::new(ManualClock::at(BEGIN)),
             store: None,
             incarnation: 0,
-            model: Model::default(),
+            model,
             undecided: Vec::new(),
             closed_to_appends: false,
             troubled: false,
@@ -90,6 +98,10 @@ impl World {
         match step {
             Step::Commit(requests) => self.commit(requests)?,
             Step::Read(source, options) => reads::check(self.store(), &self.model, source, options, self.clock.now())?,
+            Step::Explain(query, options) => reads::check_plan(self.store(), &self.model, query, options)?,
+            Step::List(prefix, after, limit) => {
+                reads::check_list(self.store(), &self.model, prefix, after.as_ref(), *limit)?;
+            }
             Step::Follow => self.follow()?,
             Step::Advance(duration) => self.clock.advance(*duration),
             Step::JumpTo(time) => self.clock.jump_to(*time),

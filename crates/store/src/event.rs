@@ -66,11 +66,12 @@ impl EventData {
         self
     }
 
-    /// Checks the sizes an event may have.
+    /// Checks the sizes an event may have, and its content type, which need not have come through [`ContentType::new`].
     ///
     /// # Errors
     /// `Invalid`, naming the limit.
     pub fn check(&self) -> Result<(), Error> {
+        self.content_type.check()?;
         let bytes = self.data.len() + self.metadata.len();
         if bytes > limits::EVENT_BYTES_MAX {
             let max = limits::EVENT_BYTES_MAX;

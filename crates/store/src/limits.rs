@@ -18,7 +18,7 @@ pub const PATH_BYTES_MAX: usize = 1024;
 
 /// Most data and metadata in one event, in bytes (KurrentDB's default).
 pub const EVENT_BYTES_MAX: usize = 16 << 20;
-/// Most encoded bytes in one commit: half a segment, so that a segment is at least half full when it is sealed.
+/// Most encoded bytes in one commit: half a segment, so that a segment is at most half again as long as it should be.
 pub const COMMIT_BYTES_MAX: usize = 32 << 20;
 /// Most events in one commit: at the smallest event (about 100 bytes) as many as fit into half of `COMMIT_BYTES_MAX`.
 pub const EVENTS_PER_COMMIT_MAX: usize = 131_072;
@@ -55,12 +55,12 @@ pub const QUEUE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 pub const REMEMBERED_POSITIONS: u64 = 65_536;
 /// Stream heads kept in memory by the commit rules: 65 536 × about 150 B ≈ 10 MiB.
 pub const CACHED_HEADS_MAX: usize = 65_536;
-/// Recent frames kept in memory for followers, in bytes.
-pub const TAIL_CACHE_BYTES: usize = 8 << 20;
+/// Recent frames kept in memory for followers, in bytes: half a segment, since what is not yet sealed cannot be mapped.
+pub const TAIL_CACHE_BYTES: usize = 32 << 20;
 
 /// Events in one batch of a read, unless asked otherwise.
 pub const BATCH_EVENTS: usize = 1024;
 /// Bytes in one batch of a read (one larger event still makes a batch of its own).
 pub const BATCH_BYTES: usize = 4 << 20;
 /// Sealed index parts waiting to be written before appends wait for maintenance: each is at most one segment's index.
-pub const INDEX_BACKLOG_MAX: usize = 3;
+pub const INDEX_BACKLOG_MAX: usize = 2;

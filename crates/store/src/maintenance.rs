@@ -59,6 +59,21 @@ impl Maintenance {
     }
 }
 
+/// Tells those who wait for maintenance if it panics.
+struct PanicGuard<'a>(&'a Upkeep);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stepped(Err(Error::new(
+                ErrorKind::Internal,
+                "maintenance panicked, the index is no longer written until the store is opened again",
+            )));
+            self.0.close();
+        }
+    }
+}
+
 /// The maintenance thread.
 pub(crate) struct MaintenanceThread {
     upkeep: Arc<Upkeep>,
@@ -72,6 +87,7 @@ impl MaintenanceThread {
         let upkeep = Arc::clone(&maintenance.upkeep);
         upkeep.ring();
         let body = move || {
+            let _guard = PanicGuard(&maintenance.upkeep);
             while let Some(()) = maintenance.upkeep.take() {
                 maintenance.round();
             }
@@ -87,7 +103,7 @@ impl MaintenanceThread {
     pub(crate) fn stop(&self) {
         self.upkeep.close();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // Its panic has been printed; nothing depends on what it did not do.
+            // Its panic has been printed, and told to those who waited for it.
             let _ = thread.join();
         }
     }

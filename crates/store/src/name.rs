@@ -197,6 +197,17 @@ impl ContentType {
         }
     }
 
+    /// Checks that [`ContentType::new`] could have made it: what is hashed and what is read back must be the same.
+    ///
+    /// # Errors
+    /// `Invalid`, as `new`; or when it has a variant of its own.
+    pub fn check(&self) -> Result<(), Error> {
+        if Self::new(self.as_str())? != *self {
+            return Err(Error::invalid(format!("a content type must be made by its name, content_type={self}")));
+        }
+        Ok(())
+    }
+
     /// The media type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

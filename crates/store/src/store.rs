@@ -270,6 +270,19 @@ impl EventStore {
         read::explain(library, query, range)
     }
 
+    /// The first event after `after` that matches; `after: None` looks at the whole log. What an
+    /// [`AppendCondition`](crate::AppendCondition) of the same query stands on: with `None` it would hold now.
+    ///
+    /// Costs a few microseconds near the head and some ten over a long log; reads no event.
+    ///
+    /// # Errors
+    /// `Invalid` for a query over its limits; else as [`EventStore::read`].
+    pub fn first_match(&self, query: &Query, after: Option<Position>) -> Result<Option<Position>> {
+        query.check()?;
+        let from = after.map_or(Position::START, Position::next);
+        self.inner.library.index.first_match(query, from, self.head().position())
+    }
+
     /// Follows a source: a read that waits at the end. A stream that does not exist yet is waited for.
     ///
     /// # Errors
@@ -354,10 +367,12 @@ impl EventStore {
 
 impl Inner {
     fn stop(&self) -> Result<()> {
+        let closed = self.order.close();
+        // After the order, which may have to wait for maintenance before it takes what is still queued.
         if let Some(thread) = &self.maintenance_thread {
             thread.stop();
         }
-        self.order.close()
+        closed
     }
 }
 

@@ -81,7 +81,7 @@ pub fn probe(
     let event = EventData::json(EventType::new("Probed").expect("a valid type"), "{}").with_id(uuid::Uuid::nil());
     let change = Change::Append(vec![event]);
     let target = Target { stream: name(PLAIN), expected: ExpectedRevision::Any, change };
-    let request = Request { id: uuid::Uuid::max(), targets: vec![target], conditions: Vec::new() };
+    let request = Request { id: uuid::Uuid::max(), targets: vec![target], conditions: Vec::new(), recorded_at: None };
     let answered = store.commit(request.to_append()).wait();
     match (model.decide(&request, now), answered) {
         (Verdict::Commit(events, expected), Ok(appended)) if expected == appended => {

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use gesta_store::{
-    Delivery, EventStore, EventType, From, Position, Query, QueryItem, ReadOptions, Source, Subscription, Timestamp,
+    Delivery, EventStore, EventType, From, PathPattern, Position, Query, QueryItem, ReadOptions, Source, StreamFilter,
+    Subscription, Timestamp,
 };
 
 use crate::{
@@ -28,11 +29,17 @@ impl Follower {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let paid = EventType::new("Paid").expect("a valid type");
+        let orders = QueryItem::default().stream(StreamFilter::Pattern("*er-*".into()));
+        let accounts = QueryItem::default().path(PathPattern::new("/accounts/**").expect("a valid pattern"));
         let sources = [
             Source::All,
             Source::Stream(name(PLAIN)),
             Source::Stream(name("$ce-order")),
-            Source::Query(Query::of(QueryItem::default().event_type(paid))),
+            Source::Stream(name("$et-Paid")),
+            Source::Stream(name("$bc-c1")),
+            Source::Stream(name("$streams")),
+            Source::Query(Query::of(QueryItem::default().event_type(paid.clone()))),
+            Source::Query(Query::of(orders.event_type(paid)).or(accounts)),
         ];
         let follower = |source| Self { source, subscription: None, seen: Vec::new(), checkpoint: Position::START };
         sources.map(follower).into()

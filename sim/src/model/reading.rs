@@ -2,17 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use gesta_store::{AsOf, Direction, From, Position, Query, ReadOptions, Revision, Source, StreamName, Timestamp};
+use gesta_store::{
+    AsOf, Direction, ErrorKind, From, Position, Query, ReadOptions, Revision, Source, StreamName, Timestamp,
+};
 
 use super::{Event, Model, streams::stream_of};
 
-/// What a read must give: an event's position, and its revision in the stream that was read, if a stream was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a read must give: an event's position, and how the read came to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Where the event is.
     pub position: Position,
-    /// Its revision in a virtual stream.
-    pub link: Option<Revision>,
+    /// The entry of another stream through which it was read.
+    pub via: Option<Via>,
+}
+
+/// An entry of a virtual stream, or a link event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Via {
+    /// The stream.
+    pub stream: StreamName,
+    /// The place in it.
+    pub revision: Revision,
+    /// Where the entry is in the log.
+    pub position: Position,
 }
 
 impl Event {
@@ -34,15 +47,16 @@ fn is_virtual(stream: &str) -> bool {
 }
 
 impl Model {
-    /// What a read gives at `now`; `None` when the stream is not found.
-    #[must_use]
-    pub fn read(&self, source: &Source, options: &ReadOptions, now: Timestamp) -> Option<Vec<Entry>> {
-        let to = match options.as_of {
-            None => self.head(),
-            Some(AsOf::Position(position)) => position.next().min(self.head()),
-            Some(AsOf::Time(time)) => self.first_after(time),
-        };
-        let past = &self.events[..usize::try_from(to.0).ok()?];
+    /// What a read gives at `now`.
+    ///
+    /// # Errors
+    /// The kind of error it gives.
+    pub fn read(&self, source: &Source, options: &ReadOptions, now: Timestamp) -> Result<Vec<Entry>, ErrorKind> {
+        let to = self.pin(options).ok_or(ErrorKind::Invalid)?;
+        if matches!(options.from, From::Revision(_)) && !matches!(source, Source::Stream(_)) {
+            return Err(ErrorKind::Invalid);
+        }
+        let past = self.until(to);
         let matching = |keep: &dyn Fn(usize, &Event) -> bool| -> Vec<Position> {
             let kept = past.iter().enumerate().filter(|(index, event)| keep(*index, event));
             kept.map(|(index, _)| Position(index as u64)).collect()
@@ -52,19 +66,73 @@ impl Model {
             Source::Query(query) => (matching(&|_, event| event.matches(query)), 0, false),
             Source::Stream(stream) if is_virtual(stream) => (self.virtual_positions(stream, past.len()), 0, true),
             Source::Stream(stream) => {
-                let first = visible_from(past, stream, now)?;
+                let first = visible_from(past, stream, now).ok_or(ErrorKind::NotFound)?;
                 (matching(&|_, event| event.stream == *stream), first, false)
             }
         };
         let range = self.range(&positions, first, options, to);
         let mut entries: Vec<Entry> = range
-            .map(|rank| Entry { position: positions[rank], link: virtual_stream.then_some(Revision(rank as u64)) })
+            .map(|rank| {
+                let position = positions[rank];
+                let entry =
+                    |stream: &StreamName| Via { stream: stream.clone(), revision: Revision(rank as u64), position };
+                let via = match source {
+                    Source::Stream(stream) if virtual_stream => Some(entry(stream)),
+                    Source::Stream(_) | Source::All | Source::Query(_) => None,
+                };
+                if options.resolve_links { self.resolved(position, via, past, now) } else { Entry { position, via } }
+            })
             .collect();
         if options.direction == Direction::Backward {
             entries.reverse();
         }
-        entries.truncate(options.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)));
-        Some(entries)
+        entries.truncate(self.limit(options));
+        Ok(entries)
+    }
+
+    /// The head a read sees; `None` when it asks for one that is not there yet.
+    fn pin(&self, options: &ReadOptions) -> Option<Position> {
+        match options.as_of {
+            None => Some(self.head()),
+            Some(AsOf::Position(position)) => (position < self.head()).then(|| position.next()),
+            Some(AsOf::Time(time)) => Some(self.first_after(time)),
+        }
+    }
+
+    fn until(&self, to: Position) -> &[Event] {
+        &self.events[..usize::try_from(to.0).expect("a position of the log is an index")]
+    }
+
+    /// The positions of a log a read goes through; `None` when it is refused.
+    #[must_use]
+    pub fn range_of(&self, options: &ReadOptions) -> Option<std::ops::Range<usize>> {
+        let to = self.pin(options)?;
+        let positions: Vec<Position> = (0..to.0).map(Position).collect();
+        Some(self.range(&positions, 0, options, to))
+    }
+
+    /// An entry with the link event it may be followed to its target, if that can be read.
+    fn resolved(&self, position: Position, via: Option<Via>, past: &[Event], now: Timestamp) -> Entry {
+        match self.event(position).and_then(|event| self.target_of(event, past, now).zip(Some(event))) {
+            None => Entry { position, via },
+            Some((target, link)) => {
+                let followed = Via { stream: link.stream.clone(), revision: link.revision, position };
+                Entry { position: target, via: via.or(Some(followed)) }
+            }
+        }
+    }
+
+    fn target_of(&self, event: &Event, past: &[Event], now: Timestamp) -> Option<Position> {
+        if event.event_type != "$>" {
+            return None;
+        }
+        let (revision, stream) = std::str::from_utf8(&event.data).ok()?.split_once('@')?;
+        let (revision, stream) = (revision.parse::<u64>().ok()?, StreamName::new(stream).ok()?);
+        if revision < visible_from(past, &stream, now)? {
+            return None;
+        }
+        let at = past.iter().position(|event| event.stream == stream && event.revision.0 == revision)?;
+        Some(Position(at as u64))
     }
 
     /// Which of the matching positions are read, by rank.
@@ -125,7 +193,7 @@ impl Model {
 }
 
 /// The first revision of a written stream that can be read; `None` when it is not found.
-fn visible_from(past: &[Event], stream: &StreamName, now: Timestamp) -> Option<u64> {
+pub(super) fn visible_from(past: &[Event], stream: &StreamName, now: Timestamp) -> Option<u64> {
     let state = stream_of(past, stream);
     let last = state.last?;
     if state.tombstoned || state.is_soft_deleted() {

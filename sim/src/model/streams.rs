@@ -1,9 +1,7 @@
 //! What the model says of a single stream, and of a request that names it.
 
 use bytes::Bytes;
-use gesta_store::{
-    Appended, ExpectedRevision, NextRevision, Position, Query, Rejection, Revision, StreamName, Timestamp,
-};
+use gesta_store::{ExpectedRevision, Position, Query, Rejection, Revision, StreamName, Timestamp};
 use uuid::Uuid;
 
 use super::{DELETED, Event, Finding, Model};
@@ -40,7 +38,7 @@ impl StreamState {
     }
 
     /// What a refusal reports.
-    fn actual(&self) -> Option<Revision> {
+    pub(super) fn actual(&self) -> Option<Revision> {
         self.last.filter(|_| !self.is_soft_deleted())
     }
 
@@ -94,26 +92,27 @@ impl Model {
         let Target { stream, expected, change } = target;
         let state = self.stream(stream);
         let ended = state.tombstoned || stream.metadata_of().is_some_and(|of| self.stream(&of).tombstoned);
-        let deleted = || Finding::Refused(Rejection::StreamDeleted { stream: stream.clone() });
+        let deleted = || Rejection::StreamDeleted { stream: stream.clone() };
         let wrong = || {
             let (stream, actual) = (stream.clone(), state.actual());
-            Finding::Refused(Rejection::WrongRevision { stream, expected: *expected, actual })
+            Rejection::WrongRevision { stream, expected: *expected, actual }
         };
         match change {
             Change::Append(events) if events.is_empty() => match expected {
-                ExpectedRevision::Any | ExpectedRevision::NoStream if ended => Finding::Passes,
-                _ if ended => deleted(),
-                _ if state.meets(*expected) => Finding::Passes,
-                _ => wrong(),
+                ExpectedRevision::Any | ExpectedRevision::NoStream if ended => Finding::Holds,
+                _ if ended => Finding::Unmet(deleted()),
+                _ if state.meets(*expected) => Finding::Holds,
+                _ => Finding::Unmet(wrong()),
             },
-            _ if ended => deleted(),
+            _ if ended => Finding::Refused(deleted()),
             Change::Append(events) => {
                 let ids: Vec<Uuid> = events.iter().filter_map(|event| event.id).collect();
-                self.judge_events(target, &ids, &state).unwrap_or_else(wrong)
+                self.judge_events(target, &ids, &state).unwrap_or_else(|| Finding::Refused(wrong()))
             }
-            _ if !state.meets(*expected) => wrong(),
-            Change::Delete if state.last.is_none() && !state.is_soft_deleted() => wrong(),
-            Change::Delete | Change::Tombstone => Finding::Passes,
+            _ if !state.meets(*expected) => Finding::Refused(wrong()),
+            Change::Delete if state.is_soft_deleted() => Finding::Holds,
+            Change::Delete if state.last.is_none() => Finding::Refused(wrong()),
+            Change::Delete | Change::Tombstone => Finding::Fresh,
         }
     }
 
@@ -130,25 +129,20 @@ impl Model {
                     _ => 0,
                 };
                 if from >= state.next().0 {
-                    return (from == state.next().0).then_some(Finding::Passes);
+                    return (from == state.next().0).then_some(Finding::Fresh);
                 }
                 let there = self.positions_of(&target.stream).skip(usize::try_from(from).ok()?);
                 let equal = there.zip(ids).take_while(|((_, event), id)| event.id == Some(**id));
                 equal.map(|((position, event), _)| (position, event.revision)).collect()
             }
         };
-        match (recorded.first(), recorded.last()) {
-            (Some(first), Some(last)) if recorded.len() == ids.len() => Some(Finding::Retry(Appended {
-                first_position: Some(first.0),
-                last_position: Some(last.0),
-                next_revisions: vec![NextRevision { stream: target.stream.clone(), next: last.1.next() }],
-                idempotent: true,
-            })),
-            (Some(_), _) => {
+        match recorded.len() {
+            0 => state.meets(target.expected).then_some(Finding::Fresh),
+            all if all == ids.len() => Some(Finding::Retry(recorded)),
+            _ => {
                 let (stream, actual) = (target.stream.clone(), state.actual());
                 Some(Finding::Refused(Rejection::IdempotencyViolated { stream, actual }))
             }
-            (None, _) => state.meets(target.expected).then_some(Finding::Passes),
         }
     }
 
@@ -163,13 +157,15 @@ pub(super) fn stream_of(events: &[Event], stream: &StreamName) -> StreamState {
     let document = document_of(events, stream);
     let keys: serde_json::Value =
         document.as_ref().and_then(|document| serde_json::from_slice(document).ok()).unwrap_or_default();
-    let key = |name: &str| keys.get(name).and_then(serde_json::Value::as_u64);
+    let key = |name: &str, min: u64| {
+        keys.get(name).and_then(serde_json::Value::as_u64).filter(|value| (min..=DELETED).contains(value))
+    };
     StreamState {
         last: last.map(|event| event.revision),
         tombstoned: last.is_some_and(|event| event.event_type == "$streamDeleted"),
-        truncate_before: key("$tb").unwrap_or(0),
-        max_count: key("$maxCount"),
-        max_age: key("$maxAge"),
+        truncate_before: key("$tb", 0).unwrap_or(0),
+        max_count: key("$maxCount", 1),
+        max_age: key("$maxAge", 1),
         has_metadata: document.is_some(),
     }
 }

@@ -1,23 +1,36 @@
 //! `gesta bench`: the store beside the raw disk, measured in the same run.
 //!
-//! Every row has the figure it must hold (DESIGN, section 15), what was measured, what the bare disk does with the same bytes, and
-//! the ratio: an absolute number says as much about the machine as about the store.
+//! Every row has the figure it must hold (`BENCHMARKS.md`), what was measured, what the bare disk does with the same bytes where
+//! there is a disk in it, and the ratio: an absolute number says as much about the machine as about the store.
 
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::{
-    exit::{Exit, Outcome},
-    shell::{BAD, Format, GOOD, Shell, counted},
-    table::{Column, Table},
+    exit::{Exit, Failure, Outcome},
+    interrupt::Interrupt,
+    shell::{Format, Shell, counted},
     target::Target,
 };
 
+mod append;
+mod boundary;
+mod fill;
+mod growth;
+mod model;
+mod process;
 mod raw_disk;
+mod reading;
+mod restart;
+mod row;
+mod samples;
+mod workload;
 
-use raw_disk::{RawDisk, SyncMethod};
+use raw_disk::Scratch;
+use restart::Role;
+use row::{Report, Shape};
+use workload::{EVENT_BYTES, Workload};
 
 /// Arguments of `gesta bench`.
 #[derive(Args, Debug)]
@@ -28,7 +41,7 @@ use raw_disk::{RawDisk, SyncMethod};
 Works in a fresh directory inside --dir (or the system's temporary directory) and removes it.")]
 pub(crate) struct BenchArgs {
     /// Events to record
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(EVENTS_MIN..))]
     events: u64,
     /// Ten million events
     #[arg(long, conflicts_with = "events")]
@@ -36,136 +49,64 @@ pub(crate) struct BenchArgs {
     /// The same as `--output ndjson`
     #[arg(long)]
     json: bool,
+    /// What this process does for another one that measures.
+    #[arg(long, hide = true, value_enum)]
+    role: Option<Role>,
 }
 
 /// Events of `--full`.
 const EVENTS_FULL: u64 = 10_000_000;
-/// Bytes of an event in the raw loops.
-const EVENT_BYTES: usize = 256;
-
-/// A figure beside what it must hold.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Row {
-    /// What is measured.
-    what: &'static str,
-    /// What must hold, in words.
-    hold: &'static str,
-    /// What was measured.
-    measured: f64,
-    /// What the bare disk did with the same bytes; null for work without a disk.
-    raw: Option<f64>,
-    /// Of both.
-    unit: &'static str,
-    /// Whether it holds; null where only a larger run can say.
-    held: Option<bool>,
-}
-
-impl Row {
-    fn ratio(&self) -> Option<f64> {
-        self.raw.filter(|raw| *raw > 0.0).map(|raw| self.measured / raw)
-    }
-}
+/// Fewest events: every stage of growth still has a commit of a thousand.
+const EVENTS_MIN: u64 = 20_000;
 
 /// Measures, and prints the table.
 pub(crate) fn run(args: &BenchArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let events = if args.full { EVENTS_FULL } else { args.events };
-    let parent = target.given().map_or_else(std::env::temp_dir, Path::to_owned);
-    let scratch = raw_disk::Scratch::inside(&parent)?;
-    shell.say(format_args!("{} of {EVENT_BYTES} B in {}", counted(events, "event"), scratch.path().display()));
-    let rows = raw_rows(&scratch)?;
-    if args.json || shell.format() == Format::Ndjson {
-        for row in &rows {
-            shell.json(row)?;
-        }
-    } else {
-        print(&rows, shell)?;
+    let workload = Workload::new(events);
+    match args.role {
+        Some(Role::Fill) => return fill::run(target.dir(), &workload, shell),
+        Some(Role::Reopen) => return restart::run_reopen(target.dir(), events, shell),
+        None => {}
     }
+    let interrupt = Interrupt::listen()?;
+    let parent = target.given().map_or_else(std::env::temp_dir, Path::to_owned);
+    let scratch = Scratch::inside(&parent)?;
+    shell.say(format_args!("{} of {EVENT_BYTES} B in {}", counted(events, "event"), scratch.path().display()));
+    let json = args.json || shell.format() == Format::Ndjson;
+    let bench = Bench { scratch: &scratch, workload: &workload, interrupt: &interrupt };
+    bench.measure(&mut Report::new(if json { Shape::Json } else { Shape::Table }), shell)?;
     Ok(Exit::Ok)
 }
 
-/// What the bare disk does: the yardstick of the rows of the store.
-fn raw_rows(scratch: &raw_disk::Scratch) -> Outcome<Vec<Row>> {
-    let methods = [
-        (SyncMethod::WriteAndSync, "raw write + fdatasync, 1 client"),
-        (SyncMethod::Direct, "raw O_DIRECT|O_DSYNC, 1 client"),
-    ];
-    let mut rows = Vec::new();
-    for (method, what) in methods {
-        let Some(measured) = RawDisk::new(scratch, method)?.measure(EVENT_BYTES)? else { continue };
-        rows.push(Row {
-            what,
-            hold: "yardstick",
-            measured: measured.per_second(),
-            raw: None,
-            unit: "syncs/s",
-            held: None,
-        });
-    }
-    Ok(rows)
+/// A run.
+struct Bench<'a> {
+    scratch: &'a Scratch,
+    workload: &'a Workload,
+    interrupt: &'a Interrupt,
 }
 
-fn print(rows: &[Row], shell: &mut Shell) -> Outcome<()> {
-    let mut table = Table::new([
-        Column::long("what"),
-        Column::long("hold"),
-        Column::number("measured"),
-        Column::number("raw disk"),
-        Column::text("unit"),
-        Column::number("ratio"),
-        Column::text(""),
-    ]);
-    for row in rows {
-        table.row([
-            row.what.to_owned(),
-            row.hold.to_owned(),
-            figure(row.measured),
-            row.raw.map_or_else(String::new, figure),
-            row.unit.to_owned(),
-            row.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-            match row.held {
-                None => "",
-                Some(true) => "holds",
-                Some(false) => "fails",
-            }
-            .to_owned(),
-        ]);
+impl Bench<'_> {
+    /// Group after group of rows, printed as soon as they are known.
+    fn measure(&self, report: &mut Report, shell: &mut Shell) -> Outcome<()> {
+        let (scratch, events) = (self.scratch.path(), self.workload.events());
+        let dir = scratch.join("store");
+        report.add(&self.unless_interrupted(append::rows(scratch))?, shell)?;
+        report.add(&self.unless_interrupted(restart::fill_and_kill(&dir, events))?, shell)?;
+        report.add(&self.unless_interrupted(restart::reopen(&dir, events))?, shell)?;
+        let store = gesta::EventStore::open(&dir)?;
+        store.settle()?;
+        report.add(&self.unless_interrupted(reading::rows(&store, self.workload))?, shell)?;
+        report.add(&self.unless_interrupted(boundary::rows(&store, self.workload))?, shell)?;
+        store.close()?;
+        report.finish(shell)
     }
-    table.print(shell)?;
-    let failed = rows.iter().filter(|row| row.held == Some(false)).count();
-    let judged = rows.iter().filter(|row| row.held.is_some()).count();
-    match (judged, failed) {
-        (0, _) => Ok(()),
-        (_, 0) => shell.line(format_args!("{GOOD}all {judged} hold{GOOD:#}")),
-        _ => shell.line(format_args!("{BAD}{failed} of {judged} do not hold{BAD:#}")),
-    }
-}
 
-/// Three significant digits, thousands apart.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rounded and not negative
-fn figure(value: f64) -> String {
-    if value >= 1000.0 {
-        return crate::shell::grouped(value.round() as u64);
-    }
-    let digits = if value >= 100.0 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.digits$}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_the_digits_that_mean_something() {
-        assert_eq!(figure(1_234_567.8), "1,234,568");
-        assert_eq!(figure(123.4), "123");
-        assert_eq!(figure(12.34), "12.3");
-        assert_eq!(figure(0.567), "0.57");
+    /// What a group came to, unless somebody asked the program to end meanwhile: a process that is measured hears it too and ends
+    /// at once, which is no failure then.
+    fn unless_interrupted<T>(&self, rows: Outcome<T>) -> Outcome<T> {
+        if self.interrupt.is_requested() {
+            return Err(Failure::new(Exit::Interrupted, "interrupted, nothing is left behind"));
+        }
+        rows
     }
 }

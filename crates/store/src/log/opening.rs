@@ -1,7 +1,7 @@
 //! From a directory to a log that can be read and written: what there is, whether it fits together, and where it ends.
 //!
 //! Sealed segments are checked by header and trailer only, so that opening does not depend on the size of the log; the last one is
-//! scanned. Nothing on disk is changed before everything was checked.
+//! scanned, also if it seems to be sealed. Nothing on disk is changed before everything was checked.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     disk::{Disk, OpenMode},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     position::{Position, Timestamp},
 };
 
@@ -132,6 +132,9 @@ fn load(disk: &dyn Disk, options: &LogOptions) -> Result<Loaded> {
         }
         let is_last = Some(first) == firsts.last();
         match read_trailer(disk, &path, &expected)? {
+            Ok(trailer) if is_last && is_data(disk, &path, &expected, &trailer)? => {
+                return load_last(disk, expected, sealed);
+            }
             Ok(trailer) => {
                 let next = header_after(&expected, &trailer);
                 sealed.push(Arc::new(Segment::sealed(expected, trailer)));
@@ -197,6 +200,20 @@ fn read_trailer(disk: &dyn Disk, path: &Path, expected: &SegmentHeader) -> Resul
         Err(Defect::Newer) => return Err(Defect::Newer.at(path, offset)),
         Err(defect) => Err((defect, offset)),
     })
+}
+
+/// Whether the trailer at the end of the last segment is not its own but part of an event: the segment grows, its file ends where that
+/// event does, and whoever wrote the event chose those bytes. Frames then reach over them; before a footer they end.
+fn is_data(disk: &dyn Disk, path: &Path, header: &SegmentHeader, trailer: &Trailer) -> Result<bool> {
+    let file = disk
+        .open(path, OpenMode::Read)
+        .map_err(|source| Error::io(format!("cannot open a segment, file={}", path.display()), source))?;
+    match recovery::scan_segment(header, path, &*file) {
+        Ok(scanned) => Ok(scanned.tally.data_end > trailer.data_end),
+        // Sealed, and damaged since: whoever reads the damaged frame is told.
+        Err(error) if error.kind() == ErrorKind::Corrupted => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Checks that a segment belongs to this store and continues the one before it.

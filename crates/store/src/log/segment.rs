@@ -205,15 +205,24 @@ impl Segment {
     }
 
     fn growing_window(&self, file: &dyn DiskFile, (start, end): (u64, u64), until: Position) -> Result<Window> {
-        let bytes = self.read_range(file, start, end)?;
-        let back = u32_at(&bytes, 8).map_err(|defect| self.defect(defect, start))?;
+        // Most commits have few events: the frame's header is then just before, and one read fetches both.
+        let base = start.saturating_sub(FRAME_HEADER_BYTES as u64).max(FRAMES_AT);
+        let bytes = self.read_range(file, base, end)?;
+        let entry_at = index(start - base);
+        let back = u32_at(&bytes, entry_at + 8).map_err(|defect| self.defect(defect, start))?;
         let frame_offset = start
             .checked_sub(u64::from(back))
             .filter(|offset| *offset >= FRAMES_AT)
             .ok_or_else(|| self.defect(Defect::Length, start))?;
-        let header = self.read_range(file, frame_offset, frame_offset + FRAME_HEADER_BYTES as u64)?;
-        let header = FrameHeader::decode(&header).map_err(|defect| self.defect(defect, frame_offset))?;
-        Ok(Window { bytes, base: start, entry_at: 0, header, frame_offset, end: until })
+        let header = match frame_offset.checked_sub(base) {
+            Some(at) => FrameHeader::decode(&bytes[index(at).min(bytes.len())..]),
+            None => {
+                let header = self.read_range(file, frame_offset, frame_offset + FRAME_HEADER_BYTES as u64)?;
+                FrameHeader::decode(&header)
+            }
+        };
+        let header = header.map_err(|defect| self.defect(defect, frame_offset))?;
+        Ok(Window { bytes, base, entry_at, header, frame_offset, end: until })
     }
 
     /// The header at the start of `bytes`, which must be that of the frame that has the event at `position`.

@@ -52,7 +52,9 @@ impl Facts for LogFacts<'_> {
     }
 
     fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>> {
-        self.index.first_match(query, after.map_or(Position::START, Position::next), ORDERED)
+        let from = after.map_or(Some(0), |after| after.0.checked_add(1));
+        // Any position can be named, also the largest, which nothing can be after.
+        from.map_or(Ok(None), |from| self.index.first_match(query, Position(from), ORDERED))
     }
 
     fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<Bytes>> {

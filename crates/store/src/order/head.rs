@@ -97,30 +97,33 @@ impl Head {
         Past { head: self.clone(), position, task: None }
     }
 
-    /// Makes everything below `position` readable.
-    pub(crate) fn publish(&self, position: Position) {
+    /// Makes everything below `position` readable, and wakes the threads that wait for it. The tasks are left to the caller, to be woken
+    /// when he holds no lock: what a waker does is not ours.
+    #[must_use = "tasks that are not woken wait for ever"]
+    pub(crate) fn publish(&self, position: Position) -> Vec<Waker> {
         debug_assert!(position >= self.position(), "the head never moves back");
         self.shared.position.store(position.0, Ordering::SeqCst);
-        if self.shared.waiting.load(Ordering::SeqCst) > 0 {
-            self.wake(position);
+        if self.shared.waiting.load(Ordering::SeqCst) == 0 {
+            return Vec::new();
         }
-    }
-
-    /// Tells everybody who waits that nothing more will come.
-    pub(crate) fn close(&self) {
-        self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.wake(Position(u64::MAX));
-    }
-
-    fn wake(&self, position: Position) {
         let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready: Vec<_> = waiters.tasks.extract_if(.., |(_, waits_for, _)| *waits_for < position).collect();
-        drop(waiters);
+        self.release(&mut waiters, |waits_for| waits_for < position)
+    }
+
+    /// Tells everybody who waits that nothing more will come. As with `publish`, the caller wakes the tasks.
+    #[must_use = "tasks that are not woken wait for ever"]
+    pub(crate) fn close(&self) -> Vec<Waker> {
+        let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.closed = true;
+        self.release(&mut waiters, |_| true)
+    }
+
+    fn release(&self, waiters: &mut Waiters, is_ready: impl Fn(Position) -> bool) -> Vec<Waker> {
+        let ready = waiters.tasks.extract_if(.., |(_, waits_for, _)| is_ready(*waits_for));
+        let wakers: Vec<_> = ready.map(|(_, _, waker)| waker).collect();
+        self.shared.waiting.fetch_sub(wakers.len(), Ordering::SeqCst);
         self.shared.moved.notify_all();
-        for (_, _, waker) in ready {
-            self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-            waker.wake();
-        }
+        wakers
     }
 
     fn forget(&self, task: u64) {

@@ -13,6 +13,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -90,17 +91,28 @@ struct Core {
     group_size: usize,
 }
 
-/// Poisons the store if its holder panics: reads go on, appends are refused.
+/// Poisons the store if its holder panics: reads go on, appends are refused, and nobody waits for an answer that will not come.
+///
+/// The core must not be locked any more when it is dropped.
 struct PanicGuard<'a>(&'a Shared);
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.poison(Error::new(
-                ErrorKind::Internal,
-                "the writer panicked, appends are refused until the store is opened again",
-            ));
+        if !thread::panicking() {
+            return;
         }
+        self.0.poison(Error::new(
+            ErrorKind::Internal,
+            "the writer panicked, appends are refused until the store is opened again",
+        ));
+        self.0.flushing.store(false, Ordering::Release);
+        let mut left = self.0.queue.abandon();
+        let mut core = self.0.lock_core();
+        left.append(&mut core.inbox);
+        let answers = std::mem::take(&mut core.answers);
+        drop(core);
+        // Senders that are dropped say that the store closed.
+        drop((left, answers));
     }
 }
 
@@ -151,8 +163,11 @@ impl Local {
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.queue.close();
         for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            // A panic has poisoned the store already.
-            let _ = thread.join();
+            // The last handle may be dropped by a waker, on a writer thread, which then ends by itself.
+            if thread.thread().id() != thread::current().id() {
+                // A panic has poisoned the store already.
+                let _ = thread.join();
+            }
         }
         while !self.shared.queue.is_empty() {
             self.shared.lead(self.shared.lock_core());
@@ -161,11 +176,14 @@ impl Local {
         let core = self.shared.lock_core();
         let mut flush = self.shared.lock_flush();
         drop(core);
-        self.shared.head.close();
-        match self.shared.poisoned.get() {
+        let wakers = self.shared.head.close();
+        let closed = match self.shared.poisoned.get() {
             Some(error) => Err(error.clone()),
             None => flush.close(),
-        }
+        };
+        drop(flush);
+        wakers.into_iter().for_each(Waker::wake);
+        closed
     }
 
     /// Whether appends are refused since a write failed, and why.
@@ -245,8 +263,13 @@ impl Shared {
     }
 
     /// Brings one group from the queue to its answers.
-    fn lead(&self, mut core: MutexGuard<'_, Core>) {
-        let guard = PanicGuard(self);
+    fn lead(&self, core: MutexGuard<'_, Core>) {
+        let _guard = PanicGuard(self);
+        self.lead_group(core);
+    }
+
+    /// As `lead`; in a function of its own so that its locks are given back before the guard looks at what it left.
+    fn lead_group(&self, mut core: MutexGuard<'_, Core>) {
         let backlog = self.await_index();
         self.collect(&mut core, backlog.as_ref().err());
         if core.answers.is_empty() {
@@ -264,16 +287,16 @@ impl Shared {
         let outcome = self.flush(&mut flush, group);
         self.flushing.store(false, Ordering::Release);
         drop(flush);
-        drop(guard);
         for (sender, answer) in answers {
             sender.answer(match &outcome {
-                Ok(()) => answer,
+                Ok(_) => answer,
                 // Rejections too: they may rest on a commit that did not become durable (I1).
                 Err(error) => Err(error.clone().into()),
             });
         }
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
+        outcome.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them
@@ -291,22 +314,22 @@ impl Shared {
         }
     }
 
-    /// Makes a group durable, then readable.
-    fn flush(&self, flusher: &mut LogFlusher, group: Group) -> Result<()> {
+    /// Makes a group durable, then readable. Answers with the tasks to be woken when no lock is held.
+    fn flush(&self, flusher: &mut LogFlusher, group: Group) -> Result<Vec<Waker>> {
         if let Some(error) = self.poisoned.get() {
             return Err(error.clone());
         }
         if group.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let end = group.end();
         match flusher.flush(group) {
             Ok(flushed) => {
-                self.head.publish(end);
+                let wakers = self.head.publish(end);
                 if !flushed.sealed.is_empty() {
                     self.upkeep.ring();
                 }
-                Ok(())
+                Ok(wakers)
             }
             Err(error) => {
                 self.poison(error);
@@ -329,6 +352,10 @@ impl Shared {
                 None => self.decide(core, proposal),
             };
             core.answers.push((sender, outcome));
+            // The queue does not know what the rules add, for the metadata of streams that are deleted or revived.
+            if core.writer.group_bytes() >= limits::GROUP_BYTES as u64 {
+                self.queue.give_back(&mut core.inbox);
+            }
         }
     }
 

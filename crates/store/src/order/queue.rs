@@ -138,6 +138,15 @@ impl Queue {
         self.room.notify_all();
     }
 
+    /// Puts back, at the front, what was taken and not looked at.
+    pub(super) fn give_back(&self, taken: &mut VecDeque<Pending>) {
+        let mut state = self.lock();
+        while let Some(last) = taken.pop_back() {
+            state.bytes += last.bytes;
+            state.waiting.push_front(last);
+        }
+    }
+
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().waiting.is_empty()
@@ -174,6 +183,18 @@ impl Queue {
         self.lock().closed = true;
         self.room.notify_all();
         self.work.notify_all();
+    }
+
+    /// Refuses further proposals, and gives up what waits.
+    pub(super) fn abandon(&self) -> VecDeque<Pending> {
+        let mut state = self.lock();
+        state.closed = true;
+        state.bytes = 0;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.room.notify_all();
+        self.work.notify_all();
+        waiting
     }
 
     /// Wakes a writer thread if there is work and nobody awake to do it.

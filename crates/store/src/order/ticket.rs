@@ -39,7 +39,6 @@ struct State {
     outcome: Option<Outcome>,
     waker: Option<Waker>,
     sleeping: bool,
-    taken: bool,
 }
 
 impl Shared {
@@ -89,8 +88,7 @@ impl Ticket {
     /// Whether the answer is there.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        let state = self.shared.lock();
-        state.outcome.is_some() || state.taken
+        self.shared.lock().outcome.is_some()
     }
 }
 
@@ -103,11 +101,9 @@ impl Future for Ticket {
             driver.attend();
         }
         let mut state = self.shared.lock();
-        match state.outcome.take() {
-            Some(outcome) => {
-                state.taken = true;
-                Poll::Ready(outcome)
-            }
+        match &state.outcome {
+            // It stays, so that whoever asks again, or waits after all, is answered too.
+            Some(outcome) => Poll::Ready(outcome.clone()),
             None => {
                 state.waker = Some(context.waker().clone());
                 Poll::Pending
@@ -136,7 +132,7 @@ impl Drop for TicketSender {
         if let Some(shared) = self.0.take() {
             let closed = Error::new(
                 crate::error::ErrorKind::Closed,
-                "store was closed before the append was ordered, open it again",
+                "store stopped before it answered the append, open it again and look whether it was recorded",
             );
             answer(&shared, Err(closed.into()));
         }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     error::Result,
     index::{Matches, Towards},
+    limits,
     position::Position,
     query::Query,
 };
@@ -77,16 +78,28 @@ impl QueryCursor {
 
     fn scan(&mut self, to: Position, budget: Budget) -> Result<Advance> {
         let log = &self.library.log;
+        // Few may be wanted, but many must be looked at for them.
+        let look_at = budget.events.max(limits::BATCH_EVENTS);
         let mut batch = match self.direction {
-            Direction::Forward => log.read_forward(self.next, to, budget.events, budget.bytes)?,
-            Direction::Backward => log.read_backward(self.next, Position::START, budget.events, budget.bytes)?,
+            Direction::Forward => log.read_forward(self.next, to, look_at, budget.bytes)?,
+            Direction::Backward => log.read_backward(self.next, Position::START, look_at, budget.bytes)?,
         };
-        let looked_at = batch.len() as u64;
-        self.next = match self.direction {
-            Direction::Forward => Position(self.next.0 + looked_at),
-            Direction::Backward => Position(self.next.0 - looked_at),
-        };
-        batch.retain(|event| self.query.matches(event.stream, event.event_type, event.tags.iter()));
+        let mut end = batch.last_position();
+        let (mut kept, mut full) = (0, false);
+        batch.retain(|event| {
+            let keep = !full && self.query.matches(event.stream, event.event_type, event.tags.iter());
+            kept += usize::from(keep);
+            if keep && kept == budget.events {
+                (full, end) = (true, Some(event.position));
+            }
+            keep
+        });
+        if let Some(end) = end {
+            self.next = match self.direction {
+                Direction::Forward => end.next(),
+                Direction::Backward => end,
+            };
+        }
         if batch.is_empty() {
             return Ok(Advance::Nothing);
         }
@@ -99,8 +112,9 @@ impl QueryCursor {
 
     fn fetch(&mut self, mut found: Found, budget: Budget) -> Result<Advance> {
         if found.positions.is_empty() && !found.exhausted {
-            let mut positions = Vec::with_capacity(budget.events);
-            found.exhausted = !found.matches.next_chunk(budget.events, &mut positions)?;
+            let chunk = budget.events.min(limits::BATCH_EVENTS);
+            let mut positions = Vec::with_capacity(chunk);
+            found.exhausted = !found.matches.next_chunk(chunk, &mut positions)?;
             found.positions.extend(positions);
         }
         let mut collector = Collector::new(&self.library, found.to, self.resolve_links);

@@ -1,12 +1,13 @@
 //! A read in progress.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{
     AsOf, Batch, Library, ReadOptions, Source,
     cursor::{Advance, Budget, Cursor},
 };
 use crate::{
+    clock::ManualClock,
     error::{Error, Result},
     event::RecordedEvent,
     position::{Position, Timestamp},
@@ -29,8 +30,9 @@ pub struct Read {
 impl Read {
     pub(crate) fn open(library: &Library, source: &Source, options: &ReadOptions, head: Position) -> Result<Self> {
         let to = pin(library, options.as_of, head)?;
+        let library = at_its_time(library, options.as_of)?;
         Ok(Self {
-            cursor: Cursor::open(library.clone(), source, options, to)?,
+            cursor: Cursor::open(library, source, options, to)?,
             to,
             left: options.limit.unwrap_or(u64::MAX),
             budget: budget(options)?,
@@ -93,6 +95,18 @@ pub(crate) fn budget(options: &ReadOptions) -> Result<Budget> {
         )));
     }
     Ok(Budget { events: options.batch_events, bytes: options.batch_bytes })
+}
+
+/// The library as a reader of the past sees it: his clock shows the time of what he reads, so that he finds too old (`$maxAge`) what was too
+/// old then.
+fn at_its_time(library: &Library, as_of: Option<AsOf>) -> Result<Library> {
+    let now = library.clock.now();
+    let then = match as_of {
+        None => return Ok(library.clone()),
+        Some(AsOf::Position(last)) => library.log.event(last)?.recorded_at(),
+        Some(AsOf::Time(time)) => time,
+    };
+    Ok(Library { clock: Arc::new(ManualClock::at(then.min(now))), ..library.clone() })
 }
 
 /// The head a reader of the past sees.

@@ -23,6 +23,8 @@ pub(crate) struct StreamCursor {
     next: u64,
     /// The first revision that may be seen.
     first: u64,
+    /// Going forward, the position before which nothing is delivered: it may be still to come.
+    not_before: Position,
     checked_to: Position,
 }
 
@@ -66,6 +68,7 @@ impl StreamCursor {
     fn at(library: Library, stream: &StreamName, options: &ReadOptions, to: Position, first: u64) -> Result<Self> {
         let term = term_of(stream);
         let count = library.index.count(term, to)?;
+        let mut not_before = Position::START;
         let next = match (options.direction, options.from) {
             (Direction::Forward, From::Beginning) => first,
             (Direction::Forward, From::Now) | (Direction::Backward, From::Beginning | From::Now) => count,
@@ -73,6 +76,7 @@ impl StreamCursor {
             (Direction::Backward, From::Revision(revision)) => revision.0.saturating_add(1).min(count),
             (_, From::Position(_) | From::Time(_)) => {
                 let position = begin(&library, options, to)?;
+                not_before = position;
                 library.index.rank(term, position.min(to), to)?
             }
         };
@@ -84,6 +88,7 @@ impl StreamCursor {
             resolve_links: options.resolve_links,
             next,
             first,
+            not_before,
             checked_to: Position::START,
         })
     }
@@ -118,6 +123,10 @@ impl StreamCursor {
         let computed = is_virtual(&self.stream);
         let mut collector = Collector::new(&self.library, to, self.resolve_links);
         for &position in positions {
+            if self.direction == Direction::Forward && position < self.not_before {
+                (self.next, self.checked_to) = (self.next + 1, position.next());
+                continue;
+            }
             let event = self.library.log.event(position)?;
             let revision = match self.direction {
                 Direction::Forward => self.next,

@@ -1,9 +1,10 @@
 //! A subscription is a read that waits at the end (I4): the same cursor, advanced to the head there is now instead of one it was
 //! pinned at. There is no hand-over from catching up to live, so nothing can be lost or doubled between them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
+    clock::Clock,
     error::{Error, ErrorKind, Result},
     order::Head,
     position::Position,
@@ -18,6 +19,7 @@ use crate::{
 pub struct Subscription {
     cursor: Cursor,
     head: Head,
+    clock: Arc<dyn Clock>,
     budget: Budget,
     /// The head up to which the subscriber was told that it has everything.
     told: Option<Position>,
@@ -42,10 +44,11 @@ impl Subscription {
             ));
         }
         let to = head.position();
+        let clock = Arc::clone(&library.clock);
         let cursor = Cursor::open_or_wait(library, source, options, to)?;
         let budget = crate::read::budget(options)?;
         let checked_to = cursor.checked_to();
-        Ok(Self { cursor, head, budget, told: None, checked_to })
+        Ok(Self { cursor, head, clock, budget, told: None, checked_to })
     }
 
     /// The next delivery; waits for one at most `timeout` (for ever, if `None`). `None` when the time is over.
@@ -53,13 +56,15 @@ impl Subscription {
     /// # Errors
     /// `Closed` when the store closes; what a read may fail with.
     pub fn next(&mut self, timeout: Option<Duration>) -> Result<Option<Delivery>> {
+        let deadline = timeout.map(|timeout| self.clock.elapsed().saturating_add(timeout));
         loop {
             let to = self.head.position();
             if let Some(delivery) = self.step(to)? {
                 return Ok(Some(delivery));
             }
-            // Events that do not match move the place on without a delivery, so the time limit is for each wait, not for all.
-            if !self.wait(to, timeout)? {
+            // Events that do not match end a wait without a delivery: the next one is for what is left of the time.
+            let left = deadline.map(|deadline| deadline.saturating_sub(self.clock.elapsed()));
+            if !self.wait(to, left)? {
                 return Ok(None);
             }
         }

@@ -1,20 +1,21 @@
-//! What the bare disk does: durable writes of a few bytes, one after the other, into a file that is filled with zeros before.
+//! What the bare disk does: durable writes, one after the other, into a file that was filled with zeros before.
 //!
-//! Two ways to the disk are measured, since which is faster depends on the file system: a write and `fdatasync`, and a
-//! whole block through `O_DIRECT | O_DSYNC`.
+//! Two ways to the disk are measured, since which is faster depends on the file system: a write and `fdatasync`, and whole blocks
+//! through `O_DIRECT | O_DSYNC`. The better of both is what the store stands beside.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
     time::{Duration, Instant},
 };
 
-use hdrhistogram::Histogram;
 use rustix::fs::OFlags;
 
-use crate::exit::{Failure, Outcome};
+use super::samples::Latencies;
+use crate::exit::{Exit, Failure, Outcome};
 
 /// A way to make bytes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,19 @@ pub(super) enum SyncMethod {
     Direct,
 }
 
-/// How long each way is measured.
-const MEASURED_FOR: Duration = Duration::from_secs(2);
+impl SyncMethod {
+    /// Both ways.
+    pub(super) const ALL: [Self; 2] = [Self::WriteAndSync, Self::Direct];
+
+    /// Its name in the table.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::WriteAndSync => "write + fdatasync",
+            Self::Direct => "O_DIRECT|O_DSYNC",
+        }
+    }
+}
+
 /// What the file is filled to.
 const FILE_BYTES: usize = 16 << 20;
 /// What direct writes are aligned to.
@@ -35,72 +47,96 @@ const BLOCK: usize = 4096;
 /// A file being written in one of the ways.
 #[derive(Debug)]
 pub(super) struct RawDisk {
-    file: Option<File>,
+    file: File,
     method: SyncMethod,
+    offset: usize,
 }
 
-/// How long durable writes took.
-#[derive(Debug)]
+/// How long durable operations took, one by one and in all.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
-    latencies: Histogram<u64>,
-    elapsed: Duration,
+    pub(super) latencies: Latencies,
+    pub(super) elapsed: Duration,
 }
 
 impl Measured {
-    /// Writes a second, one after the other.
+    /// Operations a second.
     #[allow(clippy::cast_precision_loss)] // three digits are shown
     pub(super) fn per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 }
 
 impl RawDisk {
-    /// A file in `scratch`, ready to be written.
-    pub(super) fn new(scratch: &Scratch, method: SyncMethod) -> Outcome<Self> {
-        let path = scratch.path().join(format!("{method:?}"));
+    /// Files in `dir`, ready to be written in each way the file system knows.
+    pub(super) fn all(dir: &Path) -> Outcome<Vec<Self>> {
+        let mut disks = Vec::new();
+        for method in SyncMethod::ALL {
+            disks.extend(Self::new(dir, method)?);
+        }
+        Ok(disks)
+    }
+
+    fn new(dir: &Path, method: SyncMethod) -> Outcome<Option<Self>> {
+        let path = dir.join(format!("raw-{method:?}"));
         let failed = |error: io::Error| Failure::io(format_args!("writing {}", path.display()), &error);
         let mut file = File::create(&path).map_err(failed)?;
         file.write_all(&vec![0; FILE_BYTES]).and_then(|()| file.sync_all()).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.write(true);
         if method == SyncMethod::Direct {
-            let flags = OFlags::DIRECT | OFlags::DSYNC;
-            options.custom_flags(flags.bits().cast_signed());
+            options.custom_flags((OFlags::DIRECT | OFlags::DSYNC).bits().cast_signed());
         }
         match options.open(&path) {
-            Ok(file) => Ok(Self { file: Some(file), method }),
+            Ok(file) => Ok(Some(Self { file, method, offset: 0 })),
             // Some file systems have no direct writes.
-            Err(_) if method == SyncMethod::Direct => Ok(Self { file: None, method }),
+            Err(_) if method == SyncMethod::Direct => Ok(None),
             Err(error) => Err(failed(error)),
         }
     }
 
-    /// Makes `bytes` bytes durable again and again. `None` where the file system refuses this way.
-    pub(super) fn measure(&self, bytes: usize) -> Outcome<Option<Measured>> {
-        let Some(file) = &self.file else { return Ok(None) };
+    /// The way it is written.
+    pub(super) fn method(&self) -> SyncMethod {
+        self.method
+    }
+
+    /// Makes `bytes` bytes durable again and again for about so long. Later calls go on where earlier ones stopped.
+    ///
+    /// On a thread of its own, as the store's clients have: on a busy machine a fresh thread is preferred to one that has run for long.
+    pub(super) fn measure(&mut self, bytes: usize, length: Duration) -> Outcome<Measured> {
+        let panicked = |_| Failure::new(Exit::Other, "the thread that measures the raw disk panicked");
+        thread::scope(|scope| scope.spawn(|| self.write(bytes, length)).join().map_err(panicked)?)
+    }
+
+    fn write(&mut self, bytes: usize, length: Duration) -> Outcome<Measured> {
         let failed = |error: io::Error| Failure::io("measuring the raw disk", &error);
         let buffer = vec![0x67; bytes.next_multiple_of(BLOCK) + BLOCK];
-        let (payload, step) = match self.method {
-            SyncMethod::WriteAndSync => (&buffer[..bytes], bytes),
+        let payload = match self.method {
+            SyncMethod::WriteAndSync => &buffer[..bytes],
             SyncMethod::Direct => {
                 let start = buffer.as_ptr().align_offset(BLOCK);
-                let whole = bytes.next_multiple_of(BLOCK);
-                (&buffer[start..start + whole], whole)
+                &buffer[start..start + bytes.next_multiple_of(BLOCK)]
             }
         };
-        let mut latencies = Histogram::new(3).expect("three digits are a valid precision");
+        let mut measured = Measured::default();
         let begun = Instant::now();
-        let mut offset = 0;
-        while begun.elapsed() < MEASURED_FOR {
-            let write = Instant::now();
-            file.write_all_at(payload, offset as u64).map_err(failed)?;
-            if self.method == SyncMethod::WriteAndSync {
-                file.sync_data().map_err(failed)?;
-            }
-            latencies.saturating_record(u64::try_from(write.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            offset = if offset + 2 * step > FILE_BYTES { 0 } else { offset + step };
+        if self.method == SyncMethod::Direct {
+            self.offset = self.offset.next_multiple_of(BLOCK);
         }
-        Ok(Some(Measured { latencies, elapsed: begun.elapsed() }))
+        while begun.elapsed() < length {
+            if self.offset + payload.len() > FILE_BYTES {
+                self.offset = 0;
+            }
+            let write = Instant::now();
+            self.file.write_all_at(payload, self.offset as u64).map_err(failed)?;
+            if self.method == SyncMethod::WriteAndSync {
+                self.file.sync_data().map_err(failed)?;
+            }
+            measured.latencies.record(write.elapsed());
+            self.offset += payload.len();
+        }
+        measured.elapsed = begun.elapsed();
+        Ok(measured)
     }
 }
 
