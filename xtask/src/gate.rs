@@ -2,7 +2,7 @@
 //!
 //! Nothing here writes into the source tree: every cargo runs `--locked`, everything built goes below `target/`.
 
-use std::error::Error;
+use std::{error::Error, ops::Range};
 
 use xshell::{Shell, cmd};
 
@@ -89,15 +89,15 @@ fn docs(shell: &Shell) -> Outcome {
 }
 
 fn simulation(shell: &Shell) -> Outcome {
-    simulate(shell, 300)
+    simulate(shell, 0..300)
 }
 
-/// Runs so many seeds of the simulator, after its own tests.
-pub(crate) fn simulate(shell: &Shell, seeds: u32) -> Outcome {
+/// Runs these seeds of the simulator, after its own tests.
+pub(crate) fn simulate(shell: &Shell, seeds: Range<u64>) -> Outcome {
     if !shell.path_exists("sim/Cargo.toml") {
         return Ok(Ending::Skipped("there is no sim/".to_owned()));
     }
-    let seeds = seeds.to_string();
+    let seeds = format!("{}..{}", seeds.start, seeds.end);
     cmd!(shell, "cargo test --locked --target-dir target --manifest-path sim/Cargo.toml").run()?;
     cmd!(shell, "cargo run --quiet --locked --target-dir target --manifest-path sim/Cargo.toml -- --seeds {seeds}")
         .run()?;

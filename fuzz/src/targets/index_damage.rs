@@ -1,4 +1,4 @@
-//! An index with some of its bytes changed, or with files cut: each answer is what the log says, or an error.
+//! I7: the log is the reference. An index with some of its bytes changed, or with files cut: each answer is what the log says, or an error.
 //!
 //! Input: pieces of four bytes: which file (1), where (2), what is done there (1: the bits to flip; 0: the file is cut).
 
