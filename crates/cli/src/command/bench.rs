@@ -16,6 +16,7 @@ use crate::{
 
 mod append;
 mod boundary;
+mod bulk;
 mod fill;
 mod growth;
 mod model;
