@@ -43,7 +43,6 @@ pub fn draw(random: &mut ChaCha12Rng, sight: Sight<'_>) -> (Source, ReadOptions)
         resolve_links: random.random_bool(0.3),
         batch_events: random.random_range(1..40),
         batch_bytes: random.random_range(1..30_000),
-        ..ReadOptions::default()
     };
     (source, options)
 }

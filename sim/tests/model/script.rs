@@ -14,12 +14,13 @@ use gesta_store::{
 };
 use uuid::Uuid;
 
-pub const TYPES: [&str; 4] = ["Placed", "Paid", "PaidBack", "Shipped"];
-pub const TAGS: [&str; 6] = ["red", "blue", "/accounts/1", "/accounts/2", "/accounts/1/cards", "/files/src/lib.rs"];
+pub(crate) const TYPES: [&str; 4] = ["Placed", "Paid", "PaidBack", "Shipped"];
+pub(crate) const TAGS: [&str; 6] =
+    ["red", "blue", "/accounts/1", "/accounts/2", "/accounts/1/cards", "/files/src/lib.rs"];
 
 /// Something that is done.
 #[derive(Clone, Debug)]
-pub enum Act {
+pub(crate) enum Act {
     Commit(Vec<Ask>),
     Read(Source, Reading),
     Explain(Query, Reading),
@@ -38,7 +39,7 @@ pub enum Act {
 
 /// A request.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub(crate) enum Ask {
     Fresh(Fresh),
     /// The n-th last request once more.
     Again(usize),
@@ -49,22 +50,22 @@ pub enum Ask {
 }
 
 #[derive(Clone, Debug)]
-pub struct Fresh {
-    pub aims: Vec<Aim>,
-    pub conditions: Vec<(Query, After)>,
+pub(crate) struct Fresh {
+    pub(crate) aims: Vec<Aim>,
+    pub(crate) conditions: Vec<(Query, After)>,
     /// For an import: so many seconds after (or before) now.
-    pub recorded_at: Option<i32>,
+    pub(crate) recorded_at: Option<i32>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Aim {
-    pub stream: usize,
-    pub expected: Expect,
-    pub deed: Deed,
+pub(crate) struct Aim {
+    pub(crate) stream: usize,
+    pub(crate) expected: Expect,
+    pub(crate) deed: Deed,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Expect {
+pub(crate) enum Expect {
     Any,
     /// Just as it stands.
     AsItIs,
@@ -74,7 +75,7 @@ pub enum Expect {
 }
 
 #[derive(Clone, Debug)]
-pub enum Deed {
+pub(crate) enum Deed {
     Append(Vec<Fact>),
     /// As `Append`, but it is left to the store to name the events.
     AppendUnnamed(Vec<Fact>),
@@ -85,17 +86,17 @@ pub enum Deed {
 }
 
 #[derive(Clone, Debug)]
-pub struct Fact {
-    pub kind: usize,
-    pub bytes: u16,
-    pub tags: Vec<usize>,
-    pub correlation: Option<u8>,
+pub(crate) struct Fact {
+    pub(crate) kind: usize,
+    pub(crate) bytes: u16,
+    pub(crate) tags: Vec<usize>,
+    pub(crate) correlation: Option<u8>,
     /// It is a link to this revision of this stream.
-    pub link: Option<(u8, usize)>,
+    pub(crate) link: Option<(u8, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Document {
+pub(crate) enum Document {
     Plain,
     MaxCount(u8),
     MaxAge(u8),
@@ -104,7 +105,7 @@ pub enum Document {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum After {
+pub(crate) enum After {
     Nothing,
     /// So many positions before the last.
     Back(u64),
@@ -112,18 +113,18 @@ pub enum After {
 
 /// How something is read.
 #[derive(Clone, Debug)]
-pub struct Reading {
-    pub direction: Direction,
-    pub from: Place,
-    pub as_of: Option<Moment>,
-    pub limit: Option<u64>,
-    pub resolve_links: bool,
-    pub batch_events: usize,
-    pub batch_bytes: usize,
+pub(crate) struct Reading {
+    pub(crate) direction: Direction,
+    pub(crate) from: Place,
+    pub(crate) as_of: Option<Moment>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) resolve_links: bool,
+    pub(crate) batch_events: usize,
+    pub(crate) batch_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Place {
+pub(crate) enum Place {
     Beginning,
     Now,
     Revision(u64),
@@ -132,20 +133,20 @@ pub enum Place {
 
 /// Somewhere in the log: a fraction of it, and by what it is named.
 #[derive(Clone, Copy, Debug)]
-pub enum Moment {
+pub(crate) enum Moment {
     Position(u16),
     Time(u16, i8),
 }
 
 /// Turns acts into steps, in order.
 #[derive(Default)]
-pub struct Director {
+pub(crate) struct Director {
     ids: u64,
     sent: Vec<Request>,
 }
 
 impl Director {
-    pub fn step(&mut self, act: &Act, sight: Sight<'_>) -> Step {
+    pub(crate) fn step(&mut self, act: &Act, sight: Sight<'_>) -> Step {
         match act {
             Act::Commit(asks) => Step::Commit(asks.iter().map(|ask| self.request(ask, sight)).collect()),
             Act::Read(source, reading) => Step::Read(source.clone(), reading.options(sight)),
@@ -251,11 +252,11 @@ impl Director {
         for (index, _) in STREAMS.iter().enumerate() {
             let numbers = (0..events).filter(|number| (number * number + number / 7) % STREAMS.len() == index);
             let fact = |number: usize| Fact {
-                kind: if number % 40 == 0 { 3 } else { number % 3 },
+                kind: if number.is_multiple_of(40) { 3 } else { number % 3 },
                 bytes: 8,
-                tags: if number % 25 == 0 { vec![number / 25 % TAGS.len()] } else { Vec::new() },
-                correlation: (number % 50 == 0).then_some(1),
-                link: (number % 60 == 0).then_some(((number / 60) as u8, number % STREAMS.len())),
+                tags: if number.is_multiple_of(25) { vec![number / 25 % TAGS.len()] } else { Vec::new() },
+                correlation: (number.is_multiple_of(50)).then_some(1),
+                link: (number.is_multiple_of(60)).then_some(((number / 60) as u8, number % STREAMS.len())),
             };
             let events = numbers.map(|number| fact(number).event().with_id(self.id())).collect();
             request.targets.push(Target {
@@ -340,7 +341,7 @@ impl Moment {
     fn as_of(self, sight: Sight<'_>) -> AsOf {
         let (Self::Position(part) | Self::Time(part, _)) = self;
         // Up to one past the head, where nothing is yet.
-        let position = Position(u64::from(part) * (sight.model.head().0 + 2) >> 16);
+        let position = Position((u64::from(part) * (sight.model.head().0 + 2)) >> 16);
         match self {
             Self::Position(_) => AsOf::Position(position),
             Self::Time(_, nanos) => {

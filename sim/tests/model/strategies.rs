@@ -9,12 +9,12 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use crate::script::{Act, After, Aim, Ask, Deed, Document, Expect, Fact, Fresh, Moment, Place, Reading, TAGS, TYPES};
 
 /// What can be asked of a store that lives on.
-pub fn acts() -> impl Strategy<Value = Vec<Act>> {
+pub(crate) fn acts() -> impl Strategy<Value = Vec<Act>> {
     vec(act(), 1..28)
 }
 
 /// The same, with restarts and crashes between.
-pub fn acts_and_disasters() -> impl Strategy<Value = Vec<Act>> {
+pub(crate) fn acts_and_disasters() -> impl Strategy<Value = Vec<Act>> {
     let disaster = prop_oneof![
         Just(Act::Reopen),
         Just(Act::Kill),
@@ -111,7 +111,7 @@ fn document() -> impl Strategy<Value = Document> {
 }
 
 /// A source, and how it is read.
-pub fn any_read() -> impl Strategy<Value = (Source, Reading)> {
+pub(crate) fn any_read() -> impl Strategy<Value = (Source, Reading)> {
     (source(), reading())
 }
 
@@ -131,7 +131,7 @@ fn source() -> impl Strategy<Value = Source> {
 }
 
 /// How something is read.
-pub fn reading() -> impl Strategy<Value = Reading> {
+pub(crate) fn reading() -> impl Strategy<Value = Reading> {
     let direction = prop_oneof![Just(Direction::Forward), Just(Direction::Backward)];
     let moment = || {
         prop_oneof![
@@ -161,7 +161,7 @@ pub fn reading() -> impl Strategy<Value = Reading> {
 }
 
 /// A query: several items, every kind of filter.
-pub fn query() -> impl Strategy<Value = Query> {
+pub(crate) fn query() -> impl Strategy<Value = Query> {
     let streams = prop_oneof![
         3 => (0..STREAMS.len()).prop_map(|index| StreamFilter::Exact(StreamName::new(STREAMS[index]).expect("valid"))),
         1 => select(vec!["order", "user", "a", "none"])

@@ -20,7 +20,7 @@ fn i1_nothing_shows_and_nobody_is_answered_while_a_write_is_under_way() {
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::Events(batch)) if batch.len() == 1));
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::CaughtUp(_))));
 
-    disk.stall();
+    let stall = disk.stall();
     let appended = append("second", ExpectedRevision::NoStream);
     disk.wait_for_stalled();
     // Decided in the next group: refused because of what is not durable yet, and for a reason that is older than that.
@@ -32,7 +32,7 @@ fn i1_nothing_shows_and_nobody_is_answered_while_a_write_is_under_way() {
     assert!(subscription.next(Some(Duration::ZERO)).unwrap().is_none());
     assert!(!appended.is_answered() && !refused.is_answered() && !refused_anyway.is_answered());
 
-    disk.release();
+    drop(stall);
     appended.wait().unwrap();
     assert_eq!((store.head().position().0, all(&store).len()), (2, 2));
     for (ticket, name) in [(refused, "second"), (refused_anyway, "first")] {

@@ -29,9 +29,10 @@ struct State {
 }
 
 impl StallingDisk {
-    /// Durable writes wait from now on.
-    pub(crate) fn stall(&self) {
+    /// Durable writes wait until what this gives is dropped: also by a test that fails, whose store could else never close.
+    pub(crate) fn stall(&self) -> Stall {
         self.gate.state.lock().unwrap().closed = true;
+        Stall(Arc::clone(&self.gate))
     }
 
     /// Returns when a durable write waits.
@@ -39,11 +40,15 @@ impl StallingDisk {
         let state = self.gate.state.lock().unwrap();
         drop(self.gate.changed.wait_while(state, |state| state.stalled == 0).unwrap());
     }
+}
 
-    /// Lets them pass.
-    pub(crate) fn release(&self) {
-        self.gate.state.lock().unwrap().closed = false;
-        self.gate.changed.notify_all();
+/// Durable writes wait.
+pub(crate) struct Stall(Arc<Gate>);
+
+impl Drop for Stall {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap().closed = false;
+        self.0.changed.notify_all();
     }
 }
 
