@@ -279,7 +279,8 @@ impl EventStore {
     /// `Invalid` for a query over its limits; else as [`EventStore::read`].
     pub fn first_match(&self, query: &Query, after: Option<Position>) -> Result<Option<Position>> {
         query.check()?;
-        let from = after.map_or(Position::START, Position::next);
+        // Nothing is after the largest position.
+        let from = after.map_or(Position::START, |after| Position(after.0.saturating_add(1)));
         self.inner.library.index.first_match(query, from, self.head().position())
     }
 

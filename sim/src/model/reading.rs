@@ -52,6 +52,12 @@ impl Model {
     /// # Errors
     /// The kind of error it gives.
     pub fn read(&self, source: &Source, options: &ReadOptions, now: Timestamp) -> Result<Vec<Entry>, ErrorKind> {
+        // A reader of the past finds too old what was too old then.
+        let now = match options.as_of {
+            None => now,
+            Some(AsOf::Position(last)) => self.event(last).map_or(now, |event| event.recorded_at.min(now)),
+            Some(AsOf::Time(time)) => time.min(now),
+        };
         let to = self.pin(options).ok_or(ErrorKind::Invalid)?;
         if matches!(options.from, From::Revision(_)) && !matches!(source, Source::Stream(_)) {
             return Err(ErrorKind::Invalid);
