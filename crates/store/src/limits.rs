@@ -37,7 +37,7 @@ pub const STREAM_METADATA_BYTES_MAX: usize = 64 << 10;
 /// to scan at start takes about 0.1 s.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Events at which a segment is sealed even when it is small: bounds the memory of its index (about 100 B an event and stream).
-pub const SEGMENT_EVENTS: u64 = 1 << 18;
+pub const SEGMENT_EVENTS: u64 = 1 << 17;
 /// Frames begin on multiples of this many bytes.
 pub const FRAME_ALIGN: usize = 8;
 /// Bytes of encoded commits after which a group takes no more: at 1 GB/s it is written in 8 ms.
@@ -55,8 +55,8 @@ pub const QUEUE_BYTES_MAX: usize = 2 * GROUP_BYTES_MAX;
 pub const REMEMBERED_POSITIONS: u64 = 65_536;
 /// Stream heads kept in memory by the commit rules: 65 536 × about 150 B ≈ 10 MiB.
 pub const CACHED_HEADS_MAX: usize = 65_536;
-/// Recent frames kept in memory for followers, in bytes: half a segment, since what is not yet sealed cannot be mapped.
-pub const TAIL_CACHE_BYTES: usize = 32 << 20;
+/// Recent frames kept in memory for followers, in bytes: a quarter of a segment, since what is not yet sealed cannot be mapped.
+pub const TAIL_CACHE_BYTES: usize = 16 << 20;
 
 /// Events in one batch of a read, unless asked otherwise.
 pub const BATCH_EVENTS: usize = 1024;

@@ -45,7 +45,7 @@ pub(crate) struct Opened {
 
 /// Opens what `disk` holds.
 pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
-    let (identity, lock) = claim(&**disk, options)?;
+    let (identity, origin, lock) = claim(&**disk, options)?;
     let log_options = LogOptions {
         store_id: identity.id,
         segment_bytes: identity.segment_bytes,
@@ -68,6 +68,10 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
         index_dropped: index_opened.dropped,
         events_reindexed,
     };
+    let upkeep = Arc::new(Upkeep::default());
+    if origin == Origin::Made {
+        upkeep.want_spare();
+    }
     let parts = LocalParts {
         log,
         index,
@@ -75,7 +79,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
         flusher,
         kernel,
         head: Head::at(head),
-        upkeep: Arc::new(Upkeep::default()),
+        upkeep,
         clock: Arc::clone(&options.clock),
         queue_timeout: options.queue_timeout,
         threads: options.threads,
@@ -83,8 +87,16 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
     Ok(Opened { identity, lock, parts, recovery })
 }
 
+/// Where a store comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Found,
+    /// Just now: it will be written to.
+    Made,
+}
+
 /// Finds or makes the store's identity, and takes its lock.
-fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::Debug + Send + Sync>)> {
+fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Origin, Box<dyn fmt::Debug + Send + Sync>)> {
     let place = disk.describe();
     let root = Path::new("");
     let known = Identity::read(disk)?;
@@ -110,11 +122,11 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Box<dyn fmt::D
             let what = format!("the log of the store is missing, restore it from a backup, dir={place}");
             return Err(Error::corrupted(what, LOG, 0));
         }
-        return Ok((identity, lock));
+        return Ok((identity, Origin::Found, lock));
     }
     // The log's directory comes first: a store that has its identity and no log has lost it.
     disk.create_dir(Path::new(LOG)).map_err(|error| unusable(&place, error))?;
-    Ok((Identity::create(disk, options)?, lock))
+    Ok((Identity::create(disk, options)?, Origin::Made, lock))
 }
 
 /// Whether a directory without a store may become one: it holds nothing but what an interrupted creation leaves.

@@ -349,6 +349,7 @@ impl EventStore {
     /// # Errors
     /// What maintenance met.
     pub fn settle(&self) -> Result<()> {
+        self.inner.maintenance.upkeep.want_spare();
         if self.inner.maintenance_thread.is_none() {
             return self.inner.maintenance.run();
         }
