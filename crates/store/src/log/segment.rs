@@ -164,6 +164,13 @@ impl Segment {
         }
     }
 
+    /// The map of a sealed segment that is mapped already, and where in it the event at `position` begins.
+    pub(super) fn mapped(&self, position: Position) -> Option<(&Bytes, usize)> {
+        let (trailer, map) = (self.sealed.get()?, self.map.get()?);
+        let offset = self.table_offset(map, trailer, self.ordinal(position)).ok()?;
+        Some((map, index(offset)))
+    }
+
     /// Bytes between the start of the event at `low` and that at `high`.
     pub(super) fn distance(&self, disk: &dyn Disk, low: Position, high: Position) -> Result<u64> {
         let (low, high) = (self.ordinal(low), self.ordinal(high));

@@ -32,6 +32,9 @@ pub use reading::Read;
 pub(crate) use reading::{budget, pin};
 pub use visible::StreamStatus;
 
+/// Events whose bytes are fetched from memory together: some kilobytes, so that the first are still near when the last arrive.
+const PREFETCH_EVENTS: usize = 32;
+
 /// Where reads get their bytes from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Library {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Access, Batch, Direction, Library, ReadOptions,
+    Access, Batch, Direction, Library, PREFETCH_EVENTS, ReadOptions,
     cursor::{Advance, Budget, Collector, begin, resolve_batch},
     plan,
 };
@@ -135,9 +135,15 @@ impl QueryCursor {
             found.positions.extend(positions);
         }
         let mut collector = Collector::new(&self.library, found.to, self.resolve_links);
+        let mut taken = 0;
         while !collector.is_full(budget)
             && let Some(position) = found.positions.pop_front()
         {
+            if taken % PREFETCH_EVENTS == 0 {
+                let ahead: Vec<Position> = found.positions.iter().take(PREFETCH_EVENTS - 1).copied().collect();
+                self.library.log.prefetch(&ahead);
+            }
+            taken += 1;
             collector.push(self.library.log.event(position)?, None)?;
             self.next = match self.direction {
                 Direction::Forward => position.next(),

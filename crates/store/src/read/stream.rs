@@ -1,7 +1,7 @@
 //! One stream, written or virtual: a posting list of the index, in which the rank of an event is its revision.
 
 use super::{
-    Direction, From, Library, ReadOptions,
+    Direction, From, Library, PREFETCH_EVENTS, ReadOptions,
     cursor::{Advance, Budget, Collector, begin},
     virtual_stream::{entry, term_of},
     visible::{StreamStatus, status},
@@ -122,7 +122,11 @@ impl StreamCursor {
     fn fetch(&mut self, positions: &[Position], to: Position, budget: Budget) -> Result<Advance> {
         let computed = is_virtual(&self.stream);
         let mut collector = Collector::new(&self.library, to, self.resolve_links);
-        for &position in positions {
+        for (place, &position) in positions.iter().enumerate() {
+            if place % PREFETCH_EVENTS == 0 {
+                let end = positions.len().min(place + PREFETCH_EVENTS);
+                self.library.log.prefetch(&positions[place..end]);
+            }
             if self.direction == Direction::Forward && position < self.not_before {
                 (self.next, self.checked_to) = (self.next + 1, position.next());
                 continue;
