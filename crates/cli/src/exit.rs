@@ -118,7 +118,9 @@ impl From<gesta::Error> for Failure {
             return failure.with_remedy("the directory and its files must be readable and writable for this user");
         }
         if kind == ErrorKind::Corrupted {
-            return failure.with_remedy("run `gesta verify`, then restore what it names from a backup");
+            return failure.with_remedy(
+                "restore what is named from a backup; `gesta verify` checks the rest of a store that can be opened",
+            );
         }
         if kind == ErrorKind::Internal {
             return failure.with_remedy("this is a fault of gesta: please report it with this message");

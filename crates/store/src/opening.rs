@@ -102,6 +102,9 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Origin, Box<dy
     let known = Identity::read(disk)?;
     if known.is_none() {
         if !options.create {
+            if disk.exists(Path::new(LOG)).unwrap_or(false) {
+                check_free(disk, &place).map_err(|error| unusable(&place, error))??;
+            }
             let message = format!("no store here, name its directory or append to make one, dir={place}");
             return Err(Error::new(ErrorKind::NotFound, message));
         }

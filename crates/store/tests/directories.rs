@@ -94,3 +94,13 @@ fn a_newer_store_asks_for_a_newer_program() {
     fs::write(&path, "format = ").unwrap();
     refused(dir.path(), ErrorKind::Corrupted, "does not parse");
 }
+
+/// Reading once said that there is no store where only its identity was gone.
+#[test]
+fn a_store_without_its_identity_is_told_from_no_store_when_reading_too() {
+    let dir = tempfile::tempdir().unwrap();
+    store_with_an_event(dir.path());
+    fs::remove_file(dir.path().join("store.toml")).unwrap();
+    let error = EventStore::open_with(dir.path(), Options { create: false, ..Options::default() }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+}

@@ -144,13 +144,20 @@ pub(crate) fn run(args: &AppendArgs, target: &Target, shell: &mut Shell) -> Outc
     for ImportedEvent { stream, event, .. } in &events {
         append = append.stream(stream.clone(), args.expect, [event.clone()]);
     }
-    if let Some(condition) = args.condition.condition()? {
+    let condition = args.condition.condition()?;
+    let after = condition.as_ref().and_then(|condition| condition.after);
+    if let Some(condition) = condition {
         append = append.condition(condition);
     }
     if let Some(id) = args.proposal_id {
         append = append.with_proposal_id(id);
     }
     let store = target.open_or_create()?;
+    let head = store.head().position();
+    if let Some(after) = after.filter(|after| *after >= head) {
+        // A condition after what is not recorded yet would hold whatever was recorded.
+        return Err(Failure::usage(format!("position of --after is not recorded yet, position={after} head={head}")));
+    }
     let appended = store.commit(append).wait()?;
     print(&events, &appended, shell)?;
     Ok(Exit::Ok)

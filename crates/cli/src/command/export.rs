@@ -59,8 +59,27 @@ pub(crate) fn run(args: &ExportArgs, target: &Target, shell: &mut Shell) -> Outc
     Ok(Exit::Ok)
 }
 
-/// Writes a file under another name, and gives it its own when it is whole and on disk.
+/// Writes to a file, a device or a pipe. A file is written under another name, and gets its own when it is whole and on disk; a link to
+/// one is followed. Anything else must not be replaced, and is written as it is.
 fn to_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>) -> Outcome<u64> {
+    let doing = |error: &std::io::Error| Failure::io(format_args!("writing {}", file.display()), error);
+    match fs::metadata(file) {
+        Ok(found) if found.is_dir() => {
+            Err(Failure::usage(format!("an export goes to a file, and this is a directory, file={}", file.display())))
+        }
+        Ok(found) if found.is_file() => whole_file(&fs::canonicalize(file).map_err(|error| doing(&error))?, write),
+        Ok(_) => {
+            let opened = File::options().write(true).open(file).map_err(|error| doing(&error))?;
+            let mut out = BufWriter::with_capacity(1 << 20, opened);
+            let events = write(&mut out)?;
+            out.into_inner().map_err(|error| doing(error.error()))?;
+            Ok(events)
+        }
+        Err(_) => whole_file(file, write),
+    }
+}
+
+fn whole_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>) -> Outcome<u64> {
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -76,6 +76,9 @@ pub(crate) fn parse(line: &[u8], home: Option<&StreamName>) -> Result<ImportedEv
                 .ok_or_else(|| format!("recordedAt is no RFC 3339 time between 1677 and 2262, recordedAt={text:?}"))?,
         ),
     };
+    if gesta::name::is_virtual(&stream) || &*stream == "$all" {
+        return Err(format!("virtual streams cannot be written, stream={stream}"));
+    }
     Ok(ImportedEvent { stream, event: event_of(line)?, recorded_at })
 }
 

@@ -103,3 +103,13 @@ fn many_events_make_one_commit_or_none() {
     );
     assert_eq!(place.ok(&["read"]).json().len(), 3);
 }
+
+/// A condition after a position that is not recorded yet would hold whatever was: a slip of the finger would switch it off.
+#[test]
+fn a_condition_beyond_the_head_is_a_mistake() {
+    let place = Place::new();
+    place.ok(&["append", "a", "T"]);
+    assert_eq!(place.gesta(&["append", "a", "T", "--condition-type", "T", "--after", "1"]).code, 2);
+    assert_eq!(place.ok(&["read", "a"]).out.lines().count(), 1);
+    assert_eq!(place.gesta(&["append", "a", "T", "--condition-type", "T", "--after", "0"]).code, 0);
+}

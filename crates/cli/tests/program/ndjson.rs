@@ -117,3 +117,29 @@ fn refused_lines_stop_the_import_or_are_told() {
     assert_eq!((ran.code, &ran.json()[0]["refused"]), (8, &json!(1)));
     assert_eq!(place.ok(&["read", "t"]).field("type"), ["C"]);
 }
+
+/// An export once replaced what it was told to write to: as root, `export /dev/null` made a plain file of the device.
+#[test]
+fn an_export_never_replaces_what_is_no_file() {
+    let place = Place::new();
+    place.ok(&["append", "a", "T"]);
+    let (link, real) = (place.path("link"), place.path("real"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    place.ok(&["export", "link"]);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink(), "the link is followed");
+    assert!(std::fs::read_to_string(&real).unwrap().contains("\"stream\":\"a\""));
+    std::fs::create_dir(place.path("folder")).unwrap();
+    assert_eq!(place.gesta(&["export", "folder"]).code, 2);
+    assert!(!place.path("folder.partial").exists());
+}
+
+/// A line for a virtual stream once refused the whole commit it was in, good lines before it too.
+#[test]
+fn a_line_for_a_virtual_stream_is_a_bad_line() {
+    let place = Place::new();
+    let lines =
+        "{\"stream\":\"a\",\"type\":\"T\"}\n{\"stream\":\"$et-x\",\"type\":\"T\"}\n{\"stream\":\"a\",\"type\":\"T\"}\n";
+    assert_eq!(place.gesta_with(&["import", "ndjson", "-", "--continue"], lines).code, 8);
+    assert_eq!(place.ok(&["read", "a"]).out.lines().count(), 2);
+}
