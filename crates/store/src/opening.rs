@@ -9,7 +9,7 @@ use crate::{
     disk::Disk,
     error::{Error, ErrorKind, Result},
     identity::Identity,
-    index::{Index, IndexedEvent, TagList},
+    index::{Index, IndexedEvent},
     limits,
     log::{CutTail, Log, LogOptions},
     name::StreamName,
@@ -171,14 +171,12 @@ fn reindex(log: &Log, index: &Index, from: Position, head: Position) -> Result<u
         let end = segments.peek().map_or(head, |segment| segment.end);
         let batch = log.read_forward(next, end, limits::BATCH_EVENTS, limits::BATCH_BYTES)?;
         let correlations: Vec<_> = batch.iter().map(|event| correlation_of(event.metadata)).collect();
-        index.insert(batch.iter().zip(&correlations).map(|(event, correlation)| IndexedEvent {
-            position: event.position,
-            revision: event.revision,
-            stream: event.stream,
-            event_type: event.event_type,
-            tags: TagList::Encoded(event.tags),
-            correlation: correlation.as_deref(),
-        }));
+        index.insert(
+            batch
+                .iter()
+                .zip(&correlations)
+                .map(|(event, correlation)| IndexedEvent::recorded(&event, correlation.as_deref())),
+        );
         next = Position(next.0 + batch.len() as u64);
         if segments.next_if(|segment| segment.end == next).is_some() {
             index.seal(next);

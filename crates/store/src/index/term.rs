@@ -8,7 +8,7 @@
 //! type of its target; metadata streams (`$$…`) belong to no category; `Created` holds the first event of every stream.
 
 use crate::{
-    event::Tags,
+    event::{EventRef, Tags},
     limits,
     name::{Tag, category_of},
     position::{Position, Revision},
@@ -140,6 +140,19 @@ pub struct IndexedEvent<'a> {
 }
 
 impl<'a> IndexedEvent<'a> {
+    /// What the index needs to know of an event that was read from the log: the same when it is rebuilt and when it is audited.
+    #[must_use]
+    pub fn recorded(event: &EventRef<'a>, correlation: Option<&'a str>) -> Self {
+        Self {
+            position: event.position,
+            revision: event.revision,
+            stream: event.stream,
+            event_type: event.event_type,
+            tags: TagList::Encoded(event.tags),
+            correlation,
+        }
+    }
+
     /// Visits every term of the event, its stream first and the stream's category, if it has one, second.
     pub(super) fn for_each_term(&self, mut visit: impl FnMut(Term<'a>)) {
         visit(Term::Stream(self.stream));

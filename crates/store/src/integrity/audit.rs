@@ -5,7 +5,7 @@ use crate::{
     correlation::correlation_of,
     error::Result,
     event::EventRef,
-    index::{IndexedEvent, RunAudit, TagList, Term},
+    index::{IndexedEvent, RunAudit, Term},
     position::Position,
     read::Library,
 };
@@ -28,14 +28,7 @@ impl Audits {
     /// Shows the next event of the log; says what is wrong with the index.
     pub(super) fn event(&mut self, library: &Library, event: &EventRef<'_>) -> Result<Option<String>> {
         let correlation = correlation_of(event.metadata);
-        let indexed = IndexedEvent {
-            position: event.position,
-            revision: event.revision,
-            stream: event.stream,
-            event_type: event.event_type,
-            tags: TagList::Encoded(event.tags),
-            correlation: correlation.as_deref(),
-        };
+        let indexed = IndexedEvent::recorded(event, correlation.as_deref());
         match &mut self.current {
             Some(audit) if event.position < audit.range().end => {
                 audit.event(&indexed);
