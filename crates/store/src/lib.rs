@@ -87,5 +87,5 @@ pub use crate::{
     query::{AppendCondition, Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
     read::{Access, AsOf, Batch, Direction, From, ItemPlan, Plan, Read, ReadOptions, Source, StreamStatus},
     store::{EventStore, StoreInfo, StreamInfo},
-    subscribe::{Delivery, Subscription},
+    subscribe::{Delivery, Ready, SubscribeOptions, Subscription},
 };

@@ -64,3 +64,9 @@ pub const BATCH_EVENTS: usize = 1024;
 pub const BATCH_BYTES: usize = 4 << 20;
 /// Sealed index parts waiting to be written before appends wait for maintenance: each is at most one segment's index.
 pub const INDEX_BACKLOG_MAX: usize = 2;
+/// Positions of the log of which a subscription delivers none before it says how far it is, unless asked otherwise: at a million events a second
+/// a hundred notices a second; and whoever goes on from one looks at no more than this again, some milliseconds of scanning.
+pub const CHECKPOINT_EVENTS: u64 = 10_000;
+/// Positions behind the head at which a subscriber who had caught up is told that he has fallen behind: more than the largest commit, which puts even
+/// the fastest that far behind at once.
+pub const FALLEN_BEHIND_EVENTS: u64 = EVENTS_PER_COMMIT_MAX as u64;

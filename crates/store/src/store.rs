@@ -26,7 +26,7 @@ use crate::{
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
     read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
-    subscribe::Subscription,
+    subscribe::{SubscribeOptions, Subscription},
 };
 
 /// An event store: a directory on disk, opened. Cheap to clone; dropping the last clone closes it.
@@ -287,9 +287,9 @@ impl EventStore {
     /// Follows a source: a read that waits at the end. A stream that does not exist yet is waited for.
     ///
     /// # Errors
-    /// `Invalid` with a limit, an as-of or backward; else as [`EventStore::read`].
+    /// `Invalid` for a position beyond the head, or for options that contradict; else as [`EventStore::read`].
     #[allow(clippy::needless_pass_by_value)] // as `read`
-    pub fn subscribe(&self, source: Source, options: ReadOptions) -> Result<Subscription> {
+    pub fn subscribe(&self, source: Source, options: SubscribeOptions) -> Result<Subscription> {
         Subscription::open(self.inner.library.clone(), &source, &options, self.head())
     }
 

@@ -154,7 +154,7 @@ impl<'a> IndexedEvent<'a> {
     }
 
     /// Visits every term of the event, its stream first and the stream's category, if it has one, second.
-    pub(super) fn for_each_term(&self, mut visit: impl FnMut(Term<'a>)) {
+    pub(crate) fn for_each_term(&self, mut visit: impl FnMut(Term<'a>)) {
         visit(Term::Stream(self.stream));
         if let Some(category) = indexed_category(self.stream) {
             visit(Term::Category(category));

@@ -157,3 +157,27 @@ impl Batch {
         stored::view(&self.entry(slot), slot.position, slot.recorded_at)
     }
 }
+
+impl<'a> IntoIterator for &'a Batch {
+    type Item = EventRef<'a>;
+    type IntoIter = Views<'a>;
+
+    fn into_iter(self) -> Views<'a> {
+        Views { batch: self, slots: self.slots.iter() }
+    }
+}
+
+/// Views of the events of a batch, in order.
+#[derive(Debug)]
+pub struct Views<'a> {
+    batch: &'a Batch,
+    slots: std::slice::Iter<'a, Slot>,
+}
+
+impl<'a> Iterator for Views<'a> {
+    type Item = EventRef<'a>;
+
+    fn next(&mut self) -> Option<EventRef<'a>> {
+        self.slots.next().map(|slot| self.batch.view(slot))
+    }
+}

@@ -1,19 +1,25 @@
 //! How far the log is: the one number that divides what can be read from what cannot yet.
 //!
-//! Published after a group is durable and never before (I1). Whoever follows the log waits here.
+//! Published after a group is durable and never before (I1). Whoever follows the log waits here: for a position, as below, or for
+//! an event that matches ([`followers`](super::followers)).
+//!
+//! **Nobody waits for what is there already.** A waiter says that it waits and then looks at the head; whoever publishes moves the head and then
+//! looks who waits; between the two steps of each stands a fence. So one of them sees the other.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     future::Future,
-    pin::Pin,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
+use super::{
+    followers::Followers,
+    sync::{AtomicU64, AtomicUsize, Mutex, Ordering, Parker, fence, lock},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     position::Position,
@@ -27,17 +33,17 @@ pub struct Head {
 
 struct Shared {
     position: AtomicU64,
-    /// Threads and tasks that wait; publishing looks at it before it takes the lock.
+    /// Those that wait for a position; publishing looks at it before it takes the lock.
     waiting: AtomicUsize,
     waiters: Mutex<Waiters>,
-    moved: Condvar,
+    followers: Followers,
 }
 
 #[derive(Default)]
 struct Waiters {
-    /// Tasks, with the position each waits to see passed, under a number of their own.
-    tasks: Vec<(u64, Position, Waker)>,
-    next_task: u64,
+    /// By the position each waits to see passed, and a number of its own.
+    wakers: BTreeMap<(Position, u64), Waker>,
+    next_number: u64,
     closed: bool,
 }
 
@@ -47,8 +53,8 @@ impl Head {
             shared: Arc::new(Shared {
                 position: AtomicU64::new(position.0),
                 waiting: AtomicUsize::new(0),
-                waiters: Mutex::default(),
-                moved: Condvar::new(),
+                waiters: Mutex::new(Waiters::default()),
+                followers: Followers::new(position),
             }),
         }
     }
@@ -56,86 +62,85 @@ impl Head {
     /// The position the next event will get: everything below can be read.
     #[must_use]
     pub fn position(&self) -> Position {
-        Position(self.shared.position.load(Ordering::SeqCst))
+        Position(self.shared.position.load(Ordering::Acquire))
     }
 
     /// Waits until the event at `position` can be read; answers with the head then.
     ///
     /// # Errors
     /// `Unavailable` when `timeout` passes before; `Closed` when the store closes before.
-    #[allow(clippy::disallowed_methods)] // the condition variable's timeout, not a clock that is recorded
     pub fn wait_past(&self, position: Position, timeout: Option<Duration>) -> Result<Position> {
         if self.position() > position {
             return Ok(self.position());
         }
-        let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.waiting.fetch_add(1, Ordering::SeqCst);
-        let pending = |waiters: &mut Waiters| !waiters.closed && self.position() <= position;
-        waiters = match timeout {
-            None => self.shared.moved.wait_while(waiters, pending).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                let waited = self.shared.moved.wait_timeout_while(waiters, timeout, pending);
-                waited.unwrap_or_else(PoisonError::into_inner).0
+        let (parker, waker) = Parker::new();
+        let mut past = pin!(self.past(position));
+        loop {
+            if let Poll::Ready(outcome) = past.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return outcome;
             }
-        };
-        self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-        let head = self.position();
-        if head > position {
-            Ok(head)
-        } else if waiters.closed {
-            Err(closed())
-        } else {
-            Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("nothing was recorded in time, head={head} waited_for={position}"),
-            ))
+            if parker.park(timeout) {
+                continue;
+            }
+            let head = self.position();
+            if head > position {
+                return Ok(head);
+            }
+            let what = format!("nothing was recorded in time, head={head} waited_for={position}");
+            return Err(Error::new(ErrorKind::Unavailable, what));
         }
     }
 
     /// The same as a future, without a time limit; dropping it stops waiting.
     pub fn past(&self, position: Position) -> Past {
-        Past { head: self.clone(), position, task: None }
+        Past { head: self.clone(), position, number: None }
     }
 
-    /// Makes everything below `position` readable, and wakes the threads that wait for it. The tasks are left to the caller, to be woken
-    /// when he holds no lock: what a waker does is not ours.
-    #[must_use = "tasks that are not woken wait for ever"]
+    /// Makes everything below `position` readable. Those that wait for it are left to the caller, to be woken when he holds no lock: what
+    /// a waker does is not ours. So are the followers: see [`Head::announce`].
+    #[must_use = "who is not woken waits for ever"]
     pub(crate) fn publish(&self, position: Position) -> Vec<Waker> {
         debug_assert!(position >= self.position(), "the head never moves back");
-        self.shared.position.store(position.0, Ordering::SeqCst);
-        if self.shared.waiting.load(Ordering::SeqCst) == 0 {
+        self.shared.position.store(position.0, Ordering::Release);
+        fence(Ordering::SeqCst);
+        if self.shared.waiting.load(Ordering::Relaxed) == 0 {
             return Vec::new();
         }
-        let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        self.release(&mut waiters, |waits_for| waits_for < position)
+        let mut waiters = lock(&self.shared.waiters);
+        let still_waiting = waiters.wakers.split_off(&(position, 0));
+        let ready = std::mem::replace(&mut waiters.wakers, still_waiting);
+        self.shared.waiting.store(waiters.wakers.len(), Ordering::Relaxed);
+        ready.into_values().collect()
     }
 
-    /// Tells everybody who waits that nothing more will come. As with `publish`, the caller wakes the tasks.
-    #[must_use = "tasks that are not woken wait for ever"]
+    /// Tells everybody who waits that nothing more will come. As with `publish`, the caller wakes them.
+    #[must_use = "who is not woken waits for ever"]
     pub(crate) fn close(&self) -> Vec<Waker> {
-        let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = lock(&self.shared.waiters);
         waiters.closed = true;
-        self.release(&mut waiters, |_| true)
-    }
-
-    fn release(&self, waiters: &mut Waiters, is_ready: impl Fn(Position) -> bool) -> Vec<Waker> {
-        let ready = waiters.tasks.extract_if(.., |(_, waits_for, _)| is_ready(*waits_for));
-        let wakers: Vec<_> = ready.map(|(_, _, waker)| waker).collect();
-        self.shared.waiting.fetch_sub(wakers.len(), Ordering::SeqCst);
-        self.shared.moved.notify_all();
+        let ready = std::mem::take(&mut waiters.wakers);
+        self.shared.waiting.store(0, Ordering::Relaxed);
+        drop(waiters);
+        let mut wakers: Vec<_> = ready.into_values().collect();
+        wakers.append(&mut self.shared.followers.close());
         wakers
     }
 
-    fn forget(&self, task: u64) {
-        let mut waiters = self.shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = waiters.tasks.iter().position(|(known, ..)| *known == task) {
-            waiters.tasks.swap_remove(at);
-            self.shared.waiting.fetch_sub(1, Ordering::SeqCst);
-        }
+    /// Those that wait for an event that matches.
+    pub(super) fn followers(&self) -> &Followers {
+        &self.shared.followers
+    }
+
+    fn forget(&self, position: Position, number: u64) {
+        let mut waiters = lock(&self.shared.waiters);
+        let forgotten = waiters.wakers.remove(&(position, number));
+        self.shared.waiting.store(waiters.wakers.len(), Ordering::Relaxed);
+        drop(waiters);
+        drop(forgotten); // what that does is not ours either
     }
 }
 
-fn closed() -> Error {
+pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "store was closed while waiting for its head, open it again")
 }
 
@@ -151,37 +156,39 @@ impl fmt::Debug for Head {
 pub struct Past {
     head: Head,
     position: Position,
-    task: Option<u64>,
+    number: Option<u64>,
 }
 
 impl Future for Past {
     type Output = Result<Position>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(task) = self.task.take() {
-            self.head.forget(task);
+        if let Some(number) = self.number.take() {
+            self.head.forget(self.position, number);
         }
         let shared = Arc::clone(&self.head.shared);
-        let mut waiters = shared.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = context.waker().clone();
+        let mut waiters = lock(&shared.waiters);
         // Counted before the last look at the head: a publisher then either sees the count or is seen here.
-        shared.waiting.fetch_add(1, Ordering::SeqCst);
+        shared.waiting.store(waiters.wakers.len() + 1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         let head = self.head.position();
         if head > self.position || waiters.closed {
-            shared.waiting.fetch_sub(1, Ordering::SeqCst);
+            shared.waiting.store(waiters.wakers.len(), Ordering::Relaxed);
             return Poll::Ready(if head > self.position { Ok(head) } else { Err(closed()) });
         }
-        let task = waiters.next_task;
-        waiters.next_task += 1;
-        waiters.tasks.push((task, self.position, context.waker().clone()));
-        self.task = Some(task);
+        let number = waiters.next_number;
+        waiters.next_number += 1;
+        waiters.wakers.insert((self.position, number), waker);
+        self.number = Some(number);
         Poll::Pending
     }
 }
 
 impl Drop for Past {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            self.head.forget(task);
+        if let Some(number) = self.number.take() {
+            self.head.forget(self.position, number);
         }
     }
 }

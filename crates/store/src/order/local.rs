@@ -297,6 +297,7 @@ impl Shared {
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
         outcome.into_iter().flatten().for_each(Waker::wake);
+        self.head.announce(|range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them

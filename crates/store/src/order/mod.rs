@@ -3,18 +3,24 @@
 #[cfg(test)]
 mod contract;
 mod facts;
+mod followers;
+#[cfg(all(test, loom))]
+mod hand_off;
 mod head;
 mod local;
 mod prepare;
 mod queue;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod ticket;
 mod upkeep;
 
+pub(crate) use followers::{Following, Interest, Wait};
 pub use head::{Head, Past};
 pub(crate) use local::{Local, LocalParts};
 pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use sync::Parker;
 pub use ticket::Ticket;
 pub(crate) use ticket::TicketSender;
 pub(crate) use upkeep::Upkeep;

@@ -26,6 +26,10 @@ impl AllCursor {
         self.next
     }
 
+    pub(super) fn pass_to(&mut self, position: Position) {
+        self.next = self.next.max(position);
+    }
+
     pub(super) fn advance(&mut self, to: Position, budget: Budget) -> Result<Advance> {
         let batch = match self.direction {
             Direction::Forward if self.next >= to => return Ok(Advance::End),

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     event::Link,
     log::{self, StoredEvent},
-    position::Position,
+    position::{Position, Revision},
 };
 
 /// How much one step may deliver.
@@ -65,6 +65,23 @@ impl Cursor {
             Self::All(cursor) => cursor.advance(to, budget),
             Self::Stream(cursor) => cursor.advance(to, budget),
             Self::Query(cursor) => cursor.advance(to, budget),
+        }
+    }
+
+    /// Takes note, going forward, that nothing below `position` is to be delivered.
+    pub(crate) fn pass_to(&mut self, position: Position) {
+        match self {
+            Self::All(cursor) => cursor.pass_to(position),
+            Self::Stream(cursor) => cursor.pass_to(position),
+            Self::Query(cursor) => cursor.pass_to(position),
+        }
+    }
+
+    /// The revision at which following a stream is to begin, while it does not exist yet.
+    pub(crate) fn awaited_revision(&self) -> Option<Revision> {
+        match self {
+            Self::Stream(cursor) => cursor.awaited_revision(),
+            Self::All(_) | Self::Query(_) => None,
         }
     }
 

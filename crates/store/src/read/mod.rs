@@ -72,12 +72,20 @@ pub enum From {
     Beginning,
     /// After the last event there is now, going forward: nothing, or for a subscription only what is still to come.
     Now,
-    /// At this revision of the stream that is read. `Invalid` for other sources.
+    /// At this revision of the stream that is read. `Invalid` for other sources. A subscription waits for one that is still to come.
     Revision(Revision),
     /// At this position.
     Position(Position),
-    /// Going forward at the first event recorded at this time or later (a time to come is the head there is now); going backward at the last one recorded at it or earlier.
+    /// Going forward at the first event recorded at this time or later (a subscription waits for a time to come); going backward at the last one recorded at it or earlier.
     Time(Timestamp),
+}
+
+impl From {
+    /// Behind the event at `position`: where whoever has finished that event goes on.
+    #[must_use]
+    pub const fn after(position: Position) -> Self {
+        Self::Position(Position(position.0.saturating_add(1)))
+    }
 }
 
 /// A moment of the past: what is read then is what a reader would have seen at that moment.

@@ -57,6 +57,14 @@ impl QueryCursor {
         self.next
     }
 
+    pub(super) fn pass_to(&mut self, position: Position) {
+        if position > self.next {
+            self.next = position;
+            // Found for what lies between: it is looked for anew.
+            self.found = None;
+        }
+    }
+
     pub(super) fn advance(&mut self, to: Position, budget: Budget) -> Result<Advance> {
         if let Some(found) = self.found.take() {
             return self.fetch(found, budget);

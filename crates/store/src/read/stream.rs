@@ -26,6 +26,8 @@ pub(crate) struct StreamCursor {
     /// Going forward, the position before which nothing is delivered: it may be still to come.
     not_before: Position,
     checked_to: Position,
+    /// The revision following begins at, while it does not exist yet.
+    awaited: Option<Revision>,
 }
 
 impl StreamCursor {
@@ -62,7 +64,27 @@ impl StreamCursor {
                 StreamStatus::SoftDeleted { last } | StreamStatus::Tombstoned { last } => last.0 + 1,
             }
         };
-        Self::at(library, stream, options, to, first)
+        let mut cursor = Self::at(library, stream, options, to, first)?;
+        cursor.note_beginning(options.from, to)?;
+        Ok(cursor)
+    }
+
+    /// Takes note of the position where following begins; a revision that is still to come has none.
+    fn note_beginning(&mut self, from: From, to: Position) -> Result<()> {
+        self.checked_to = match from {
+            From::Beginning => Position::START,
+            From::Now => to,
+            From::Position(_) | From::Time(_) => self.not_before,
+            From::Revision(_) => match self.library.index.nth(term_of(&self.stream), self.next, to)? {
+                Some(position) => position,
+                None => {
+                    let count = self.library.index.count(term_of(&self.stream), to)?;
+                    self.awaited = (self.next > count).then_some(Revision(self.next));
+                    to
+                }
+            },
+        };
+        Ok(())
     }
 
     fn at(library: Library, stream: &StreamName, options: &ReadOptions, to: Position, first: u64) -> Result<Self> {
@@ -90,11 +112,21 @@ impl StreamCursor {
             first,
             not_before,
             checked_to: Position::START,
+            awaited: None,
         })
     }
 
     pub(super) fn checked_to(&self) -> Position {
         self.checked_to
+    }
+
+    pub(super) fn awaited_revision(&self) -> Option<Revision> {
+        self.awaited
+    }
+
+    pub(super) fn pass_to(&mut self, position: Position) {
+        self.not_before = self.not_before.max(position);
+        self.checked_to = self.checked_to.max(position);
     }
 
     pub(super) fn advance(&mut self, to: Position, budget: Budget) -> Result<Advance> {
@@ -147,7 +179,7 @@ impl StreamCursor {
                 Direction::Forward => revision + 1,
                 Direction::Backward => revision,
             };
-            self.checked_to = position.next();
+            (self.checked_to, self.awaited) = (position.next(), None);
             if collector.is_full(budget) {
                 break;
             }
