@@ -12,7 +12,7 @@ use std::{
 
 use gesta_store::{
     Append, AppendCondition, AppendError, Delivery, Direction, EventData, EventStore, ExpectedRevision, Options,
-    Position, Query, QueryItem, ReadOptions, RecordedEvent, Rejection, Source, StreamName, Tag,
+    Position, Query, QueryItem, ReadOptions, RecordedEvent, Rejection, Source, StreamName, SubscribeOptions, Tag,
     disk::{Disk, FileDisk, memory::MemoryDisk},
 };
 use uuid::Uuid;
@@ -105,7 +105,7 @@ fn read(store: &EventStore, source: Source) -> Vec<RecordedEvent> {
 
 /// Until the last event of all is seen.
 fn follow(store: &EventStore, source: Source) -> Vec<Position> {
-    let mut subscription = store.subscribe(source, ReadOptions { batch_events: 7, ..ReadOptions::default() }).unwrap();
+    let mut subscription = store.subscribe(source, SubscribeOptions { batch_events: 7, ..SubscribeOptions::default() }).unwrap();
     let mut seen = Vec::new();
     loop {
         if let Some(Delivery::Events(batch)) = subscription.next(None).unwrap() {

@@ -17,7 +17,8 @@ use std::{
 use bytes::Bytes;
 use gesta_store::{
     Append, AppendCondition, AppendError, AsOf, ContentType, Delivery, Direction, ErrorKind, EventData, EventStore,
-    ExpectedRevision, From, Options, Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName, Timestamp,
+    ExpectedRevision, From, Options, Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName,
+    SubscribeOptions, Timestamp,
     clock::{Clock, ManualClock},
     disk::{
         AlignedBuffer, Disk, DiskFile, DurableWrite, OpenMode,
@@ -459,7 +460,7 @@ fn a_subscription_waits_no_longer_than_it_was_told() {
     let options = Options { queue_timeout: Duration::from_secs(1 << 40), ..options };
     let store = EventStore::open_on(Arc::new(MemoryDisk::new()), options).expect("opens");
     let query = Query::of(QueryItem::default().event_type("Wanted".try_into().expect("valid")));
-    let mut subscription = store.subscribe(Source::Query(query), ReadOptions::default()).expect("subscribes");
+    let mut subscription = store.subscribe(Source::Query(query), SubscribeOptions::default()).expect("subscribes");
     assert!(matches!(subscription.next(None), Ok(Some(Delivery::CaughtUp(_)))));
     let stop = Arc::new(AtomicBool::new(false));
     let (writer, stopped) = (store.clone(), Arc::clone(&stop));
@@ -481,26 +482,31 @@ fn a_subscription_waits_no_longer_than_it_was_told() {
     assert!(delivery.is_none(), "the time was over: {delivery:?}");
 }
 
-/// A subscription may begin at a position that is still to come. Of the log it then delivered what is there and later; of a stream also what came
+/// A subscription may begin where the log does not reach yet. Of the log it then delivered what was there and later; of a stream also what came
 /// before.
 #[test]
 fn a_subscription_to_a_stream_begins_where_it_was_told() {
-    let store = fresh();
+    let clock = Arc::new(ManualClock::at(Timestamp(1)));
+    let options = Options { clock: Arc::clone(&clock) as _, ..options() };
+    let store = EventStore::open_on(Arc::new(MemoryDisk::new()), options).expect("opens");
     let append = |stream: &str| {
         store.append(name(stream), ExpectedRevision::Any, [event("Happened")]).wait().expect("recorded");
     };
     append("a-1");
     for source in ["a-1", "$ce-a"] {
-        let begin = store.head().position().0 + 1;
-        let options = ReadOptions { from: From::Position(Position(begin)), ..ReadOptions::default() };
+        let begin = Timestamp(clock.now().0 + 1000);
+        let options = SubscribeOptions::from(From::Time(begin));
         let mut subscription = store.subscribe(Source::Stream(name(source)), options).expect("subscribes");
         assert!(matches!(subscription.next(None), Ok(Some(Delivery::CaughtUp(_)))));
         append("a-1");
+        assert!(matches!(subscription.next(Some(Duration::ZERO)), Ok(None)));
+        clock.advance(Duration::from_nanos(1000));
+        let first = store.head().position().0;
         append("a-1");
         match subscription.next(None) {
             Ok(Some(Delivery::Events(batch))) => {
                 let found: Vec<u64> = batch.iter().map(|event| event.position.0).collect();
-                assert_eq!(found, [begin], "{source}");
+                assert_eq!(found, [first], "{source}");
             }
             other => panic!("one event must be delivered: {other:?}"),
         }

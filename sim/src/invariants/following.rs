@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gesta_store::{
     Delivery, EventStore, EventType, From, PathPattern, Position, Query, QueryItem, ReadOptions, Source, StreamFilter,
-    Subscription, Timestamp,
+    SubscribeOptions, Subscription, Timestamp,
 };
 
 use crate::{
@@ -58,7 +58,7 @@ impl Follower {
         let failed = |error: gesta_store::Error| Violation::new("I4", format!("following failed: {error}"));
         if self.subscription.is_none() {
             let from = From::Position(self.checkpoint);
-            let options = ReadOptions { from, batch_events: bounded::BATCH_EVENTS, ..ReadOptions::default() };
+            let options = SubscribeOptions { batch_events: bounded::BATCH_EVENTS, ..SubscribeOptions::from(from) };
             self.subscription = Some(store.subscribe(self.source.clone(), options).map_err(failed)?);
         }
         let Some(subscription) = &mut self.subscription else { return Ok(()) };
@@ -68,7 +68,6 @@ impl Follower {
                     bounded::check_batch(&batch)?;
                     self.seen.extend(batch.iter().map(|event| event.position));
                 }
-                Delivery::CaughtUp(_) => break,
                 _ => {}
             }
         }

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use gesta_store::{
-    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source, Subscription,
+    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source, SubscribeOptions,
+    Subscription,
     disk::memory::MemoryDisk, limits,
 };
 
@@ -20,6 +21,7 @@ fn append_many(store: &EventStore, count: usize) {
 #[test]
 fn i5_who_stops_reading_delays_nobody() {
     let read_options = || ReadOptions { batch_events: 3, ..ReadOptions::default() };
+    let subscribe_options = || SubscribeOptions { batch_events: 3, ..SubscribeOptions::default() };
     let (alone, followed) = (MemoryDisk::new(), MemoryDisk::new());
     let store = open(&alone, options(false)).unwrap();
     append_many(&store, 1000);
@@ -27,7 +29,7 @@ fn i5_who_stops_reading_delays_nobody() {
     let store = open(&followed, options(false)).unwrap();
     append_many(&store, 10);
     let mut subscriptions: Vec<Subscription> =
-        (0..50).map(|_| store.subscribe(Source::All, read_options()).unwrap()).collect();
+        (0..50).map(|_| store.subscribe(Source::All, subscribe_options()).unwrap()).collect();
     let mut reads: Vec<Read> = (0..50).map(|_| store.read_all(read_options()).unwrap()).collect();
     for subscription in &mut subscriptions {
         assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::Events(batch)) if batch.len() == 3));

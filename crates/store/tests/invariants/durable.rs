@@ -3,7 +3,7 @@
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
 use gesta_store::{
-    AppendError, Delivery, EventStore, ExpectedRevision, ReadOptions, Rejection, Revision, Source, StreamStatus,
+    AppendError, Delivery, EventStore, ExpectedRevision, Rejection, Revision, Source, StreamStatus, SubscribeOptions,
     disk::memory::{Done, Fault, MemoryDisk},
 };
 
@@ -16,7 +16,7 @@ fn i1_nothing_shows_and_nobody_is_answered_while_a_write_is_under_way() {
     let store = EventStore::open_on(Arc::new(disk.clone()), options(true)).unwrap();
     let append = |name: &str, expected| store.append(stream(name), expected, [event("Happened", "x")]);
     append("first", ExpectedRevision::NoStream).wait().unwrap();
-    let mut subscription = store.subscribe(Source::All, ReadOptions::default()).unwrap();
+    let mut subscription = store.subscribe(Source::All, SubscribeOptions::default()).unwrap();
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::Events(batch)) if batch.len() == 1));
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::CaughtUp(_))));
 

@@ -1,7 +1,7 @@
 //! I4: a subscription is a read that waits at the end.
 
 use gesta_store::{
-    Delivery, EventStore, ExpectedRevision, From, Position, Query, QueryItem, ReadOptions, Source, Tag,
+    Delivery, EventStore, ExpectedRevision, From, Position, Query, QueryItem, ReadOptions, Source, SubscribeOptions, Tag,
     disk::memory::MemoryDisk,
 };
 use uuid::Uuid;
@@ -24,7 +24,7 @@ fn sources() -> Vec<Source> {
 }
 
 fn follow(store: &EventStore, source: &Source, batch_events: usize) -> Vec<Position> {
-    let options = ReadOptions { from: From::Beginning, batch_events, ..ReadOptions::default() };
+    let options = SubscribeOptions { batch_events, ..SubscribeOptions::from(From::Beginning) };
     let mut subscription = store.subscribe(source.clone(), options).unwrap();
     let mut seen = Vec::new();
     loop {

@@ -2,7 +2,8 @@
 
 use gesta_store::{
     Append, AppendCondition, AppendError, Category, ContentType, Error, ErrorKind, EventData, EventStore, EventType,
-    ExpectedRevision, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, Tag,
+    ExpectedRevision, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName,
+    SubscribeOptions, Tag,
     disk::memory::MemoryDisk, limits,
 };
 use uuid::Uuid;
@@ -95,7 +96,7 @@ fn i9_queries_have_counts_wherever_they_stand() {
         let options = ReadOptions::default;
         assert_bounded(&store.read_query(query.clone(), options()).unwrap_err(), max);
         assert_bounded(&store.explain(&query, &options()).unwrap_err(), max);
-        assert_bounded(&store.subscribe(Source::Query(query.clone()), options()).unwrap_err(), max);
+        assert_bounded(&store.subscribe(Source::Query(query.clone()), SubscribeOptions::default()).unwrap_err(), max);
         let condition = AppendCondition { none_matching: query, after: None };
         assert_bounded(&failed(&store, any("a", vec![event("N", "")]).condition(condition)), max);
     }
@@ -104,13 +105,10 @@ fn i9_queries_have_counts_wherever_they_stand() {
 #[test]
 fn i9_batches_must_hold_something() {
     let store = open(&MemoryDisk::new(), options(false)).unwrap();
-    for options in [
-        ReadOptions { batch_events: 0, ..ReadOptions::default() },
-        ReadOptions { batch_bytes: 0, ..ReadOptions::default() },
-    ] {
-        for error in
-            [store.read_all(options.clone()).unwrap_err(), store.subscribe(Source::All, options.clone()).unwrap_err()]
-        {
+    for (batch_events, batch_bytes) in [(0, 1), (1, 0)] {
+        let read = ReadOptions { batch_events, batch_bytes, ..ReadOptions::default() };
+        let subscribe = SubscribeOptions { batch_events, batch_bytes, ..SubscribeOptions::default() };
+        for error in [store.read_all(read).unwrap_err(), store.subscribe(Source::All, subscribe).unwrap_err()] {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.to_string().contains("batch_events="), "{error}");
         }

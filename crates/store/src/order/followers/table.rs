@@ -98,6 +98,14 @@ impl Table {
         self.waiting
     }
 
+    /// Whether nothing is left of anybody.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let lists = self.every.is_empty() && self.unanchored.is_empty() && self.anchored.is_empty();
+        let kinds = self.kinds.iter().all(|lengths| lengths.whole == 0 && lengths.beginnings.is_empty());
+        lists && kinds && self.marks.is_empty() && self.waiting == 0 && self.slots.iter().all(Option::is_none)
+    }
+
     /// Where the next announcement begins.
     pub(super) fn announced_to(&self) -> Position {
         self.announced_to
