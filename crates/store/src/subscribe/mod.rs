@@ -1,6 +1,11 @@
 //! A subscription is a read that waits at the end (I4): the same cursor, advanced to the head there is now instead of one it was
 //! pinned at. There is no hand-over from catching up to live, so nothing can be lost or doubled between them.
 
+pub mod group_error;
+pub mod group_key;
+pub mod group_settings;
+pub(crate) mod group_state;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{
