@@ -70,3 +70,26 @@ pub const CHECKPOINT_EVENTS: u64 = 10_000;
 /// Positions behind the head at which a subscriber who had caught up is told that he has fallen behind: more than the largest commit, which puts even
 /// the fastest that far behind at once.
 pub const FALLEN_BEHIND_EVENTS: u64 = EVENTS_PER_COMMIT_MAX as u64;
+
+/// Longest name of a consumer group, in bytes: with its source's name and the longest suffix it must still be a stream name.
+pub const GROUP_NAME_BYTES_MAX: usize = 255;
+/// Most messages one buffer of a group may keep ready: at a kilobyte each, 64 MiB.
+pub const GROUP_BUFFER_MAX: usize = 65_536;
+/// Most messages a group reads at a time: eight batches of a read.
+pub const GROUP_READ_BATCH_MAX: usize = 8192;
+/// Most consumers of one group; each costs about 200 B and a place in every spreading of the pinned strategies.
+pub const GROUP_SUBSCRIBERS_MAX: usize = 1024;
+/// Most messages one consumer of a group may have in flight: forty batches of a hundred.
+pub const GROUP_SLOTS_MAX: usize = 4096;
+/// Most parked messages of one group that are neither replayed nor discarded: 2^20 × about 40 B ≈ 40 MiB of index.
+pub const GROUP_PARKED_MAX: usize = 1 << 20;
+/// Most messages parked in one commit: their links, at about 300 B each, are 1.2 MiB.
+pub const GROUP_PARKS_PER_WRITE_MAX: usize = 4096;
+/// Most intervals of each kind in a group's progress document, at up to 44 B each 360 KiB; what is beyond them may be delivered twice.
+pub const GROUP_INTERVALS_MAX: usize = 8192;
+/// Largest document of a group's state, in bytes: two lists of intervals and the retries of every message its buffers may hold are 3 MiB.
+pub const GROUP_DOCUMENT_BYTES_MAX: usize = 8 << 20;
+/// Longest reason kept with a parked message, in bytes; the rest is cut off.
+pub const GROUP_REASON_BYTES_MAX: usize = 1024;
+/// Most consumer groups of one store: what is known of one that nobody uses is about 500 B.
+pub const GROUPS_MAX: usize = 16_384;

@@ -3,11 +3,19 @@
 //!
 //! At the end it waits among the [followers](crate::order) of the head, from where it is woken by what it waits for and by nothing else.
 
+pub mod group;
+pub mod group_error;
+pub mod group_key;
+pub mod group_settings;
+pub(crate) mod group_state;
 mod options;
 mod subscription;
 
 use crate::{position::Position, read::Batch};
 
+pub use group_error::{Discard, GroupError, MessageId, Nack, NotInFlight, Replay, WhyNotInFlight};
+pub use group_key::KeyOf;
+pub use group_settings::{AfterPark, GroupName, GroupSettings, Strategy};
 pub use options::SubscribeOptions;
 pub use subscription::{Ready, Subscription};
 

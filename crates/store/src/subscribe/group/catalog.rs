@@ -86,6 +86,11 @@ impl Catalog {
         self.groups.len()
     }
 
+    /// How far the config stream was read.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// What the next change expects of the config stream: that nobody changed it since it was read.
     pub(super) fn expected(&self) -> (crate::name::StreamName, ExpectedRevision) {
         let expected = match self.next.checked_sub(1) {

@@ -5,7 +5,11 @@
 
 use std::{sync::Arc, task::Waker};
 
-use super::{backing::Backing, documents};
+use super::{
+    backing::Backing,
+    documents,
+    keys::{Keys, Offered},
+};
 use crate::{
     error::Result,
     event::{EventRef, RecordedEvent},
@@ -34,7 +38,7 @@ pub(super) struct Feed {
 /// What one read came to.
 #[derive(Debug)]
 pub(super) struct Portion {
-    pub(super) events: Vec<Arc<RecordedEvent>>,
+    pub(super) offers: Vec<Offered>,
     /// Everything below was read or did not match.
     pub(super) considered: Position,
     /// There was nothing more.
@@ -64,21 +68,21 @@ impl Feed {
     }
 
     /// Reads at most `most` events. Looks at no more than one step of the source.
-    pub(super) fn read(&mut self, backing: &Backing, most: usize) -> Result<Portion> {
+    pub(super) fn read(&mut self, backing: &Backing, keys: &Keys, most: usize) -> Result<Portion> {
         if let Some(following) = self.following.take() {
             // What was not announced as a match while it waited need not be looked at.
             self.cursor.pass_to(following.end());
         }
         let to = backing.to();
         let advance = self.cursor.advance(to, Budget { events: most, bytes: limits::BATCH_BYTES })?;
-        let (events, at_end) = match advance {
-            Advance::Events(batch) => (self.admitted(&batch), false),
+        let (offers, at_end) = match advance {
+            Advance::Events(batch) => (self.admitted(&batch, keys), false),
             Advance::Nothing => (Vec::new(), false),
             Advance::End => (Vec::new(), true),
         };
         let reached = if at_end { to } else { self.cursor.checked_to() };
         self.checked_to = self.checked_to.max(reached);
-        Ok(Portion { events, considered: self.checked_to, at_end })
+        Ok(Portion { offers, considered: self.checked_to, at_end })
     }
 
     /// Waits at the end of what was read: `waker` is called when there is more. `false` when there is more already.
@@ -94,10 +98,10 @@ impl Feed {
         Ok(self.following.is_some())
     }
 
-    fn admitted(&self, batch: &Batch) -> Vec<Arc<RecordedEvent>> {
+    fn admitted(&self, batch: &Batch, keys: &Keys) -> Vec<Offered> {
         let wanted = |(_, event): &(usize, EventRef<'_>)| !self.exclusion.excludes(event);
         let places = batch.iter().enumerate().filter(wanted).map(|(place, _)| place);
-        places.filter_map(|place| batch.recorded(place)).map(Arc::new).collect()
+        places.filter_map(|place| batch.recorded(place)).map(|event| keys.offer(event)).collect()
     }
 }
 

@@ -1,0 +1,230 @@
+//! Where a group stands, for those who look after it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{backing::Backing, catalog::GroupConfig, core::Connected};
+use crate::{
+    error::Result,
+    position::{Position, Timestamp},
+    read::{Source, virtual_stream::term_of},
+    subscribe::group_state::{ConsumerFacts, ConsumerId, Facts, Reach},
+};
+
+/// Where a group stands.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct GroupInfo {
+    /// What it is.
+    pub config: GroupConfig,
+    /// What it is at.
+    pub status: GroupStatus,
+    /// Its consumers, in the order they connected.
+    pub consumers: Vec<ConsumerInfo>,
+    /// Everything below this position is settled, and that is durable.
+    pub checkpoint: Position,
+    /// Everything below this position is settled.
+    pub settled_to: Position,
+    /// Everything below this position was read or does not match.
+    pub read_to: Position,
+    /// The position of the last event that was read.
+    pub last_known: Option<Position>,
+    /// The head of the log.
+    pub head: Position,
+    /// Events of the source from `settled_to` on; of a query, what the index says there are at most.
+    pub lag_events: u64,
+    /// How much older than now the first of them is.
+    pub lag: Duration,
+    /// Messages that are ready, or wait for their key or their consumer.
+    pub buffered: usize,
+    /// Messages that wait for the time of their retry.
+    pub retrying: usize,
+    /// Messages in the hands of consumers.
+    pub in_flight: usize,
+    /// Messages that are being parked.
+    pub parking: usize,
+    /// Messages that are parked.
+    pub parked: u64,
+    /// Parked messages that are being delivered again.
+    pub replaying: usize,
+    /// Messages taken since the group was last loaded.
+    pub total: u64,
+    /// How many a second that were, on the average.
+    pub average_per_second: u64,
+    /// Messages taken since somebody last asked for this.
+    pub since_last_asked: u64,
+    /// Which life of the group this is: one more each time it is reset or created anew.
+    pub epoch: u64,
+    /// Why it does not go on, if it does not.
+    pub stalled: Option<String>,
+}
+
+/// What a group is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupStatus {
+    /// Nobody is connected.
+    Idle,
+    /// It reads what was recorded before.
+    CatchingUp,
+    /// It has read everything there is.
+    Live,
+}
+
+/// Where a consumer stands.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConsumerInfo {
+    /// What it called itself.
+    pub name: String,
+    /// When it connected.
+    pub connected: Timestamp,
+    /// How many messages it may have.
+    pub slots: usize,
+    /// How many it has.
+    pub in_flight: usize,
+    /// Messages it has taken.
+    pub total: u64,
+    /// How many a second that were, on the average.
+    pub average_per_second: u64,
+    /// Messages it has taken since somebody last asked for this.
+    pub since_last_asked: u64,
+    /// Whether it is passed over because it left messages lying until their time was over.
+    pub stalled: bool,
+}
+
+/// How many messages had been taken when somebody last asked.
+#[derive(Debug)]
+pub(super) struct Meter {
+    started: Duration,
+    total: u64,
+    by: BTreeMap<ConsumerId, u64>,
+}
+
+/// What a meter shows.
+#[derive(Debug)]
+pub(super) struct Measured {
+    elapsed: Duration,
+    total: u64,
+    since_last: u64,
+    since_last_by: BTreeMap<ConsumerId, u64>,
+}
+
+impl Meter {
+    pub(super) fn starting(now: Duration) -> Self {
+        Self { started: now, total: 0, by: BTreeMap::new() }
+    }
+
+    /// What was taken until now, and since the last time.
+    pub(super) fn measure(&mut self, total: u64, consumers: &[ConsumerFacts], now: Duration) -> Measured {
+        let by: BTreeMap<_, _> = consumers.iter().map(|one| (one.id, one.taken)).collect();
+        let before = std::mem::replace(&mut self.by, by.clone());
+        let since = |(id, taken)| (id, taken - before.get(&id).copied().unwrap_or(0));
+        let since_last = total - std::mem::replace(&mut self.total, total);
+        let elapsed = now.saturating_sub(self.started);
+        Measured { elapsed, total, since_last, since_last_by: by.into_iter().map(since).collect() }
+    }
+}
+
+/// What is known of a group without asking its source.
+pub(super) struct Known<'a> {
+    pub(super) config: &'a GroupConfig,
+    pub(super) epoch: u64,
+    pub(super) facts: Facts,
+    /// For each consumer in the facts who it is.
+    pub(super) connected: Vec<Option<Connected>>,
+    pub(super) measured: Measured,
+    /// Why its state cannot be written.
+    pub(super) failure: Option<String>,
+}
+
+/// Puts together what is known.
+pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo> {
+    let Known { config, epoch, facts, connected, measured, failure } = known;
+    let head = backing.to();
+    let from = facts.checkpoint.min(head);
+    let lag_events = lag_events(backing, &config.source, from, head)?;
+    let lag = match first_from(backing, &config.source, from, head)? {
+        Some(first) => age(backing, backing.library.log.event(first)?.recorded_at()),
+        None => Duration::ZERO,
+    };
+    let status = match (facts.consumers.is_empty(), facts.reach) {
+        (true, _) => GroupStatus::Idle,
+        (false, Reach::History) => GroupStatus::CatchingUp,
+        (false, Reach::Live) => GroupStatus::Live,
+    };
+    let full = facts.parked_full.then(|| "no more messages can be parked, replay or discard some".to_owned());
+    let consumer = |(one, connected): (&ConsumerFacts, &Option<Connected>)| {
+        let since = connected.as_ref().map_or(backing.now(), |connected| connected.since);
+        ConsumerInfo {
+            name: connected.as_ref().map(|connected| connected.name.to_string()).unwrap_or_default(),
+            connected: since,
+            slots: one.slots,
+            in_flight: one.in_flight,
+            total: one.taken,
+            average_per_second: per_second(one.taken, age(backing, since)),
+            since_last_asked: measured.since_last_by.get(&one.id).copied().unwrap_or(0),
+            stalled: one.stalled,
+        }
+    };
+    Ok(GroupInfo {
+        config: config.clone(),
+        status,
+        consumers: facts.consumers.iter().zip(&connected).map(consumer).collect(),
+        checkpoint: facts.written,
+        settled_to: facts.checkpoint,
+        read_to: facts.considered,
+        last_known: facts.last_offered,
+        head,
+        lag_events,
+        lag,
+        buffered: facts.buffered,
+        retrying: facts.retrying,
+        in_flight: facts.in_flight,
+        parking: facts.parking,
+        parked: facts.parked as u64,
+        replaying: facts.replaying,
+        total: measured.total,
+        average_per_second: per_second(measured.total, measured.elapsed),
+        since_last_asked: measured.since_last,
+        epoch,
+        stalled: failure.or(full),
+    })
+}
+
+fn per_second(count: u64, time: Duration) -> u64 {
+    count.checked_div(time.as_secs()).unwrap_or(count)
+}
+
+/// Events of a source from a position on.
+fn lag_events(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<u64> {
+    let index = &backing.library.index;
+    match source {
+        Source::All => Ok(head.0 - from.0),
+        Source::Stream(stream) => {
+            let term = term_of(stream);
+            Ok(index.count(term, head)? - index.rank(term, from, head)?)
+        }
+        Source::Query(query) => {
+            let estimate = index.estimate(query, from..head)?;
+            Ok(if estimate.restricted { estimate.matches_at_most } else { head.0 - from.0 })
+        }
+    }
+}
+
+/// The first event of a source from a position on.
+fn first_from(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<Option<Position>> {
+    let index = &backing.library.index;
+    match source {
+        Source::All => Ok((from < head).then_some(from)),
+        Source::Stream(stream) => {
+            let term = term_of(stream);
+            index.nth(term, index.rank(term, from, head)?, head)
+        }
+        Source::Query(query) => index.first_match(query, from, head),
+    }
+}
+
+/// How long ago something was.
+fn age(backing: &Backing, then: Timestamp) -> Duration {
+    u64::try_from(backing.now().0.saturating_sub(then.0)).map_or(Duration::ZERO, Duration::from_nanos)
+}

@@ -1,0 +1,430 @@
+//! A group in use: its core under a lock, and the steps by which whoever calls brings it forward.
+//!
+//! There is no thread that drives a group. Whoever asks it for something, and finds that something is due, does it: reads on, writes
+//! progress, sends the messages of a silent consumer to others. **The lock is never held while anything is waited for**: what takes
+//! time is a [`Step`] that is taken out of the core, done without the lock, and brought back. Meanwhile others ack and take.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Duration,
+};
+
+use super::{
+    backing::Backing,
+    catalog::GroupConfig,
+    core::{Core, Driving, Purpose, Step},
+    feed::{self, Feed, Portion},
+    info::{self, GroupInfo, Known, Meter},
+    keys::Keys,
+    loading,
+    message::Message,
+    waiters::{Place, Waiters},
+    writing::{Body, propose},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    order::Parker,
+    name::StreamName,
+    position::Position,
+    subscribe::{
+        Discard, GroupError, GroupName, MessageId, Nack, Replay,
+        group_state::{ConsumerId, Delivered, GroupState, ParkedEntry, Rules, Write},
+    },
+};
+
+/// Steps after which an asynchronous caller lets others run.
+const STEPS_PER_POLL: usize = 16;
+
+/// See the module's words.
+#[derive(Debug)]
+pub(super) struct LiveGroup {
+    config: GroupConfig,
+    /// The stream of its parked messages.
+    parked: StreamName,
+    epoch: u64,
+    backing: Backing,
+    keys: Keys,
+    core: Mutex<Core>,
+    waiters: Arc<Waiters>,
+    /// Wakes everybody who waits in this group.
+    waker: Waker,
+    meter: Mutex<Meter>,
+}
+
+/// How far a call may bring the group forward before it answers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Until nothing is left to be done, or the time is over, by the clock.
+    Until(Option<Duration>),
+    /// So many steps.
+    Steps(usize),
+}
+
+impl Patience {
+    pub(super) const A_POLL: Self = Self::Steps(STEPS_PER_POLL);
+
+    fn is_over(&mut self, now: Duration) -> bool {
+        match self {
+            Self::Until(deadline) => deadline.is_some_and(|deadline| now >= deadline),
+            Self::Steps(left) => {
+                *left = left.saturating_sub(1);
+                *left == 0
+            }
+        }
+    }
+}
+
+/// Why driving stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Driven {
+    /// There is nothing to be done.
+    AtRest,
+    /// There may be more to be done.
+    OutOfPatience,
+}
+
+impl LiveGroup {
+    /// The group as its streams say it is.
+    pub(super) fn load(backing: Backing, config: GroupConfig) -> Result<Self> {
+        let progress = loading::progress(&backing, &config.name)?;
+        let parked = loading::parked(&backing, &config.name, &progress.resolved)?;
+        let (read_from, epoch, now) = (progress.checkpoint, progress.epoch, backing.elapsed());
+        let state = GroupState::new(Rules::from(&config.settings), progress, parked, now);
+        let waiters = Arc::new(Waiters::default());
+        let meter = Mutex::new(Meter::starting(now));
+        Ok(Self {
+            keys: Keys::of(&config.settings),
+            core: Mutex::new(Core::new(state, read_from)),
+            waker: Waker::from(Arc::clone(&waiters)),
+            waiters,
+            parked: config.name.parked_stream(),
+            config,
+            epoch,
+            backing,
+            meter,
+        })
+    }
+
+    pub(super) fn name(&self) -> &GroupName {
+        &self.config.name
+    }
+
+    pub(super) fn config(&self) -> &GroupConfig {
+        &self.config
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn driving(&self) -> Driving<'_> {
+        Driving {
+            backing: &self.backing,
+            parked: &self.parked,
+            keys: &self.keys,
+            waker: &self.waker,
+        }
+    }
+
+    /// Brings the group forward.
+    pub(super) fn drive(&self, purpose: Purpose, mut patience: Patience) -> Result<Driven, GroupError> {
+        loop {
+            let (step, starving) = self.change(|core, driving| {
+                let step = core.step(driving, purpose);
+                (step, core.is_starving())
+            });
+            let outcome = match step? {
+                Step::Rest => {
+                    // There may be something for somebody who waits: his to read on for himself.
+                    if starving {
+                        self.waiters.wake_all();
+                    }
+                    return Ok(Driven::AtRest);
+                }
+                Step::Read { feed, from, most } => self.read(feed, from, most),
+                Step::Load(entries) => self.load_parked(&entries),
+                Step::Write(write) => {
+                    self.write(&write);
+                    Ok(())
+                }
+            };
+            if let Err(error) = outcome {
+                // They would wait for what cannot be read; so each meets the error himself.
+                self.waiters.wake_all();
+                return Err(error.into());
+            }
+            if patience.is_over(self.backing.elapsed()) {
+                if self.lock().is_starving() {
+                    self.waiters.wake_all();
+                }
+                return Ok(Driven::OutOfPatience);
+            }
+        }
+    }
+
+    /// Changes the core, and wakes those whom it concerns when the lock is given back.
+    fn change<T>(&self, change: impl FnOnce(&mut Core, &Driving<'_>) -> T) -> T {
+        let driving = self.driving();
+        let mut core = self.lock();
+        let result = change(&mut core, &driving);
+        let ready = core.state.ready_consumers();
+        let everybody = core.concerns_everybody();
+        drop(core);
+        if everybody {
+            self.waiters.wake_all();
+        } else {
+            self.waiters.wake(&ready);
+        }
+        result
+    }
+
+    fn read(&self, feed: Option<Box<Feed>>, from: Position, most: usize) -> Result<()> {
+        let read = || -> Result<(Box<Feed>, Portion)> {
+            let mut feed = match feed {
+                Some(feed) => feed,
+                None => {
+                    let resolve = self.config.settings.resolve_links;
+                    Box::new(Feed::open(&self.backing, &self.config.source, resolve, from)?)
+                }
+            };
+            let portion = feed.read(&self.backing, &self.keys, most)?;
+            Ok((feed, portion))
+        };
+        let outcome = read();
+        self.change(|core, driving| core.fed(outcome, driving))
+    }
+
+    fn load_parked(&self, entries: &[ParkedEntry]) -> Result<()> {
+        let resolve = self.config.settings.resolve_links;
+        let load = |entry: &ParkedEntry| {
+            let event = feed::event_at(&self.backing, &self.config.source, resolve, entry.position)?;
+            Ok(self.keys.offer_replay(event, entry))
+        };
+        let loaded: Result<Vec<_>> = entries.iter().map(load).collect();
+        let (offers, outcome) = match loaded {
+            Ok(offers) => (offers, Ok(())),
+            Err(error) => (Vec::new(), Err(error)),
+        };
+        self.change(|core, driving| core.loaded(offers, driving));
+        outcome
+    }
+
+    fn write(&self, write: &Write<Body>) {
+        let name_of = |id: ConsumerId| self.lock().consumers.name_of(id);
+        let ticket = propose(&self.backing, &self.config.name, write, name_of, &self.waker);
+        let mut core = self.lock();
+        core.writing.ordered(ticket, write.parks.len());
+        let answered = core.writing.is_answered();
+        drop(core);
+        if answered {
+            // Whoever was woken for it before it was put there found nothing.
+            self.waiters.wake_all();
+        }
+    }
+
+    /// Connects a consumer.
+    pub(super) fn connect(&self, name: &str, slots: usize) -> Result<ConsumerId, GroupError> {
+        self.change(|core, driving| {
+            if let Some(ended) = &core.ended {
+                return Err(ended.clone());
+            }
+            let id = core.state.connect(slots, driving.now())?;
+            core.consumers.enter(id, name, self.backing.now());
+            core.state.dispatch(driving.now());
+            Ok(id)
+        })
+    }
+
+    /// Whether there is something for a consumer.
+    pub(super) fn has_deliveries(&self, id: ConsumerId) -> Result<bool, GroupError> {
+        let core = self.lock();
+        match &core.ended {
+            Some(ended) => Err(ended.clone()),
+            None => Ok(core.state.has_deliveries(id)),
+        }
+    }
+
+    /// Whether anybody is connected.
+    pub(super) fn has_consumers(&self) -> bool {
+        !self.lock().consumers.is_empty()
+    }
+
+    /// Takes a consumer's place away: what he has goes to others. After the last one, progress is written.
+    pub(super) fn disconnect(&self, id: ConsumerId) {
+        let connected = self.change(|core, driving| {
+            if !core.consumers.leave(id) {
+                return false;
+            }
+            core.state.disconnect(id, driving.now());
+            core.state.dispatch(driving.now());
+            if core.consumers.is_empty() {
+                core.rest();
+                core.writing.is_wanted = true;
+            }
+            true
+        });
+        if connected {
+            // Whatever it meets, the consumer has gone; what is not written is delivered again.
+            let _ = self.drive(Purpose::Write, Patience::Until(None));
+        }
+    }
+
+    /// Changes how many messages a consumer may have.
+    pub(super) fn set_slots(&self, id: ConsumerId, slots: usize) -> Result<(), GroupError> {
+        self.change(|core, driving| {
+            core.state.set_slots(id, slots)?;
+            core.state.dispatch(driving.now());
+            Ok(())
+        })
+    }
+
+    /// Gives a consumer what is there for him, at most `max`.
+    pub(super) fn take(&self, id: ConsumerId, max: usize) -> Result<Vec<Message>, GroupError> {
+        let mut delivered: Vec<Delivered<Body>> = Vec::new();
+        self.change(|core, driving| {
+            if let Some(ended) = &core.ended {
+                return Err(ended.clone());
+            }
+            core.state.take(id, max, &mut delivered, driving.now())?;
+            core.taken += delivered.len() as u64;
+            Ok(())
+        })?;
+        Ok(delivered.into_iter().map(Message::from).collect())
+    }
+
+    /// Messages were worked off.
+    pub(super) fn ack(&self, id: ConsumerId, ids: &[MessageId]) -> Result<(), GroupError> {
+        self.answer(|core, now| core.state.ack(id, ids, now))
+    }
+
+    /// Messages could not be worked off.
+    pub(super) fn nack(&self, id: ConsumerId, ids: &[MessageId], nack: Nack, reason: &str) -> Result<(), GroupError> {
+        let reason = loading::shortened(reason);
+        self.answer(|core, now| core.state.nack(id, ids, nack, reason, now))
+    }
+
+    fn answer(&self, answer: impl FnOnce(&mut Core, Duration) -> Result<(), GroupError>) -> Result<(), GroupError> {
+        let answered = self.change(|core, driving| {
+            if let Some(ended) = &core.ended {
+                return Err(ended.clone());
+            }
+            answer(core, driving.now())
+        });
+        // What it meets is told to whoever asks for messages next: the answers themselves have been taken.
+        let _ = self.drive(Purpose::Write, Patience::Until(None));
+        answered
+    }
+
+    /// Comes in among those who wait.
+    pub(super) fn wait(&self, consumer: Option<ConsumerId>, waker: Waker) -> Place {
+        self.waiters.enter(consumer, waker)
+    }
+
+    /// When the group has something to do though nothing happens.
+    pub(super) fn next_deadline(&self) -> Option<Duration> {
+        self.lock().next_deadline()
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.backing.elapsed()
+    }
+
+    /// Waits until everything that is settled now is written.
+    pub(super) fn flush(&self) -> Result<(), GroupError> {
+        let (parker, waker) = Parker::new();
+        let place = self.wait(None, waker.clone());
+        let wanted = self.lock().writing.want();
+        loop {
+            place.renew(waker.clone());
+            let driven = self.drive(Purpose::Write, Patience::Until(None));
+            let mut core = self.lock();
+            if let Some(outcome) = core.writing.outcome_of(wanted) {
+                return Ok(outcome?);
+            }
+            if core.writing.is_under_way() {
+                drop(core);
+                parker.park(None);
+            } else {
+                // Another write, which had begun before, has ended.
+                core.writing.want();
+                drop(core);
+                if let Err(error @ GroupError::Store(_)) = driven {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Delivers parked messages again: how many.
+    pub(super) fn replay(&self, which: Replay) -> Result<u64, GroupError> {
+        let count = self.change(|core, driving| core.state.replay(which, driving.now()))?;
+        // Somebody loads them.
+        self.waiters.wake_all();
+        Ok(count)
+    }
+
+    /// Gives parked messages up, durably: how many.
+    pub(super) fn discard_parked(&self, which: Discard) -> Result<u64, GroupError> {
+        let count = self.change(|core, driving| core.state.discard_parked(which, driving.now()))?;
+        self.flush()?;
+        Ok(count)
+    }
+
+    /// The parked messages from a position of the source on.
+    pub(super) fn parked(&self, from: Position, max: usize) -> Vec<ParkedEntry> {
+        self.lock().state.parked(from, max)
+    }
+
+    /// Ends this life of the group: nobody gets or answers anything any more, and what is settled is written.
+    pub(super) fn end(&self, why: GroupError) -> Result<(), GroupError> {
+        self.change(|core, _| {
+            core.ended.get_or_insert(why);
+        });
+        let mut flushed = self.flush();
+        // From then on not even a write that falls due is begun: somebody else may write to the group's streams.
+        while !self.lock().seal() {
+            flushed = self.flush();
+        }
+        self.change(|core, driving| {
+            for id in core.consumers.ids() {
+                core.consumers.leave(id);
+                core.state.disconnect(id, driving.now());
+            }
+            core.rest();
+        });
+        flushed
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
+    }
+
+    /// Whether it may be forgotten: nobody uses it, and everything is written, or cannot be.
+    pub(super) fn is_idle(&self) -> bool {
+        let core = self.lock();
+        let written = !core.writing.is_under_way() && !core.writing.is_wanted && core.writing.failure().is_none();
+        core.ended.is_some() || (core.consumers.is_empty() && written && !core.state.write_due(self.backing.elapsed()) && core.state.facts().replaying == 0)
+    }
+
+    pub(super) fn info(&self) -> Result<GroupInfo, GroupError> {
+        // What is due is done first, so that the figures are those of now.
+        let _ = self.drive(Purpose::Write, Patience::Until(None));
+        let core = self.lock();
+        let facts = core.state.facts();
+        let connected = facts.consumers.iter().map(|one| core.consumers.get(one.id).cloned()).collect();
+        let (taken, failure) = (core.taken, core.writing.failure().map(ToString::to_string));
+        drop(core);
+        let measured = {
+            let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
+            meter.measure(taken, &facts.consumers, self.backing.elapsed())
+        };
+        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, measured, failure };
+        Ok(info::describe(&self.backing, known)?)
+    }
+}
+
+/// What consumers of a closed store are told.
+pub(super) fn store_closed() -> GroupError {
+    GroupError::Store(Error::new(ErrorKind::Closed, "store was closed, open it again and connect again"))
+}

@@ -1,0 +1,191 @@
+//! The groups of a store: which there are, and which of them are in use.
+//!
+//! A group that nobody uses costs its entry in the catalog and nothing else; it is loaded when somebody connects or asks, and forgotten when the
+//! last consumer has gone and everything is written. There is never more than one live group of a name, so nobody else writes its streams.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    backing::{Backing, failure},
+    catalog::{Catalog, GroupConfig},
+    core::Purpose,
+    documents::{Action, Change},
+    live::{LiveGroup, Patience, store_closed},
+};
+use crate::{
+    append::{Append, AppendError},
+    commit::Rejection,
+    error::{Error, ErrorKind},
+    subscribe::{GroupError, GroupName},
+};
+
+/// See the module's words.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(super) backing: Backing,
+    catalog: Mutex<Catalog>,
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    places: BTreeMap<GroupName, Arc<Place>>,
+    closed: bool,
+}
+
+/// Where a group is, if it is in use. Its lock is held while the group is loaded, or changed as a whole: only those who want the same group wait.
+#[derive(Debug, Default)]
+pub(super) struct Place(Mutex<Option<Arc<LiveGroup>>>);
+
+impl Place {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Arc<LiveGroup>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registry {
+    pub(crate) fn new(backing: Backing) -> Self {
+        Self { backing, catalog: Mutex::default(), live: Mutex::default() }
+    }
+
+    fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a group is.
+    pub(super) fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
+        let mut catalog = self.catalog();
+        catalog.refresh(&self.backing)?;
+        catalog.get(group).cloned().ok_or_else(|| GroupError::NoSuchGroup { group: group.to_string() })
+    }
+
+    /// What all groups are.
+    pub(super) fn configs(&self) -> Result<Vec<GroupConfig>, GroupError> {
+        let mut catalog = self.catalog();
+        catalog.refresh(&self.backing)?;
+        Ok(catalog.iter().cloned().collect())
+    }
+
+    /// The group's place.
+    pub(super) fn place(&self, group: &GroupName) -> Result<Arc<Place>, GroupError> {
+        let mut live = self.live();
+        if live.closed {
+            return Err(store_closed());
+        }
+        Ok(Arc::clone(live.places.entry(group.clone()).or_default()))
+    }
+
+    /// The group, loaded if nobody has used it yet.
+    pub(super) fn group(&self, name: &GroupName) -> Result<Arc<LiveGroup>, GroupError> {
+        self.forget_idle();
+        let place = self.place(name)?;
+        let mut here = place.lock();
+        if let Some(group) = here.as_ref().filter(|group| !group.has_ended()) {
+            return Ok(Arc::clone(group));
+        }
+        let config = self.config(name)?;
+        let group = Arc::new(LiveGroup::load(self.backing.clone(), config)?);
+        *here = Some(Arc::clone(&group));
+        drop(here);
+        // A store that was closed meanwhile has not seen this one.
+        if self.live().closed {
+            let _ = group.end(store_closed());
+            return Err(store_closed());
+        }
+        Ok(group)
+    }
+
+    /// Forgets groups nobody uses.
+    fn forget_idle(&self) {
+        let places: Vec<_> = self.live().places.iter().map(|(name, place)| (name.clone(), Arc::clone(place))).collect();
+        for (name, place) in places {
+            // Whoever holds it uses it.
+            let Ok(mut here) = place.0.try_lock() else { continue };
+            if let Some(group) = here.as_ref() {
+                if group.has_consumers() {
+                    continue;
+                }
+                // A write that failed is tried again; what it meets is told to whoever uses the group.
+                let _ = group.drive(Purpose::Write, Patience::Until(None));
+                // One reference is the place's own.
+                if !group.is_idle() || Arc::strong_count(group) > 1 {
+                    continue;
+                }
+            }
+            *here = None;
+            drop(here);
+            let mut live = self.live();
+            // Whoever has asked for the place holds it too: one reference is the map's, one is ours.
+            if live.places.get(&name).is_some_and(|known| Arc::ptr_eq(known, &place) && Arc::strong_count(known) <= 2) {
+                live.places.remove(&name);
+            }
+        }
+    }
+
+    /// Records a change of a group, with whatever else belongs to it. `decide` says what is changed, from what the groups are; it is asked
+    /// again if somebody else changed one meanwhile.
+    pub(super) fn change(
+        &self,
+        mut decide: impl FnMut(&Catalog) -> Result<(Change, Append), GroupError>,
+    ) -> Result<(), GroupError> {
+        loop {
+            let (append, next) = {
+                let mut catalog = self.catalog();
+                catalog.refresh(&self.backing)?;
+                let (change, append) = decide(&catalog)?;
+                let (stream, expected) = catalog.expected();
+                (append.stream(stream, expected, [change.event()]), catalog.next())
+            };
+            match self.backing.commit(append).wait() {
+                Ok(_) => return Ok(()),
+                Err(AppendError::Rejected(Rejection::WrongRevision { .. })) => {
+                    let mut catalog = self.catalog();
+                    catalog.refresh(&self.backing)?;
+                    if catalog.next() == next {
+                        // Nobody changed a group: another stream is in the way.
+                        return Err(Error::new(
+                            ErrorKind::Internal,
+                            "the streams of consumer groups are not where they are expected to be",
+                        )
+                        .into());
+                    }
+                }
+                Err(error) => return Err(failure(error).into()),
+            }
+        }
+    }
+
+    /// Ends all groups: what is settled is written, and whoever waits is told. Nobody can use one from now on.
+    pub(crate) fn close(&self) {
+        let places = {
+            let mut live = self.live();
+            live.closed = true;
+            std::mem::take(&mut live.places)
+        };
+        for place in places.into_values() {
+            let group = place.lock().take();
+            if let Some(group) = group {
+                // What is not written is delivered again.
+                let _ = group.end(store_closed());
+            }
+        }
+    }
+
+    /// The change that is made of a group now.
+    pub(super) fn change_of(&self, action: Action, config: &GroupConfig) -> Change {
+        Change {
+            action,
+            group: config.name.clone(),
+            source: config.source.clone(),
+            settings: config.settings.clone(),
+            at: self.backing.now(),
+        }
+    }
+}

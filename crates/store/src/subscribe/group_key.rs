@@ -1,0 +1,126 @@
+//! What keeps events together: the key of an event under a [`KeyOf`], as a hash that never changes.
+//!
+//! Hashes of keys are kept with parked messages, so they must be the same in every release. Two keys with the same hash are one key:
+//! that costs their events the chance to be worked off side by side, and nothing else.
+
+use std::sync::Arc;
+
+use super::{group_error::GroupError, group_settings::setting};
+use crate::path::PathPattern;
+
+/// What the key of an event is. An event without it is keyed by its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyOf {
+    /// The stream the event is in.
+    Stream,
+    /// The first tag that begins with `prefix`.
+    Tag {
+        /// `customer:` finds `customer:7`.
+        prefix: Arc<str>,
+    },
+    /// A segment of the first tag a path pattern matches: of `/shops/{shop}/**`, what `{shop}` captures.
+    PathSegment {
+        /// The pattern.
+        pattern: PathPattern,
+        /// Which of its captures.
+        name: Arc<str>,
+    },
+    /// A field of the event's data, if that is JSON: a pointer (RFC 6901), such as `/customer/id`.
+    Field(Arc<str>),
+}
+
+/// What of an event its key may come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keyed<'a, T> {
+    pub(crate) stream: &'a str,
+    /// In their order in the event.
+    pub(crate) tags: T,
+    pub(crate) data: &'a [u8],
+}
+
+impl KeyOf {
+    /// Checks that the key can be found at all.
+    pub(super) fn check(&self) -> Result<(), GroupError> {
+        match self {
+            Self::Stream => Ok(()),
+            Self::Tag { prefix } if prefix.is_empty() => Err(setting("strategy.prefix", "\"\"", "not empty")),
+            Self::Tag { .. } => Ok(()),
+            Self::PathSegment { pattern, name } => match captured_at(pattern, name) {
+                Some(_) => Ok(()),
+                None => Err(setting("strategy.name", name, format!("a capture of pattern={pattern}"))),
+            },
+            Self::Field(pointer) if pointer.starts_with('/') => Ok(()),
+            Self::Field(pointer) => {
+                Err(setting("strategy.field", format!("{pointer:?}"), "a pointer that begins with /"))
+            }
+        }
+    }
+
+    /// The hash of the event's key.
+    pub(crate) fn hash<'a, T: Iterator<Item = &'a str>>(&self, event: Keyed<'a, T>) -> u64 {
+        let Keyed { stream, mut tags, data } = event;
+        let found = match self {
+            Self::Stream => None,
+            Self::Tag { prefix } => {
+                tags.find(|tag| tag.starts_with(&**prefix)).map(|tag| key_hash(TAG, tag.as_bytes()))
+            }
+            Self::PathSegment { pattern, name } => {
+                let tag = tags.find(|tag| pattern.matches(tag));
+                let segment = tag.zip(captured_at(pattern, name)).and_then(|(tag, at)| tag.split('/').nth(at));
+                segment.map(|segment| key_hash(SEGMENT, segment.as_bytes()))
+            }
+            Self::Field(pointer) => field(data, pointer).map(|value| key_hash(FIELD, value.as_bytes())),
+        };
+        found.unwrap_or_else(|| stream_hash(stream))
+    }
+}
+
+/// The hash of the stream an event is keyed by, or pinned by.
+pub(crate) fn stream_hash(stream: &str) -> u64 {
+    key_hash(STREAM, stream.as_bytes())
+}
+
+/// The hash of the correlation id an event is pinned by.
+pub(crate) fn correlation_hash(id: &str) -> u64 {
+    key_hash(CORRELATION, id.as_bytes())
+}
+
+/// Which segment of the pattern captures under `name`, counted as `split('/')` counts: the text before the first `/` is 0.
+fn captured_at(pattern: &PathPattern, name: &str) -> Option<usize> {
+    pattern.as_str().split('/').position(|segment| {
+        let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        inner.is_some_and(|inner| inner.split(':').next() == Some(name) && !name.is_empty())
+    })
+}
+
+/// The text of the value at `pointer`: strings as they are, anything else as JSON. `null` is no key.
+fn field(data: &[u8], pointer: &str) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_slice(data).ok()?;
+    match document.pointer(pointer)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other @ (serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_)) => Some(other.to_string()),
+    }
+}
+
+// A customer 7 by tag and a customer 7 by field are not the same key.
+const STREAM: u8 = 0;
+const TAG: u8 = 1;
+const SEGMENT: u8 = 2;
+const FIELD: u8 = 3;
+const CORRELATION: u8 = 4;
+
+/// FNV-1a over the kind and the bytes, and the finalizer of SplitMix64, whose every bit depends on every bit: bucket numbers are
+/// taken from the low ones.
+fn key_hash(kind: u8, bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in std::iter::once(&kind).chain(bytes) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}

@@ -1,0 +1,81 @@
+//! Sets of numbers as closed intervals: what is settled above a checkpoint, which revisions are resolved.
+//!
+//! Intervals never touch: `[1,2]` and `[3,4]` are `[1,4]`. Costs are logarithmic in the number of intervals.
+
+use std::collections::BTreeMap;
+
+/// A set of numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Intervals(BTreeMap<u64, u64>);
+
+impl Intervals {
+    /// Whether `number` is in the set.
+    pub(crate) fn contains(&self, number: u64) -> bool {
+        self.0.range(..=number).next_back().is_some_and(|(_, &last)| number <= last)
+    }
+
+    /// Adds `first..=last`.
+    pub(crate) fn insert(&mut self, first: u64, last: u64) {
+        debug_assert!(first <= last, "an interval runs forward: {first} to {last}");
+        let (mut first, mut last) = (first, last);
+        let reach = last.saturating_add(1);
+        while let Some((&start, &end)) =
+            self.0.range(..=reach).next_back().filter(|(_, end)| end.saturating_add(1) >= first)
+        {
+            self.0.remove(&start);
+            first = first.min(start);
+            last = last.max(end);
+        }
+        self.0.insert(first, last);
+    }
+
+    /// Takes one number out.
+    pub(crate) fn remove(&mut self, number: u64) {
+        let Some((&first, &last)) = self.0.range(..=number).next_back().filter(|(_, last)| number <= **last) else {
+            return;
+        };
+        self.0.remove(&first);
+        if first < number {
+            self.0.insert(first, number - 1);
+        }
+        if number < last {
+            self.0.insert(number + 1, last);
+        }
+    }
+
+    /// The smallest number.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.0.keys().next().copied()
+    }
+
+    /// The largest number.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.0.values().next_back().copied()
+    }
+
+    /// The intervals in order.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
+        self.0.iter().map(|(&first, &last)| (first, last))
+    }
+
+    /// How many intervals.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Drops the highest intervals until there are at most `max`.
+    pub(crate) fn truncate(&mut self, max: usize) {
+        while self.0.len() > max {
+            self.0.pop_last();
+        }
+    }
+}
+
+impl FromIterator<(u64, u64)> for Intervals {
+    /// Takes closed intervals in any order; those that run backwards are nothing.
+    fn from_iter<T: IntoIterator<Item = (u64, u64)>>(intervals: T) -> Self {
+        let mut set = Self::default();
+        intervals.into_iter().filter(|(first, last)| first <= last).for_each(|(first, last)| set.insert(first, last));
+        set
+    }
+}
