@@ -1,11 +1,42 @@
-//! The rules of a consumer group: what happens to which message when, as a function of what was done and of time as a value.
-#![allow(unused_variables, dead_code)] // SKELETON
+//! The rules of a consumer group: what happens to which message when, as a function of what was done, with time as a value.
+//!
+//! A message is offered once, in the order of its source, and is then in exactly one place: waiting, waiting for its retry, in an
+//! outbox, in flight, on its way to be parked; or it is settled: acked, skipped, parked. What the files here hold:
+//!
+//! ```text
+//!  offer ──► outstanding ──► queues ──► consumers ──► answers ──► settled ──► ledger ──► begin_write … end_write
+//!               ▲            keys, pins   outboxes       │ fail                  │
+//!               │                                        ▼                       ▼
+//!               └──────────── replay ◄──────────────── parking ───────────────► parked
+//! ```
+//!
+//! - No I/O, no clock, no randomness, no order of a hash table that could be seen: the same calls give the same answers.
+//! - Progress that is written never passes a message that is neither settled nor parked by that same write.
+//! - Time that runs back is taken to stand still. Every operation costs O(log n) for each message it moves, but for those that concern
+//!   everything a consumer has (`disconnect`), everything that is parked (`replay`, `discard_parked`), or all that is outstanding (`begin_write`).
 
+mod answers;
+mod consumers;
+mod delivery;
+mod failure;
+mod holds;
+mod intake;
 mod intervals;
+mod keys;
+mod ledger;
+mod outstanding;
+mod parked;
+mod pins;
+mod queues;
+mod replay;
 mod rules;
 mod words;
+mod writing;
 
-use std::{marker::PhantomData, time::Duration};
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) use intervals::Intervals;
 pub(crate) use rules::{Rules, StrategyRule};
@@ -14,110 +45,96 @@ pub(crate) use words::{
     Written,
 };
 
-use super::group_error::{Discard, GroupError, MessageId, Nack, Replay};
+use self::{
+    consumers::Consumers,
+    ledger::{Ledger, Unwritten},
+    outstanding::{Kind, Origin, Outstanding, Slot},
+    parked::ParkedIndex,
+    queues::Queues,
+};
 use crate::position::Position;
 
-/// Where every message of a group is.
+/// Where every message of a group is. `M` is the body of a message, about which the state knows nothing.
 #[derive(Debug)]
-pub(crate) struct GroupState<M>(PhantomData<M>);
+pub(crate) struct GroupState<M> {
+    rules: Rules,
+    /// The latest time that was heard of.
+    now: Duration,
+    messages: Outstanding<M>,
+    queues: Queues,
+    consumers: Consumers,
+    /// Messages to be parked by the next write, or by the one that is under way.
+    parking: BTreeMap<Position, Slot>,
+    parked: ParkedIndex,
+    ledger: Ledger,
+}
 
 impl<M: Clone> GroupState<M> {
+    /// The state of a group that goes on where `progress` ended. `parked`: the readable entries of its stream of parked messages.
     pub(crate) fn new(rules: Rules, progress: Progress, parked: Vec<ParkedEntry>, now: Duration) -> Self {
-        unimplemented!("skeleton")
+        let mut queues = Queues::new(rules.strategy);
+        let parked = ParkedIndex::new(parked, &progress.resolved);
+        for (entry, _) in parked.iter_from(Position::START) {
+            if let (Some(mut held), Some(key)) = (queues.held(), entry.key) {
+                held.change(key, |holds| holds.add(key, entry.position));
+            }
+        }
+        Self {
+            rules,
+            now,
+            messages: Outstanding::new(),
+            queues,
+            consumers: Consumers::default(),
+            parking: BTreeMap::new(),
+            parked,
+            ledger: Ledger::new(progress, now),
+        }
     }
-    /// How many events may be offered now.
-    pub(crate) fn room(&self) -> usize {
-        unimplemented!("skeleton")
-    }
-    /// Takes the next event of the source.
-    pub(crate) fn offer(&mut self, offer: Offer<M>, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    /// Everything below `to` was offered or does not match.
-    pub(crate) fn considered(&mut self, to: Position, reach: Reach) {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn connect(&mut self, slots: usize, now: Duration) -> Result<ConsumerId, GroupError> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn set_slots(&mut self, consumer: ConsumerId, slots: usize) -> Result<(), GroupError> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn disconnect(&mut self, consumer: ConsumerId, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    /// Gives waiting messages to consumers with room. To be called after every change.
-    pub(crate) fn dispatch(&mut self, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn take(
-        &mut self,
-        consumer: ConsumerId,
-        max: usize,
-        out: &mut Vec<Delivered<M>>,
-        now: Duration,
-    ) -> Result<(), GroupError> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn has_deliveries(&self, consumer: ConsumerId) -> bool {
-        unimplemented!("skeleton")
-    }
-    /// Who has got messages, or was dropped, since this was last asked.
-    pub(crate) fn ready_consumers(&mut self) -> Vec<ConsumerId> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn ack(&mut self, consumer: ConsumerId, ids: &[MessageId], now: Duration) -> Result<(), GroupError> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn nack(
-        &mut self,
-        consumer: ConsumerId,
-        ids: &[MessageId],
-        action: Nack,
-        reason: &str,
-        now: Duration,
-    ) -> Result<(), GroupError> {
-        unimplemented!("skeleton")
-    }
-    /// Timeouts, and retries that are due.
-    pub(crate) fn tick(&mut self, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    /// When `tick` or `write_due` will next have something to say.
+
+    /// When `tick` or `write_due` will have something to say that they do not say now; in the past, if they have it already.
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
-        unimplemented!("skeleton")
+        let timer = self.messages.next_timer().map(|(at, _)| at);
+        let stall = self.consumers.next_stall().map(|(at, _)| at);
+        [timer, stall, self.write_due_at()].into_iter().flatten().min()
     }
-    pub(crate) fn write_due(&self, now: Duration) -> bool {
-        unimplemented!("skeleton")
-    }
-    /// What is to be written; `None` when there is nothing, or a write is under way. `end_write` must follow.
-    pub(crate) fn begin_write(&mut self, urgency: Urgency, now: Duration) -> Option<Write<M>> {
-        unimplemented!("skeleton")
-    }
-    pub(crate) fn end_write(&mut self, written: Written, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    /// Marks parked messages to be delivered again: how many.
-    pub(crate) fn replay(&mut self, which: Replay, now: Duration) -> Result<u64, GroupError> {
-        unimplemented!("skeleton")
-    }
-    /// Parked messages whose bodies are to be loaded and offered by `offer_replay`, at most `max`.
-    pub(crate) fn wanted_replays(&self, max: usize) -> Vec<ParkedEntry> {
-        unimplemented!("skeleton")
-    }
-    /// Takes the body of a wanted replay. If it is gone, call `discard_parked` instead.
-    pub(crate) fn offer_replay(&mut self, offer: Offer<M>, now: Duration) {
-        unimplemented!("skeleton")
-    }
-    /// Gives parked messages up: how many.
-    pub(crate) fn discard_parked(&mut self, which: Discard, now: Duration) -> Result<u64, GroupError> {
-        unimplemented!("skeleton")
-    }
-    /// The parked messages in the order of the source, beginning at a position, at most `max`.
-    pub(crate) fn parked(&self, from: Position, max: usize) -> Vec<ParkedEntry> {
-        unimplemented!("skeleton")
-    }
+
+    /// Where the group stands. Linear in the number of consumers.
     pub(crate) fn facts(&self) -> Facts {
-        unimplemented!("skeleton")
+        let count = |kind| self.messages.count(kind);
+        Facts {
+            buffered: count(Kind::Waiting),
+            retrying: count(Kind::Retrying),
+            in_flight: count(Kind::Outbox) + count(Kind::InFlight),
+            parking: count(Kind::Parking),
+            parked: self.parked.len(),
+            replaying: self.parked.wanted_len() + self.messages.len_of(Origin::Replay),
+            parked_full: !self.has_room_to_park(),
+            checkpoint: self.checkpoint(),
+            written: self.ledger.written,
+            considered: self.ledger.considered,
+            reach: self.ledger.reach,
+            last_offered: self.ledger.last_offered,
+            consumers: self.consumers.facts(),
+        }
+    }
+
+    /// Below this, everything is settled. Passes over the replayed messages before it, of which there are few.
+    fn checkpoint(&self) -> Position {
+        let mut source = self.messages.iter().filter(|message| message.origin == Origin::Source);
+        source.next().map_or(self.ledger.considered, |message| message.place.position)
+    }
+
+    fn unwritten(&self) -> Unwritten {
+        Unwritten { parks: !self.parking.is_empty(), checkpoint: self.checkpoint() }
+    }
+
+    /// Whether one more message can be parked.
+    fn has_room_to_park(&self) -> bool {
+        // A message that is parked anew takes the place of its former entry.
+        self.parked.len() + self.messages.count_of(Origin::Source, Kind::Parking) < self.rules.parked_max
+    }
+
+    fn learn_time(&mut self, now: Duration) {
+        self.now = self.now.max(now);
     }
 }

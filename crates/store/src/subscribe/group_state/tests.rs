@@ -1,0 +1,1 @@
+//! What must hold of a group, by name and by chance.
