@@ -199,7 +199,7 @@ fn reindex(log: &Log, index: &Index, from: Position, head: Position) -> Result<u
             index.seal(next);
             // Bounds the memory of a full rebuild to a few segments.
             while index.pending(head) > limits::INDEX_BACKLOG_MAX {
-                index.maintain(head)?;
+                index.build(head)?;
             }
         }
     }
