@@ -21,7 +21,7 @@ use crate::{
     commit::Facts,
     disk::{
         Disk,
-        memory::{Fault, MemoryDisk},
+        memory::{Fault, MemoryDisk, Operation},
     },
     entropy::Entropy,
     error::{Error, ErrorKind},
@@ -296,6 +296,24 @@ fn what_was_foreseen_is_not_looked_at_again() {
     assert_eq!(ask(Foresight::ClearBefore(Position(200))), Some(202));
     assert_eq!(ask(Foresight::ClearBefore(Position(299))), None);
     assert_eq!(ask(Foresight::Conflict(Position(7))), Some(7));
+}
+
+/// The same through the front door: what is durable is asked of the index, before; in turn there is nothing left to be looked at.
+#[test]
+fn a_condition_is_judged_before_its_append_has_a_place() {
+    let disk = Arc::new(MemoryDisk::new());
+    let options = Options { tail_cache_bytes: 0, ..options(false) };
+    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    for number in 0..300 {
+        append(&store, &format!("s-{number}"), ExpectedRevision::NoStream).expect("recorded");
+    }
+    let none_matching = Query::of(QueryItem::default().stream(StreamFilter::Prefix("s-x".into())));
+    let event = EventData::json("Happened".try_into().expect("valid"), "{}");
+    let request = Append::to("new".try_into().expect("valid"), ExpectedRevision::NoStream, [event])
+        .condition(AppendCondition { none_matching, after: None });
+    let reads = disk.operations().of(Operation::Read);
+    store.commit(request).wait().expect("nothing matches");
+    assert_eq!(disk.operations().of(Operation::Read), reads, "events were read while others had to wait");
 }
 
 /// A tag named twice is recorded once, and so it counts once: checks look at what will be recorded.
