@@ -188,35 +188,33 @@ fn without_a_queue_timeout_what_has_a_place_is_ordered() {
 /// An append that met a full backlog was refused with the error of a build that had begun long before, or of a merge, though the cause was
 /// gone: it must see a build of its own fail.
 #[test]
-#[allow(clippy::disallowed_methods)] // threads are the matter here
 fn appends_are_refused_for_a_build_that_fails_now_and_for_nothing_else() {
     let upkeep = Upkeep::default();
     let full = || Err(Error::new(ErrorKind::Unavailable, "disk is full"));
-    let take = || upkeep.take(Work::Build).expect("not closed");
-    upkeep.ring();
-    take();
+    let step = |work, outcome| {
+        upkeep.begin(work);
+        upkeep.end(work, outcome);
+    };
+    step(Work::Build, full());
     upkeep.begin(Work::Build);
-    std::thread::scope(|scope| {
-        let append = scope.spawn(|| upkeep.wait_for_build());
-        upkeep.wait_until_due(Work::Build);
-        upkeep.end(Work::Build, full());
-        upkeep.rest(Work::Build);
-        upkeep.begin(Work::Tidy);
-        upkeep.end(Work::Tidy, full());
-        take();
-        upkeep.begin(Work::Build);
-        upkeep.end(Work::Build, Ok(()));
-        append.join().expect("no panic").expect("the second try went well");
+    let asked = upkeep.ask_for_build();
+    upkeep.end(Work::Build, full());
+    step(Work::Tidy, full());
+    assert!(upkeep.built_since(asked).is_none(), "that build began before, and nobody waits for a merge");
+    assert!(upkeep.take(Work::Build).is_some(), "another is due");
+    step(Work::Build, Ok(()));
+    step(Work::Build, full());
+    assert!(matches!(upkeep.built_since(asked), Some(Ok(()))), "one went well, whatever came later");
 
-        // What is told is the last error, of a build that began later than the append asked.
-        let append = scope.spawn(|| upkeep.wait_for_build());
-        upkeep.wait_until_due(Work::Build);
-        upkeep.begin(Work::Build);
-        upkeep.end(Work::Build, full());
-        upkeep.rest(Work::Build);
-        let refused = append.join().expect("no panic").expect_err("the try of now failed");
-        assert_eq!(refused.to_string(), "disk is full");
-    });
+    let asked = upkeep.ask_for_build();
+    step(Work::Build, full());
+    match upkeep.built_since(asked) {
+        Some(Err(refused)) => assert_eq!(refused.to_string(), "disk is full"),
+        other => panic!("the try of now failed: {other:?}"),
+    }
+    let asked = upkeep.ask_for_build();
+    upkeep.close();
+    assert!(matches!(upkeep.built_since(asked), Some(Err(_))), "there will be none");
 }
 
 /// An order over a log in which streams, types and tags take turns; the log and the index.

@@ -52,12 +52,27 @@ struct Track {
     failed: Option<Error>,
 }
 
+/// How builds stood when somebody asked for one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    begun: u64,
+    done: u64,
+}
+
 impl State {
     fn track(&mut self, work: Work) -> &mut Track {
         match work {
             Work::Build => &mut self.build,
             Work::Tidy => &mut self.tidy,
         }
+    }
+
+    fn built_since(&self, asked: Asked) -> Option<Result<(), Error>> {
+        if self.build.done > asked.done {
+            return Some(Ok(()));
+        }
+        let failed = self.build.ended > asked.begun || self.closed;
+        failed.then(|| Err(self.failed().unwrap_or_else(super::queue::closed)))
     }
 
     fn failed(&self) -> Option<Error> {
@@ -151,16 +166,28 @@ impl Upkeep {
     /// Why a build that began after this was called could not be done: one that was under way may have failed for a cause that is gone.
     /// Why there will be none, when maintenance was stopped.
     pub(crate) fn wait_for_build(&self) -> Result<(), Error> {
+        let asked = self.ask_for_build();
         let mut state = self.lock();
-        let (begun, done) = (state.build.begun, state.build.done);
+        loop {
+            if let Some(outcome) = state.built_since(asked) {
+                return outcome;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that a build is due, and how builds stand now.
+    pub(super) fn ask_for_build(&self) -> Asked {
+        let mut state = self.lock();
         state.build.due = true;
         self.changed.notify_all();
-        let waits = |state: &mut State| state.build.done == done && state.build.ended <= begun && !state.closed;
-        state = self.changed.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
-        if state.build.done > done {
-            return Ok(());
-        }
-        Err(state.failed().unwrap_or_else(super::queue::closed))
+        Asked { begun: state.build.begun, done: state.build.done }
+    }
+
+    /// What came of builds since somebody asked, if anything did.
+    #[cfg(test)]
+    pub(super) fn built_since(&self, asked: Asked) -> Option<Result<(), Error>> {
+        self.lock().built_since(asked)
     }
 
     /// Waits until nothing is due.
@@ -171,12 +198,5 @@ impl Upkeep {
         let works = |state: &mut State| !state.closed && (state.build.is_at_work() || state.tidy.is_at_work());
         let state = self.changed.wait_while(self.lock(), works).unwrap_or_else(PoisonError::into_inner);
         state.failed().map_or(Ok(()), Err)
-    }
-
-    /// Returns when somebody asked for a round that has not begun.
-    #[cfg(test)]
-    pub(super) fn wait_until_due(&self, work: Work) {
-        let idle = |state: &mut State| !state.track(work).due;
-        drop(self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner));
     }
 }
