@@ -3,21 +3,24 @@
 #[cfg(test)]
 mod contract;
 mod facts;
+mod foresight;
 mod head;
 mod local;
 mod prepare;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticket;
 mod upkeep;
 
 pub use head::{Head, Past};
 pub(crate) use local::{Local, LocalParts};
 pub(crate) use prepare::{Prepared, prepare};
+pub(crate) use threads::{Spawn, Threads, spawn};
 pub use ticket::Ticket;
 pub(crate) use ticket::TicketSender;
-pub(crate) use upkeep::Upkeep;
+pub(crate) use upkeep::{Upkeep, Work};
 
 /// A total order: takes proposals, delivers verdicts in order, and says what is durable. One machine's own queue ([`Local`]) is
 /// one; a replicated log is another. Every implementation passes the suite in `contract.rs`.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{TicketSender, prepare::Prepared};
+use super::{TicketSender, foresight::Foresight, prepare::Prepared};
 use crate::{
     commit::Proposal,
     error::{Error, ErrorKind, Result},
@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Pending {
     pub(super) proposal: Proposal,
     pub(super) bytes: usize,
+    pub(super) foresights: Vec<Foresight>,
     pub(super) sender: TicketSender,
     /// Moment, on the store's clock of elapsed time, after which it is refused instead of ordered.
     pub(super) deadline: Duration,
@@ -84,7 +85,7 @@ impl Queue {
         sender: TicketSender,
         Waiting { deadline, timeout, writers }: Waiting,
     ) -> Result<()> {
-        let Prepared { proposal, bytes } = prepared;
+        let Prepared { proposal, bytes, foresights } = prepared;
         let mut state = self.lock();
         if !state.has_room(bytes) {
             let full = |state: &mut State| !state.closed && !state.has_room(bytes);
@@ -101,7 +102,7 @@ impl Queue {
             ));
         }
         state.bytes += bytes;
-        state.waiting.push_back(Pending { proposal, bytes, sender, deadline });
+        state.waiting.push_back(Pending { proposal, bytes, foresights, sender, deadline });
         // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
         let wake = state.is_unattended() || (writers > 1 && state.awake < writers);
         drop(state);
