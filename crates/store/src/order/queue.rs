@@ -48,6 +48,8 @@ struct State {
     waiting: VecDeque<Pending>,
     bytes: usize,
     closed: bool,
+    /// Callers that wait for room: a notification that nobody hears still costs a system call, twice for every group.
+    short_of_room: usize,
     /// Writer threads that do not sleep: each looks at the queue once more before it does.
     awake: usize,
     /// A writer thread that has just run out of work dozes: it looks at the queue by itself every [`DOZE`].
@@ -89,7 +91,9 @@ impl Queue {
         let mut state = self.lock();
         if !state.has_room(bytes) {
             let full = |state: &mut State| !state.closed && !state.has_room(bytes);
+            state.short_of_room += 1;
             state = self.room.wait_timeout_while(state, timeout, full).unwrap_or_else(PoisonError::into_inner).0;
+            state.short_of_room -= 1;
         }
         if state.closed {
             return Err(closed());
@@ -135,8 +139,11 @@ impl Queue {
             state.bytes -= first.bytes;
             taken.extend(state.waiting.pop_front());
         }
+        let short_of_room = state.short_of_room > 0;
         drop(state);
-        self.room.notify_all();
+        if short_of_room {
+            self.room.notify_all();
+        }
     }
 
     /// Puts back, at the front, what was taken and not looked at.
