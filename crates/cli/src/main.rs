@@ -38,6 +38,10 @@ use crate::{
     target::Target,
 };
 
+/// Index parts are allocated by the thread that appends and freed by maintenance: the system's allocator keeps what they leave.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // The demo is written for people, wherever its words go.

@@ -11,7 +11,7 @@ use crate::{
     disk::{Disk, OpenMode},
     error::{Error, ErrorKind, Result},
     limits,
-    options::Options,
+    options::{Options, within},
     position::Timestamp,
 };
 
@@ -85,16 +85,16 @@ impl Identity {
             )));
         }
         let identity: Self = toml::from_str(text).map_err(damaged)?;
-        check_sizes(identity.segment_bytes, identity.segment_events)?;
+        within("segment_bytes", identity.segment_bytes, limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX)?;
+        within("segment_events", identity.segment_events, 1..=limits::SEGMENT_EVENTS_MAX)?;
         Ok(identity)
     }
 
-    /// Makes the identity of a new store and writes it.
+    /// Makes the identity of a new store, from settings that were checked, and writes it.
     ///
     /// # Errors
-    /// `Invalid` for sizes out of bounds; what the file system says.
+    /// What the file system says.
     pub fn create(disk: &dyn Disk, options: &Options) -> Result<Self> {
-        check_sizes(options.segment_bytes, options.segment_events)?;
         let created = options.clock.now();
         let identity = Self {
             id: options.store_id.unwrap_or_else(|| options.entropy.uuid(created)),
@@ -125,21 +125,4 @@ impl Identity {
     pub fn owns(name: &str) -> bool {
         [FILE, TEMPORARY, "LOCK"].contains(&name)
     }
-}
-
-fn check_sizes(segment_bytes: u64, segment_events: u64) -> Result<()> {
-    const SMALLEST: u64 = 64 << 10;
-    const LARGEST: u64 = 1 << 30;
-    if !(SMALLEST..=LARGEST).contains(&segment_bytes) {
-        return Err(Error::invalid(format!(
-            "segment size is out of bounds, segment_bytes={segment_bytes} segment_bytes_min={SMALLEST} segment_bytes_max={LARGEST}"
-        )));
-    }
-    let most = limits::SEGMENT_EVENTS * 16;
-    if segment_events == 0 || segment_events > most {
-        return Err(Error::invalid(format!(
-            "segment event count is out of bounds, segment_events={segment_events} segment_events_max={most}"
-        )));
-    }
-    Ok(())
 }

@@ -24,7 +24,7 @@ pub const COMMIT_BYTES_MAX: usize = 32 << 20;
 pub const EVENTS_PER_COMMIT_MAX: usize = 131_072;
 /// Most streams one commit may name; each costs a look-up under the writer's lock (0.2–20 µs).
 pub const STREAMS_PER_COMMIT_MAX: usize = 10_000;
-/// Most conditions on one commit; each costs up to 50 µs under the writer's lock.
+/// Most conditions on one commit; what is durable is looked at before, so each costs some microseconds under the writer's lock.
 pub const CONDITIONS_PER_COMMIT_MAX: usize = 16;
 /// Most items in one query.
 pub const QUERY_ITEMS_MAX: usize = 64;
@@ -36,8 +36,14 @@ pub const STREAM_METADATA_BYTES_MAX: usize = 64 << 10;
 /// Size at which a segment is sealed, in bytes. Deterministic (I3). At 64 MiB a 1 TiB log has 16 384 segments, and the tail
 /// to scan at start takes about 0.1 s.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Smallest size at which a segment may be sealed: 16 blocks, so that its header and footer are a small part of it.
+pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// Largest size at which a segment may be sealed: half as much again by one last commit, its offsets stay far below 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Events at which a segment is sealed even when it is small: bounds the memory of its index (about 100 B an event and stream).
 pub const SEGMENT_EVENTS: u64 = 1 << 17;
+/// Most events at which a segment may be sealed: 16 times the usual, some 200 MiB of index in memory for each of three parts.
+pub const SEGMENT_EVENTS_MAX: u64 = SEGMENT_EVENTS * 16;
 /// Frames begin on multiples of this many bytes.
 pub const FRAME_ALIGN: usize = 8;
 /// Bytes of encoded commits after which a group takes no more: at 1 GB/s it is written in 8 ms.
@@ -57,6 +63,8 @@ pub const REMEMBERED_POSITIONS: u64 = 65_536;
 pub const CACHED_HEADS_MAX: usize = 65_536;
 /// Recent frames kept in memory for followers, in bytes: a quarter of a segment, since what is not yet sealed cannot be mapped.
 pub const TAIL_CACHE_BYTES: usize = 16 << 20;
+/// Most recent frames kept in memory, in bytes: the largest segment. What is sealed is mapped, so more would be of no use.
+pub const TAIL_CACHE_BYTES_MAX: usize = 1 << 30;
 
 /// Events in one batch of a read, unless asked otherwise.
 pub const BATCH_EVENTS: usize = 1024;

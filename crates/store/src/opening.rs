@@ -45,6 +45,7 @@ pub(crate) struct Opened {
 
 /// Opens what `disk` holds.
 pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
+    options.check()?;
     let (identity, origin, lock) = claim(&**disk, options)?;
     let log_options = LogOptions {
         store_id: identity.id,
@@ -100,6 +101,7 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Origin, Box<dy
     let place = disk.describe();
     let root = Path::new("");
     let known = Identity::read(disk)?;
+    known.as_ref().map_or(Ok(()), |identity| check_meant(identity, options, &place))?;
     if known.is_none() {
         if !options.create {
             if disk.exists(Path::new(LOG)).unwrap_or(false) {
@@ -125,11 +127,26 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Origin, Box<dy
             let what = format!("the log of the store is missing, restore it from a backup, dir={place}");
             return Err(Error::corrupted(what, LOG, 0));
         }
+        check_meant(&identity, options, &place)?;
         return Ok((identity, Origin::Found, lock));
     }
     // The log's directory comes first: a store that has its identity and no log has lost it.
     disk.create_dir(Path::new(LOG)).map_err(|error| unusable(&place, error))?;
     Ok((Identity::create(disk, options)?, Origin::Made, lock))
+}
+
+/// Fails when the settings ask for another store than there is.
+fn check_meant(identity: &Identity, options: &Options, place: &str) -> Result<()> {
+    match options.store_id {
+        Some(meant) if meant != identity.id => {
+            let found = identity.id;
+            let message = format!(
+                "another store is here, name its directory or leave the id out, dir={place} store_id={meant} store_id_found={found}"
+            );
+            Err(Error::invalid(message))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Whether a directory without a store may become one: it holds nothing but what an interrupted creation leaves.
@@ -182,7 +199,7 @@ fn reindex(log: &Log, index: &Index, from: Position, head: Position) -> Result<u
             index.seal(next);
             // Bounds the memory of a full rebuild to a few segments.
             while index.pending(head) > limits::INDEX_BACKLOG_MAX {
-                index.maintain(head)?;
+                index.build(head)?;
             }
         }
     }

@@ -1,12 +1,13 @@
 //! How a store is opened.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
 use crate::{
     clock::{Clock, SystemClock},
     entropy::Entropy,
+    error::{Error, Result},
     limits,
 };
 
@@ -16,14 +17,16 @@ pub struct Options {
     /// Make a new store when the directory has none. Default: yes.
     pub create: bool,
     /// Identity of a store that is created: random unless given. Two stores with the same id and the same proposals have the same bytes.
+    /// A store that is there and has another id is not opened.
     pub store_id: Option<Uuid>,
     /// Size at which segments are sealed, in bytes; fixed when the store is created. Between 64 KiB and 1 GiB.
     pub segment_bytes: u64,
-    /// Events at which segments are sealed; fixed when the store is created.
+    /// Events at which segments are sealed; fixed when the store is created. Between 1 and 2 097 152.
     pub segment_events: u64,
-    /// How long an append may wait for a place in the queue, and in it, before it is refused as `Unavailable`.
+    /// How long an append may wait for a place in the queue, and in it, before it is refused as `Unavailable`. Zero: it does not wait for
+    /// a place, and is refused when the queue is full; if it has one, it is ordered.
     pub queue_timeout: Duration,
-    /// Recent frames kept in memory for followers, in bytes.
+    /// Recent frames kept in memory for followers, in bytes: at most 1 GiB.
     pub tail_cache_bytes: usize,
     /// Whether the store runs its own threads (a writer and maintenance). Without them, whoever waits for a ticket drives
     /// the writer, and maintenance runs when asked: deterministic, for tests and simulation.
@@ -32,6 +35,27 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
     /// Where ids and salts come from.
     pub entropy: Arc<Entropy>,
+}
+
+impl Options {
+    /// Checks what can be checked without a directory. Each setting has a range; none of them rules another out.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the setting and its bounds.
+    pub fn check(&self) -> Result<()> {
+        within("segment_bytes", self.segment_bytes, limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX)?;
+        within("segment_events", self.segment_events, 1..=limits::SEGMENT_EVENTS_MAX)?;
+        within("tail_cache_bytes", self.tail_cache_bytes as u64, 0..=limits::TAIL_CACHE_BYTES_MAX as u64)
+    }
+}
+
+/// Fails unless a setting is in its range.
+pub(crate) fn within(setting: &str, value: u64, range: RangeInclusive<u64>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (min, max) = range.into_inner();
+    Err(Error::invalid(format!("setting is out of bounds, {setting}={value} {setting}_min={min} {setting}_max={max}")))
 }
 
 impl Default for Options {

@@ -189,6 +189,20 @@ impl Query {
         self.items.is_empty() || self.items.iter().any(|item| item.matches(stream, event_type, tags.clone()))
     }
 
+    /// How many filters it has.
+    pub(crate) fn terms(&self) -> usize {
+        self.items.iter().map(|item| item.streams.len() + item.types.len() + item.tags.len()).sum()
+    }
+
+    /// Whether a filter stands for a stretch of names, so that all of them must be looked through to know which pass.
+    pub(crate) fn has_ranges(&self) -> bool {
+        self.items.iter().any(|item| {
+            item.streams.iter().any(|filter| matches!(filter, StreamFilter::Prefix(_) | StreamFilter::Pattern(_)))
+                || item.types.iter().any(|filter| matches!(filter, TypeFilter::Prefix(_)))
+                || item.tags.iter().any(|filter| matches!(filter, TagFilter::Path(_)))
+        })
+    }
+
     /// Checks the bounds of a query.
     ///
     /// # Errors
@@ -198,7 +212,7 @@ impl Query {
             let (items, max) = (self.items.len(), limits::QUERY_ITEMS_MAX);
             return Err(Error::invalid(format!("query has too many items, items={items} items_max={max}")));
         }
-        let terms: usize = self.items.iter().map(|item| item.streams.len() + item.types.len() + item.tags.len()).sum();
+        let terms = self.terms();
         if terms > limits::QUERY_TERMS_MAX {
             let max = limits::QUERY_TERMS_MAX;
             return Err(Error::invalid(format!(

@@ -18,11 +18,11 @@ use crate::{
     identity::Identity,
     index::Term,
     integrity::{self, VerifyReport},
-    maintenance::{Maintenance, MaintenanceThread},
+    maintenance::{Maintenance, MaintenanceThreads},
     name::{ContentType, EventType, StreamName, system},
     opening::{self, Opened, Recovery},
     options::Options,
-    order::{Head, Local, Order, Ticket, prepare},
+    order::{Head, Local, Order, Ticket, prepare, spawn},
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
     read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
@@ -42,7 +42,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     order: Local,
     maintenance: Maintenance,
-    maintenance_thread: Option<MaintenanceThread>,
+    maintenance_threads: Option<MaintenanceThreads>,
     recovery: Recovery,
     disk: Arc<dyn Disk>,
     /// Held until everything else is gone.
@@ -130,9 +130,9 @@ impl EventStore {
             head: parts.head.clone(),
             upkeep: Arc::clone(&parts.upkeep),
         };
-        let order = Local::start(parts)?;
-        let maintenance_thread =
-            if options.threads { Some(MaintenanceThread::start(maintenance.clone())?) } else { None };
+        let order = Local::start(parts, &mut spawn)?;
+        let maintenance_threads =
+            if options.threads { Some(MaintenanceThreads::start(&maintenance, &mut spawn)?) } else { None };
         let inner = Inner {
             identity,
             library,
@@ -140,7 +140,7 @@ impl EventStore {
             clock: options.clock,
             order,
             maintenance,
-            maintenance_thread,
+            maintenance_threads,
             recovery,
             disk,
             _lock: lock,
@@ -350,7 +350,7 @@ impl EventStore {
     /// What maintenance met.
     pub fn settle(&self) -> Result<()> {
         self.inner.maintenance.upkeep.want_spare();
-        if self.inner.maintenance_thread.is_none() {
+        if self.inner.maintenance_threads.is_none() {
             return self.inner.maintenance.run();
         }
         self.inner.maintenance.upkeep.ring();
@@ -371,8 +371,8 @@ impl Inner {
     fn stop(&self) -> Result<()> {
         let closed = self.order.close();
         // After the order, which may have to wait for maintenance before it takes what is still queued.
-        if let Some(thread) = &self.maintenance_thread {
-            thread.stop();
+        if let Some(threads) = &self.maintenance_threads {
+            threads.stop();
         }
         closed
     }

@@ -2,7 +2,6 @@
 
 use std::{
     future::Future,
-    io,
     path::Path,
     pin::pin,
     sync::{
@@ -14,15 +13,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use gesta_store::{
     Append, AppendCondition, AppendError, AsOf, ContentType, Delivery, Direction, ErrorKind, EventData, EventStore,
     ExpectedRevision, From, Options, Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName,
     SubscribeOptions, Timestamp,
     clock::{Clock, ManualClock},
     disk::{
-        AlignedBuffer, Disk, DiskFile, DurableWrite, OpenMode,
-        memory::{MemoryDisk, Operation},
+        Disk,
+        memory::{Gate, MemoryDisk, Operation, WatchedDisk},
     },
     limits,
     log::Trailer,
@@ -75,86 +73,14 @@ fn a_content_type_that_breaks_the_rules_is_refused() {
     assert!(report.is_sound(), "{report:?}");
 }
 
-/// A disk that watches what is written, and panics where it is told to.
-#[derive(Debug, Default)]
-struct Watched {
-    inner: MemoryDisk,
-    largest_write: Arc<AtomicUsize>,
-    panics_at: Mutex<Option<&'static str>>,
-    /// While held, no index run is begun.
-    holds_index: Mutex<()>,
-}
-
-#[derive(Debug)]
-struct WatchedFile(Arc<dyn DiskFile>, Arc<AtomicUsize>);
-
-impl Disk for Watched {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-    fn directories(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.directories(dir)
-    }
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
-        let panics = self.panics_at.lock().expect("not poisoned").is_some_and(|at| path == Path::new(at));
-        assert!(!panics, "the disk was told to panic");
-        if path == Path::new("index/unfinished.tmp") {
-            drop(self.holds_index.lock());
+/// A disk that calls `act` when an index run is begun.
+fn watched_for_runs(act: impl Fn() + Send + Sync + 'static) -> Arc<WatchedDisk> {
+    Arc::new(WatchedDisk::new(MemoryDisk::new(), move |request| {
+        if request.operation == Operation::Create && request.path == Path::new("index/building.tmp") {
+            act();
         }
-        Ok(Arc::new(WatchedFile(self.inner.open(path, mode)?, Arc::clone(&self.largest_write))))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn std::fmt::Debug + Send + Sync>> {
-        self.inner.lock(path)
-    }
-    fn available_bytes(&self) -> io::Result<Option<u64>> {
-        self.inner.available_bytes()
-    }
-    fn durable_write(&self) -> Option<DurableWrite> {
-        self.inner.durable_write()
-    }
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-}
-
-impl DiskFile for WatchedFile {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_at(buffer, offset)
-    }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_at(bytes, offset)
-    }
-    fn write_durable(&self, bytes: &AlignedBuffer, offset: u64) -> io::Result<()> {
-        self.1.fetch_max(bytes.len(), Ordering::SeqCst);
-        self.0.write_durable(bytes, offset)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-    fn map(&self) -> io::Result<Bytes> {
-        self.0.map()
-    }
+        Ok(())
+    }))
 }
 
 /// A delete is small when it waits in the queue, but the metadata event the rules write for it may have 64 KiB. Hundreds of them made a group
@@ -162,23 +88,30 @@ impl DiskFile for WatchedFile {
 #[test]
 fn a_group_stays_within_its_bound_whatever_the_rules_add() {
     const STREAMS: usize = 800;
-    let disk = Arc::new(Watched::default());
+    let largest_write = Arc::new(AtomicUsize::new(0));
+    let largest = Arc::clone(&largest_write);
+    let disk = WatchedDisk::new(MemoryDisk::new(), move |request| {
+        if request.operation == Operation::WriteDurable {
+            largest.fetch_max(request.bytes, Ordering::SeqCst);
+        }
+        Ok(())
+    });
     let options = Options { segment_bytes: 256 << 20, ..options() };
-    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let store = EventStore::open_on(Arc::new(disk), options).expect("opens");
     let document = format!(r#"{{"padding":"{}"}}"#, "x".repeat(63 << 10));
     let streams: Vec<StreamName> = (0..STREAMS).map(|number| name(&format!("s-{number}"))).collect();
     for stream in &streams {
         store.append(stream.clone(), ExpectedRevision::NoStream, [event("Happened")]).wait().expect("recorded");
         store.set_stream_metadata(stream, ExpectedRevision::Any, &document).wait().expect("recorded");
     }
-    disk.largest_write.store(0, Ordering::SeqCst);
+    largest_write.store(0, Ordering::SeqCst);
     let tickets: Vec<_> =
         streams.iter().map(|stream| store.delete_stream(stream.clone(), ExpectedRevision::Any)).collect();
     for (index, ticket) in tickets.into_iter().enumerate() {
         let appended = ticket.wait().expect("deleted");
         assert_eq!(appended.first_position, Some(Position((2 * STREAMS + index) as u64)), "the order of the queue");
     }
-    let largest = disk.largest_write.load(Ordering::SeqCst);
+    let largest = largest_write.load(Ordering::SeqCst);
     assert!(largest <= limits::GROUP_BYTES_MAX + (1 << 20), "largest={largest}");
 }
 
@@ -360,10 +293,9 @@ fn the_last_handle_may_be_dropped_on_a_writer_thread() {
 /// When maintenance panicked, appends waited for it for ever as soon as its backlog was full, and so did whoever wanted the store settled.
 #[test]
 fn panicking_maintenance_refuses_instead_of_hanging() {
-    let disk = Arc::new(Watched::default());
-    *disk.panics_at.lock().expect("not poisoned") = Some("index/unfinished.tmp");
+    let disk = watched_for_runs(|| panic!("the disk was told to panic"));
     let options = Options { threads: true, segment_bytes: 64 << 10, segment_events: 4, ..options() };
-    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
+    let store = EventStore::open_on(disk, options).expect("opens");
     let (sender, done) = mpsc::channel();
     let work = move || {
         let append = |_| store.append(name("a"), ExpectedRevision::Any, (0..4).map(|_| event("Happened"))).wait();
@@ -375,13 +307,52 @@ fn panicking_maintenance_refuses_instead_of_hanging() {
     assert_eq!(done.recv_timeout(PATIENCE).expect("nobody hangs"), (true, true));
 }
 
+/// A long merge held maintenance, so that the index parts of what was appended meanwhile waited in memory, and soon appends for them.
+#[test]
+fn appends_do_not_wait_for_a_merge() {
+    let gate = Gate::default();
+    let passing = gate.clone();
+    let disk = WatchedDisk::new(MemoryDisk::new(), move |request| {
+        let name = request.path.file_name().unwrap_or_default().to_string_lossy();
+        if request.operation == Operation::Write && name.starts_with("merging-") {
+            passing.pass();
+        }
+        Ok(())
+    });
+    let options = Options { threads: true, segment_bytes: 64 << 10, segment_events: 4, ..options() };
+    let store = EventStore::open_on(Arc::new(disk), options).expect("opens");
+    let held = gate.close();
+    let (sender, done) = mpsc::channel();
+    let (appending, watch) = (store.clone(), gate.clone());
+    let work = move || {
+        let append = |_| appending.append(name("a"), ExpectedRevision::Any, (0..4).map(|_| event("Happened"))).wait();
+        (0..20).map(append).for_each(|outcome| drop(outcome.expect("recorded")));
+        watch.wait_for_held_up();
+        // Ten times what may wait in memory.
+        (0..20).map(append).for_each(|outcome| drop(outcome.expect("recorded")));
+        let _ = sender.send(());
+    };
+    #[allow(clippy::disallowed_methods)] // a thread of a test
+    let thread = std::thread::spawn(work);
+    let outcome = done.recv_timeout(PATIENCE);
+    let runs = store.info().expect("info").index_runs;
+    drop(held);
+    outcome.expect("nobody hangs");
+    thread.join().expect("no panic");
+    assert!(runs >= 36, "all but what may wait was built meanwhile, runs={runs}");
+    store.settle().expect("settles");
+    assert_eq!(store.info().expect("info").index_runs, 5, "forty runs of level 0 became five of level 1");
+    assert!(store.verify(|_| {}).expect("verifies").is_sound());
+}
+
 /// Closing stopped maintenance first: appends that waited for it, and were to be ordered before the store closes, were refused.
 #[test]
 fn closing_orders_what_waits_for_maintenance() {
-    let disk = Arc::new(Watched::default());
+    let gate = Gate::default();
+    let passing = gate.clone();
     let options = Options { threads: true, segment_bytes: 64 << 10, segment_events: 4, ..options() };
-    let store = EventStore::open_on(Arc::clone(&disk) as Arc<dyn Disk>, options).expect("opens");
-    let held = disk.holds_index.lock().expect("not poisoned");
+    let store = EventStore::open_on(watched_for_runs(move || passing.pass()), options).expect("opens");
+    let held = gate.close();
     let (waker, rung) = bell();
     let append = |_| store.append(name("a"), ExpectedRevision::Any, (0..4).map(|_| event("Happened")));
     // The writer takes some of them, and then waits until the index is no longer behind.

@@ -113,7 +113,7 @@ impl Kernel {
             Judgement::Refused(rejection) => return Ok(Verdict::Rejected(rejection)),
         }
         for (index, condition) in proposal.conditions.iter().enumerate() {
-            if let Some(first_conflict) = facts.first_match(&condition.none_matching, condition.after)? {
+            if let Some(first_conflict) = facts.first_conflict(index, condition)? {
                 return Ok(Verdict::Rejected(Rejection::ConditionFailed { index, first_conflict }));
             }
         }

@@ -187,6 +187,13 @@ pub trait Facts {
     /// The position of the first event after `after` (from the start, if `None`) that matches.
     fn first_match(&mut self, query: &Query, after: Option<Position>) -> Result<Option<Position>, Self::Error>;
 
+    /// The position of the first event in the way of the proposal's condition number `index`. The same as [`Facts::first_match`] says of it;
+    /// who asked before the proposal was ordered may know more cheaply.
+    fn first_conflict(&mut self, index: usize, condition: &AppendCondition) -> Result<Option<Position>, Self::Error> {
+        let _ = index;
+        self.first_match(&condition.none_matching, condition.after)
+    }
+
     /// The newest metadata document of a stream (data of the last event of `$$stream`, whatever its type), if it has one. Metadata
     /// streams have none (`metadata::described_by`). The newest document of a stream must never be erased: verdicts rest on it.
     fn metadata_document(&mut self, stream: &StreamName) -> Result<Option<bytes::Bytes>, Self::Error>;

@@ -12,6 +12,7 @@ mod fault;
 mod names;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +32,10 @@ use self::{
 };
 use super::{AlignedBuffer, Disk, DiskFile, DurableWrite, OpenMode, check_same_directory};
 
-pub use self::fault::{Done, Fault, Lasting, Operation, Operations, Scope};
+pub use self::{
+    fault::{Done, Fault, Lasting, Operation, Operations, Scope},
+    watched::{ClosedGate, Gate, Request, WatchedDisk},
+};
 
 /// A tree of files in memory. See the module's words.
 #[derive(Clone, Debug, Default)]

@@ -22,6 +22,7 @@ mod matches;
 mod memory;
 mod pages;
 mod part;
+mod parts;
 mod postings;
 mod recover;
 #[cfg(test)]
@@ -33,12 +34,8 @@ mod term;
 mod tests;
 mod view;
 
-use std::{
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{ops::Range, sync::Arc};
 
-use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 pub use self::{
@@ -47,14 +44,7 @@ pub use self::{
     matches::Matches,
     term::{IndexedEvent, Kind, TagList, Term},
 };
-use self::{
-    clause::Clauses,
-    maintain::{Done, Maintenance},
-    memory::Memory,
-    part::Part,
-    term::Key,
-    view::View,
-};
+use self::{clause::Clauses, maintain::Maintenance, part::Part, parts::Parts, term::Key};
 use crate::{
     disk::Disk,
     error::Result,
@@ -119,11 +109,8 @@ pub struct IndexInfo {
 /// The index of a store.
 #[derive(Debug)]
 pub struct Index {
-    view: ArcSwap<View>,
-    /// Held while the view is replaced: by the writer when it seals, by maintenance when a run is done.
-    replacing: Mutex<()>,
-    /// Held for a step of maintenance.
-    maintenance: Mutex<Maintenance>,
+    parts: Parts,
+    maintenance: Maintenance,
 }
 
 /// Where the index lives, below the store's directory.
@@ -146,13 +133,7 @@ impl Index {
     pub fn open_before(disk: Arc<dyn Disk>, store_id: Uuid, end: Position) -> Result<(Arc<Self>, Opened)> {
         let (runs, dropped) = recover::recover(&*disk, store_id, end.0)?;
         let covered = runs.last().map_or(0, |run| run.trailer.extent.end);
-        let mut parts: Vec<Part> = runs.into_iter().map(|run| Part::Run(Arc::new(run))).collect();
-        parts.push(Part::Memory(Arc::new(Memory::new(covered)), u64::MAX));
-        let index = Self {
-            view: ArcSwap::from_pointee(View { parts }),
-            replacing: Mutex::new(()),
-            maintenance: Mutex::new(Maintenance::new(disk, store_id)),
-        };
+        let index = Self { parts: Parts::new(runs), maintenance: Maintenance::new(disk, store_id) };
         Ok((Arc::new(index), Opened { covered: Position(covered), dropped }))
     }
 
@@ -161,51 +142,51 @@ impl Index {
     /// # Panics
     /// When a position or a revision is not the next one.
     pub fn insert<'a>(&self, events: impl Iterator<Item = IndexedEvent<'a>>) {
-        self.view.load().open().insert(events);
+        self.parts.load().open().insert(events);
     }
 
     /// Turns everything before `end` into a pending part. For the writer, after it has inserted up to `end`.
+    ///
+    /// # Panics
+    /// When not all of it was inserted.
     pub fn seal(&self, end: Position) {
-        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let view = self.view.load_full();
-        let memory = view.open();
-        if end.0 <= memory.first() {
-            return;
-        }
-        let inserted = memory.read().end();
-        assert!(end.0 <= inserted, "what is sealed was inserted before, end={end} inserted={inserted}");
-        let open = if end.0 == inserted { Memory::new(inserted) } else { memory.split_off(end.0) };
-        let mut parts = view.parts.clone();
-        parts.pop();
-        parts.extend([Part::Memory(memory.clone(), end.0), Part::Memory(Arc::new(open), u64::MAX)]);
-        self.view.store(Arc::new(View { parts }));
+        self.parts.seal(end.0);
     }
 
-    /// Sealed parts that [`Index::maintain`] can write, given that the log is durable below `durable`.
+    /// Sealed parts that [`Index::build`] can write, given that the log is durable below `durable`.
     #[must_use]
     pub fn pending(&self, durable: Position) -> usize {
-        let view = self.view.load();
+        let view = self.parts.load();
         view.parts.iter().filter(|part| matches!(part, Part::Memory(_, end) if *end <= durable.0)).count()
     }
 
-    /// Does one step of maintenance: writes one pending part, or merges once. For one thread; blocks neither readers nor the writer.
+    /// Writes the oldest pending part as a run; blocks neither readers nor the writer, and waits for no merge.
     /// Parts that reach past `durable` stay in memory: a run must never know of events that a crash can take back.
     ///
     /// # Errors
     /// `Unavailable` when a file cannot be written: nothing has changed, and it may be tried again.
+    pub fn build(&self, durable: Position) -> Result<Step> {
+        self.maintenance.build(&self.parts, durable.0)
+    }
+
+    /// Merges runs once, if there are enough of a level. Blocks neither readers nor the writer nor builds, and may take long: it is given
+    /// up, as if it had not begun, as soon as `go_on` says no.
+    ///
+    /// # Errors
+    /// As [`Index::build`].
+    pub fn merge(&self, go_on: &dyn Fn() -> bool) -> Result<Step> {
+        self.maintenance.merge(&self.parts, go_on)
+    }
+
+    /// Does one step of maintenance: builds, or else merges.
+    ///
+    /// # Errors
+    /// As [`Index::build`].
     pub fn maintain(&self, durable: Position) -> Result<Step> {
-        let mut maintenance = self.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
-        let replacement = match maintenance.step(&self.view.load_full(), durable.0)? {
-            Done::Replace(replacement) => replacement,
-            Done::Dropped => return Ok(Step::Dropped),
-            Done::Idle => return Ok(Step::Idle),
-        };
-        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Meanwhile the writer may have sealed, which adds parts behind those that were looked at.
-        let mut parts = self.view.load().parts.clone();
-        parts.splice(replacement.parts, [Part::Run(replacement.run)]);
-        self.view.store(Arc::new(View { parts }));
-        Ok(replacement.step)
+        match self.build(durable)? {
+            Step::Idle => self.merge(&|| true),
+            done @ (Step::Built | Step::Merged | Step::Dropped) => Ok(done),
+        }
     }
 
     /// Revision and position of the last event of a stream before `to`. At most about a microsecond for a stream never seen.
@@ -213,7 +194,7 @@ impl Index {
     /// # Errors
     /// `Corrupted` when a run file is damaged (so for all questions below).
     pub fn stream_last(&self, stream: &str, to: Position) -> Result<Option<(Revision, Position)>> {
-        self.view.load().last(Key::from(Term::Stream(stream)), to.0)
+        self.parts.load().last(Key::from(Term::Stream(stream)), to.0)
     }
 
     /// How many events before `to` carry the term.
@@ -221,7 +202,7 @@ impl Index {
     /// # Errors
     /// As [`Index::stream_last`].
     pub fn count(&self, term: Term<'_>, to: Position) -> Result<u64> {
-        self.view.load().count(Key::from(term), to.0)
+        self.parts.load().count(Key::from(term), to.0)
     }
 
     /// The position of the event with ordinal `n` (from 0) among those that carry the term, if it is before `to`.
@@ -229,7 +210,7 @@ impl Index {
     /// # Errors
     /// As [`Index::stream_last`].
     pub fn nth(&self, term: Term<'_>, n: u64, to: Position) -> Result<Option<Position>> {
-        self.view.load().nth(Key::from(term), n, to.0)
+        self.parts.load().nth(Key::from(term), n, to.0)
     }
 
     /// How many events before both `position` and `to` carry the term.
@@ -237,7 +218,7 @@ impl Index {
     /// # Errors
     /// As [`Index::stream_last`].
     pub fn rank(&self, term: Term<'_>, position: Position, to: Position) -> Result<u64> {
-        self.view.load().count(Key::from(term), position.min(to).0)
+        self.parts.load().count(Key::from(term), position.min(to).0)
     }
 
     /// Appends to `out` the positions of the events with the ordinals `from`, `from + 1`, …: at most `limit`, all before `to`.
@@ -252,7 +233,8 @@ impl Index {
         to: Position,
         out: &mut Vec<Position>,
     ) -> Result<()> {
-        self.view.load().forward(Key::from(term), from, limit, to.0, out)
+        let ordinals = from..from.saturating_add(limit as u64);
+        self.parts.load().copy(Key::from(term), ordinals, Towards::Newer, to.0, out)
     }
 
     /// Appends to `out` the positions of the events with the ordinals `from`, `from - 1`, …: at most `limit`. Ordinals at or after
@@ -268,7 +250,9 @@ impl Index {
         to: Position,
         out: &mut Vec<Position>,
     ) -> Result<()> {
-        self.view.load().backward(Key::from(term), from, limit, to.0, out)
+        let (view, key) = (self.parts.load(), Key::from(term));
+        let end = from.saturating_add(1).min(view.count(key, to.0)?);
+        view.copy(key, end.saturating_sub(limit as u64)..end, Towards::Older, to.0, out)
     }
 
     /// The first event at or after `from` and before `to` that matches.
@@ -284,7 +268,7 @@ impl Index {
     /// The events in `range` that match, in order. `range.end` must not be past the head.
     #[must_use]
     pub fn matches(&self, query: &Query, range: Range<Position>, towards: Towards) -> Matches {
-        Matches::new(self.view.load_full(), Clauses::new(query), range.start.0..range.end.0, towards)
+        Matches::new(self.parts.load_full(), Clauses::new(query), range.start.0..range.end.0, towards)
     }
 
     /// How many events in `range` can match, and what each restriction of the query comes to.
@@ -292,7 +276,7 @@ impl Index {
     /// # Errors
     /// As [`Index::stream_last`].
     pub fn estimate(&self, query: &Query, range: Range<Position>) -> Result<QueryEstimate> {
-        estimate::estimate(&self.view.load(), &Clauses::new(query), range.start.0..range.end.0)
+        estimate::estimate(&self.parts.load(), &Clauses::new(query), range.start.0..range.end.0)
     }
 
     /// Streams with events before `to` whose names begin with `prefix` and come after `after`, in the order of their bytes, at most `limit`,
@@ -307,7 +291,7 @@ impl Index {
         limit: usize,
         to: Position,
     ) -> Result<Vec<(StreamName, Revision, Position)>> {
-        let view = self.view.load();
+        let view = self.parts.load();
         let mut streams = Vec::new();
         listing::for_each_term(&view, Kind::Stream, prefix, after, limit, |key| {
             let last = view.last(key, to.0)?;
@@ -330,7 +314,7 @@ impl Index {
         limit: usize,
         to: Position,
     ) -> Result<Vec<(String, u64)>> {
-        let view = self.view.load();
+        let view = self.parts.load();
         let mut terms = Vec::new();
         listing::for_each_term(&view, kind, prefix, after, limit, |key| {
             let count = view.count(key, to.0)?;
@@ -343,7 +327,7 @@ impl Index {
     /// Facts about the index.
     #[must_use]
     pub fn info(&self) -> IndexInfo {
-        let view = self.view.load();
+        let view = self.parts.load();
         let open = view.open().read();
         IndexInfo {
             runs: maintain::runs(&view).count(),
@@ -356,6 +340,6 @@ impl Index {
     /// A check of every run against the log; the caller shows each the events of its range.
     #[must_use]
     pub fn audits(&self) -> Vec<RunAudit> {
-        RunAudit::all(&self.view.load_full())
+        RunAudit::all(&self.parts.load_full())
     }
 }

@@ -33,9 +33,6 @@ const SHARD_KEY_BYTES: usize = 256 << 10;
 const FILTER_SHARDS: usize = 256;
 /// Bytes written at a time.
 const WRITE_BYTES: usize = 1 << 20;
-/// The name of a run that is being written.
-const UNFINISHED: &str = "unfinished.tmp";
-
 /// The body of the file, on its way to the disk.
 struct Output {
     file: Arc<dyn DiskFile>,
@@ -72,6 +69,8 @@ impl Write for Output {
 /// A run that is being written.
 pub(super) struct RunWriter<'d> {
     disk: &'d dyn Disk,
+    /// The file, as long as it is not finished.
+    unfinished: PathBuf,
     output: Output,
     list: ListWriter,
     shard: Option<fst::MapBuilder<Vec<u8>>>,
@@ -91,8 +90,9 @@ pub(super) struct RunWriter<'d> {
 }
 
 impl<'d> RunWriter<'d> {
-    pub(super) fn create(disk: &'d dyn Disk) -> Result<Self> {
-        let path = unfinished();
+    /// Begins a run in the file `name`, which nobody else may be writing to.
+    pub(super) fn create(disk: &'d dyn Disk, name: &str) -> Result<Self> {
+        let path = Path::new(DIRECTORY).join(name);
         let create = || -> io::Result<Output> {
             if disk.exists(&path)? {
                 disk.remove(&path)?;
@@ -105,6 +105,7 @@ impl<'d> RunWriter<'d> {
         Ok(Self {
             disk,
             output: create().map_err(cannot_write)?,
+            unfinished: path,
             list: ListWriter::default(),
             shard: None,
             shard_keys: 0,
@@ -191,6 +192,11 @@ impl<'d> RunWriter<'d> {
         Ok(())
     }
 
+    /// Gives the space of what was written back. A file that stays behind is removed at the next open.
+    pub(super) fn give_up(self) {
+        let _ = self.disk.remove(&self.unfinished);
+    }
+
     /// Writes what is left, makes the file durable and gives it its name.
     pub(super) fn finish(mut self, store_id: Uuid, extent: Extent, level: u16) -> Result<()> {
         self.end_shard()?;
@@ -218,15 +224,11 @@ impl<'d> RunWriter<'d> {
         let publish = || -> io::Result<()> {
             file.write_at(&end, written)?;
             file.sync()?;
-            self.disk.rename(&unfinished(), &extent.path())?;
+            self.disk.rename(&self.unfinished, &extent.path())?;
             self.disk.sync_dir(Path::new(DIRECTORY))
         };
         publish().map_err(cannot_write)
     }
-}
-
-fn unfinished() -> PathBuf {
-    Path::new(DIRECTORY).join(UNFINISHED)
 }
 
 fn cannot_write(error: io::Error) -> Error {

@@ -16,7 +16,10 @@ use uuid::Uuid;
 
 use super::{Index, Kind, Opened, Step, Term, Towards, reference::Reference};
 use crate::{
-    disk::{Disk, FileDisk, memory::MemoryDisk},
+    disk::{
+        Disk, FileDisk,
+        memory::{Gate, MemoryDisk, Operation, WatchedDisk},
+    },
     name::{Category, EventType, StreamName, Tag},
     path::PathPattern,
     position::{Position, Revision},
@@ -384,6 +387,20 @@ fn merging_keeps_the_number_of_runs_logarithmic_and_leaves_no_file_behind() {
     assert_eq!(both.disk.list(Path::new("index")).expect("list").len(), info.runs + 1);
 }
 
+/// When many runs wait to be merged, as after a rebuild, merging the newest first left some old ones alone among larger ones, for ever.
+#[test]
+fn no_run_is_left_alone_among_larger_ones() {
+    let mut both = filled(many(10 * (8 * 8 + 4)), 10, false);
+    both.settle();
+    assert_eq!(both.index.info().runs, 1 + 4);
+    for _ in 0..4 {
+        both.insert(&[(0, 0, vec![], None)]);
+        both.seal(0);
+        both.settle();
+    }
+    assert_eq!(both.index.info().runs, 1 + 1);
+}
+
 #[test]
 fn what_was_not_sealed_is_asked_for_again() {
     let mut both = filled(many(1_050), 100, true);
@@ -419,7 +436,7 @@ fn a_search_outlives_the_parts_it_began_with() {
     assert_eq!(found, both.reference.matches(&query, 0..2_000, Towards::Newer));
 }
 
-/// One writer, maintenance and readers at once: whoever asks up to a published head gets what was there at that head.
+/// One writer, builds, merges and readers at once: whoever asks up to a published head gets what was there at that head.
 #[test]
 #[allow(clippy::disallowed_methods)] // threads are the matter here
 fn readers_see_every_published_head_whole_while_parts_come_and_go() {
@@ -440,7 +457,12 @@ fn readers_see_every_published_head_whole_while_parts_come_and_go() {
         });
         scope.spawn(|| {
             while head.load(Ordering::Acquire) < EVENTS {
-                index.maintain(EVERYTHING).expect("maintenance");
+                index.build(EVERYTHING).expect("build");
+            }
+        });
+        scope.spawn(|| {
+            while head.load(Ordering::Acquire) < EVENTS {
+                index.merge(&|| true).expect("merge");
             }
         });
         for _ in 0..2 {
@@ -476,4 +498,125 @@ fn runs_work_on_real_files() {
         let count = index.count(Term::Type("Paid"), Position(900)).expect("count");
         assert_eq!(count, reference.positions(Term::Type("Paid"), 900).len() as u64);
     }
+}
+
+/// A disk on which merges, and nothing else, are held up at a gate where they write.
+fn merges_gated(disk: &MemoryDisk) -> (Arc<WatchedDisk>, Gate) {
+    let gate = Gate::default();
+    let passing = gate.clone();
+    let disk = WatchedDisk::new(disk.clone(), move |request| {
+        let name = request.path.file_name().unwrap_or_default().to_string_lossy();
+        if request.operation == Operation::Write && name.starts_with("merging-") {
+            passing.pass();
+        }
+        Ok(())
+    });
+    (Arc::new(disk), gate)
+}
+
+/// A merge of a high level takes minutes. Builds that waited for it left their parts in memory, and made imports wait.
+#[test]
+#[allow(clippy::disallowed_methods)] // threads are the matter here
+fn builds_go_on_while_a_merge_is_under_way() {
+    let (disk, reference) = (MemoryDisk::new(), many(3_000));
+    let (gated, gate) = merges_gated(&disk);
+    let (index, _) = Index::open(gated, STORE).expect("open");
+    let seal = |from: u64| {
+        index.insert(reference.indexed(from..from + 100));
+        index.seal(Position(from + 100));
+    };
+    let check = |head: u64| {
+        let query = Query::of(QueryItem::default().stream(StreamFilter::Pattern("*-1*".into())));
+        let found = matches(&index, &query, 0..head, Towards::Newer, 64);
+        assert_eq!(found, reference.matches(&query, 0..head, Towards::Newer), "at {head}");
+        for term in [Term::Type("Paid"), Term::Stream("order-77"), Term::Tag("rare"), Term::Created] {
+            let mut found = Vec::new();
+            index.postings_forward(term, 0, usize::MAX, Position(head), &mut found).expect("forward");
+            assert_eq!(found, reference.positions(term, head), "{term:?} at {head}");
+        }
+    };
+    (0..800).step_by(100).for_each(|from| {
+        seal(from);
+        assert_eq!(index.build(EVERYTHING).expect("build"), Step::Built);
+    });
+    let held = gate.close();
+    std::thread::scope(|scope| {
+        let merge = scope.spawn(|| index.merge(&|| true).expect("merge"));
+        gate.wait_for_held_up();
+        for from in (800..2_000).step_by(100) {
+            seal(from);
+            assert_eq!(index.build(EVERYTHING).expect("build"), Step::Built, "the merge holds nobody up");
+            check(from + 100);
+        }
+        assert_eq!((index.info().runs, index.info().pending), (20, 0));
+        // A crash now finds what was built, and not the merge.
+        let (_, opened) = open(&disk.crash_losing_all());
+        assert_eq!(opened.covered, Position(2_000));
+        seal(2_000);
+        drop(held);
+        assert_eq!(merge.join().expect("no panic"), Step::Merged);
+    });
+    // Eight runs became one, those built meanwhile stayed.
+    assert_eq!((index.info().runs, index.info().pending), (13, 1));
+    check(2_100);
+    assert_eq!(open(&disk.kill()).1, Opened { covered: Position(2_000), dropped: vec![] });
+    assert_eq!(open(&disk.crash_losing_all()).1.covered, Position(2_000));
+    while index.maintain(EVERYTHING).expect("maintenance") != Step::Idle {}
+    check(2_100);
+    assert_eq!(index.info().runs, 2 + 5, "two of level 1, five of level 0");
+    for mut audit in index.audits() {
+        let range = audit.range();
+        reference.indexed(range.start.0..range.end.0).for_each(|event| audit.event(&event));
+        audit.finish().expect("the run says what the log says");
+    }
+}
+
+/// What a long merge leaves undone is done within it: otherwise runs would pile up behind it, as many as an import makes meanwhile.
+#[test]
+fn a_long_merge_stops_for_the_shorter_ones() {
+    const RUN: u64 = 4_000;
+    let reference = many(72 * RUN);
+    let (index, _) = open(&MemoryDisk::new());
+    let build = |run: u64| {
+        index.insert(reference.indexed(run * RUN..(run + 1) * RUN));
+        index.seal(Position((run + 1) * RUN));
+        assert_eq!(index.build(EVERYTHING).expect("build"), Step::Built);
+    };
+    for run in 0..64 {
+        build(run);
+        if run < 63 {
+            while index.merge(&|| true).expect("merge") == Step::Merged {}
+        }
+    }
+    // Eight of level 0 complete the eighth of level 1.
+    assert_eq!(index.merge(&|| true).expect("merge"), Step::Merged);
+    assert_eq!(index.info().runs, 8);
+    // Every time the long merge asks whether to go on, one more run is there; the shorter merge does not ask.
+    let built = std::cell::Cell::new(64);
+    let merge = index.merge(&|| {
+        if built.get() < 72 {
+            build(built.get());
+            built.set(built.get() + 1);
+        }
+        true
+    });
+    assert_eq!((merge.expect("merge"), built.get()), (Step::Merged, 72));
+    assert_eq!(index.info().runs, 2, "one of level 2, one of level 1");
+    assert_eq!(index.count(Term::Category("order"), Position(72 * RUN)).expect("count"), 72 * RUN);
+}
+
+/// A store that closes does not wait for a merge; what there was stays, and nothing is left over that counts.
+#[test]
+fn a_merge_can_be_given_up() {
+    let (disk, reference) = (MemoryDisk::new(), many(80_000));
+    let (index, _) = open(&disk);
+    for from in (0..80_000).step_by(10_000) {
+        index.insert(reference.indexed(from..from + 10_000));
+        index.seal(Position(from + 10_000));
+        assert_eq!(index.build(EVERYTHING).expect("build"), Step::Built);
+    }
+    assert_eq!(index.merge(&|| false).expect("given up"), Step::Idle);
+    assert_eq!(index.info().runs, 8);
+    assert_eq!(open(&disk).1, Opened { covered: Position(80_000), dropped: vec![] });
+    assert_eq!(index.merge(&|| true).expect("merge"), Step::Merged);
 }

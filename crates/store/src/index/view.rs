@@ -4,7 +4,7 @@
 //! it, so the first run that has the term ends the search for a count. Parts in memory know that for streams only; for other
 //! terms the next older part that has the term tells it.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     Towards,
@@ -79,41 +79,23 @@ impl View {
         Ok(None)
     }
 
-    /// Appends the positions with the ordinals `from`, `from + 1`, …, at most `limit`.
-    pub(super) fn forward(
+    /// Appends the positions with these ordinals among those before `to`; there may be fewer.
+    pub(super) fn copy(
         &self,
         key: Key<'_>,
-        from: u64,
-        limit: usize,
+        ordinals: Range<u64>,
+        towards: Towards,
         to: u64,
         out: &mut Vec<Position>,
     ) -> Result<()> {
-        let end = from.saturating_add(limit as u64);
-        for holding in self.holdings(key, to, from)?.iter().rev() {
-            let (start, end) = holding.overlap(from, end);
-            if start < end {
-                holding.part.copy(holding.list, start..end, Towards::Newer, out)?;
-            }
+        let mut holdings = self.holdings(key, to, ordinals.start)?;
+        if towards == Towards::Newer {
+            holdings.reverse();
         }
-        Ok(())
-    }
-
-    /// Appends the positions with the ordinals `from`, `from - 1`, …, at most `limit`.
-    pub(super) fn backward(
-        &self,
-        key: Key<'_>,
-        from: u64,
-        limit: usize,
-        to: u64,
-        out: &mut Vec<Position>,
-    ) -> Result<()> {
-        let count = self.count(key, to)?;
-        let end = from.saturating_add(1).min(count);
-        let start = end.saturating_sub(limit as u64);
-        for holding in &self.holdings(key, to, start)? {
-            let (start, end) = holding.overlap(start, end);
+        for holding in holdings {
+            let (start, end) = holding.overlap(ordinals.start, ordinals.end);
             if start < end {
-                holding.part.copy(holding.list, start..end, Towards::Older, out)?;
+                holding.part.copy(holding.list, start..end, towards, out)?;
             }
         }
         Ok(())

@@ -14,22 +14,24 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
-    thread::{self, JoinHandle},
+    thread,
     time::Duration,
 };
 
 use super::{
     Head, Order, Ticket, TicketSender,
     facts::LogFacts,
+    foresight::{Foresight, foresee},
     prepare::Prepared,
     queue::{self, Pending, Queue, Waiting},
+    threads::{Spawn, Threads},
     ticket::Drive,
     upkeep::Upkeep,
 };
 use crate::{
     append::Outcome,
     clock::Clock,
-    commit::{Commit, Kernel, Verdict},
+    commit::{Commit, Kernel, Proposal, Verdict},
     correlation::correlation_of,
     error::{Error, ErrorKind, Result},
     index::{Index, IndexedEvent, TagList},
@@ -62,7 +64,7 @@ pub(crate) struct LocalParts {
 /// The order of one machine.
 pub(crate) struct Local {
     shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Threads,
 }
 
 struct Shared {
@@ -117,9 +119,8 @@ impl Drop for PanicGuard<'_> {
 }
 
 impl Local {
-    /// Starts ordering.
-    #[allow(clippy::disallowed_methods)] // one of the two owners of threads
-    pub(crate) fn start(parts: LocalParts) -> Result<Self> {
+    /// Starts ordering. No thread is left behind when one cannot be started.
+    pub(crate) fn start(parts: LocalParts, spawn: Spawn<'_>) -> Result<Self> {
         let threads = parts.threads;
         let shared = Arc::new(Shared {
             queue: Queue::default(),
@@ -141,34 +142,23 @@ impl Local {
             queue_timeout: parts.queue_timeout,
             threads,
         });
-        let local = Self { shared, threads: Mutex::default() };
+        let local = Self { shared, threads: Threads::default() };
         for number in 0..if threads { WRITER_THREADS } else { 0 } {
             let shared = Arc::clone(&local.shared);
-            shared.queue.add_writer();
             let body = move || {
                 while shared.queue.wait_for_work() {
                     shared.lead(shared.lock_core());
                 }
             };
-            let thread = thread::Builder::new()
-                .name(format!("gesta-writer-{number}"))
-                .spawn(body)
-                .map_err(|error| Error::io("starting a writer thread", error))?;
-            local.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+            local.shared.queue.add_writer();
+            local.threads.start(&format!("gesta-writer-{number}"), spawn, Box::new(body))?;
         }
         Ok(local)
     }
 
     /// Orders what waits, stops, and marks the log as cleanly closed. Further proposals are refused. Idempotent.
     pub(crate) fn close(&self) -> Result<()> {
-        self.shared.queue.close();
-        for thread in self.threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            // The last handle may be dropped by a waker, on a writer thread, which then ends by itself.
-            if thread.thread().id() != thread::current().id() {
-                // A panic has poisoned the store already.
-                let _ = thread.join();
-            }
-        }
+        self.stop_threads();
         while !self.shared.queue.is_empty() {
             self.shared.lead(self.shared.lock_core());
         }
@@ -186,18 +176,32 @@ impl Local {
         closed
     }
 
+    /// Lets the writer threads order what waits, and end.
+    fn stop_threads(&self) {
+        self.shared.queue.close();
+        self.threads.join();
+    }
+
     /// Whether appends are refused since a write failed, and why.
     pub(crate) fn poisoned(&self) -> Option<&Error> {
         self.shared.poisoned.get()
     }
 }
 
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}
+
 impl Order for Local {
-    fn propose(&self, prepared: Prepared) -> Ticket {
+    fn propose(&self, mut prepared: Prepared) -> Ticket {
         let shared = &self.shared;
         if let Some(error) = shared.poisoned.get() {
             return Ticket::answered(Err(error.clone().into()));
         }
+        // On the caller's thread, as late as can be without a lock: the less comes after, the less is looked at in turn.
+        prepared.foresights = foresee(&prepared.proposal.conditions, &shared.index, shared.head.position());
         let (sender, ticket) = Ticket::pair(Some(Arc::clone(shared) as Arc<dyn Drive>));
         if !shared.threads {
             while !shared.queue.has_room(prepared.bytes) {
@@ -207,7 +211,11 @@ impl Order for Local {
         // While a group is being synced, a second thread can already encode the next one.
         let writers = if shared.flushing.load(Ordering::Acquire) { WRITER_THREADS } else { 1 };
         let timeout = shared.queue_timeout;
-        let deadline = shared.clock.elapsed().saturating_add(timeout);
+        let deadline = match timeout {
+            // Nobody is to wait for room; who has a place is ordered.
+            Duration::ZERO => Duration::MAX,
+            timeout => shared.clock.elapsed().saturating_add(timeout),
+        };
         match shared.queue.push(prepared, sender, Waiting { deadline, timeout, writers }) {
             Ok(()) => ticket,
             Err(error) => Ticket::answered(Err(error.into())),
@@ -348,10 +356,10 @@ impl Shared {
         }
         self.queue.take(room, &mut core.inbox);
         while let Some(pending) = core.inbox.pop_front() {
-            let Pending { proposal, sender, deadline, .. } = pending;
+            let Pending { proposal, foresights, sender, deadline, .. } = pending;
             let outcome = match backlog.cloned().or_else(|| self.refusal(deadline)) {
                 Some(error) => Err(error.into()),
-                None => self.decide(core, proposal),
+                None => self.decide(core, proposal, &foresights),
             };
             core.answers.push((sender, outcome));
             // The queue does not know what the rules add, for the metadata of streams that are deleted or revived.
@@ -379,17 +387,23 @@ impl Shared {
     /// than maintenance stays bounded. Parts of groups that are not durable yet cannot be written and do not count.
     fn await_index(&self) -> Result<()> {
         while self.index.pending(self.head.position()) > limits::INDEX_BACKLOG_MAX {
-            if self.threads {
-                self.upkeep.wait_for_step()?;
+            let built = if self.threads {
+                self.upkeep.wait_for_build()
             } else {
-                self.index.maintain(self.head.position())?;
+                self.index.build(self.head.position()).map(drop)
+            };
+            if let Err(error) = built
+                && self.index.pending(self.head.position()) > limits::INDEX_BACKLOG_MAX
+            {
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    fn decide(&self, core: &mut Core, proposal: crate::commit::Proposal) -> Outcome {
-        let mut facts = LogFacts { log: &self.log, index: &self.index };
+    fn decide(&self, core: &mut Core, proposal: Proposal, foresights: &[Foresight]) -> Outcome {
+        let next = core.kernel.next_position();
+        let mut facts = LogFacts { log: &self.log, index: &self.index, next, foresights };
         match core.kernel.decide(proposal, &mut facts)? {
             Verdict::Commit(commit) => {
                 core.kernel.apply(&commit);

@@ -6,6 +6,7 @@ mod facts;
 mod followers;
 #[cfg(all(test, loom))]
 mod hand_off;
+mod foresight;
 mod head;
 mod local;
 mod prepare;
@@ -13,6 +14,7 @@ mod queue;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod ticket;
 mod upkeep;
 
@@ -21,9 +23,10 @@ pub use head::{Head, Past};
 pub(crate) use local::{Local, LocalParts};
 pub(crate) use prepare::{Prepared, prepare};
 pub(crate) use sync::Parker;
+pub(crate) use threads::{Spawn, Threads, spawn};
 pub use ticket::Ticket;
 pub(crate) use ticket::TicketSender;
-pub(crate) use upkeep::Upkeep;
+pub(crate) use upkeep::{Upkeep, Work};
 
 /// A total order: takes proposals, delivers verdicts in order, and says what is durable. One machine's own queue ([`Local`]) is
 /// one; a replicated log is another. Every implementation passes the suite in `contract.rs`.

@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::foresight::Foresight;
 use crate::{
     append::{Append, Change},
     clock::Clock,
@@ -18,10 +19,13 @@ use crate::{
 /// The whole log, by the name KurrentDB gives it.
 const ALL: &str = "$all";
 
-/// A proposal, and how many bytes its frame will have at most.
+/// A proposal that is complete.
 pub(crate) struct Prepared {
     pub(crate) proposal: Proposal,
+    /// How many bytes its frame will have at most.
     pub(crate) bytes: usize,
+    /// What is known already of its conditions; nothing, until an order has looked.
+    pub(crate) foresights: Vec<Foresight>,
 }
 
 /// Bytes of a frame beyond its events, padding included.
@@ -47,21 +51,21 @@ pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> R
     }
     let mut events = Vec::with_capacity(append.events.len());
     for (index, (target, event)) in (0_u64..).zip(append.events) {
-        event.check()?;
-        bytes += event_bytes(&targets[target].stream, &event);
+        bytes = bytes.saturating_add(event_bytes(&targets[target].stream, &event));
         let event_id = event.id.unwrap_or_else(|| identity::event_id(id, index));
         let mut salt = Salt::default();
         entropy.fill(&mut salt);
         events.push(ProposedEvent::new(target, event_id, event, salt));
     }
+    let at = append.recorded_at.map_or(now, |given| given.min(now));
+    let proposal = Proposal { id, at, targets, events, conditions: append.conditions };
+    // Before the whole: one event too large is no reason to split a commit.
+    proposal.check()?;
     if bytes > limits::COMMIT_BYTES_MAX {
         let max = limits::COMMIT_BYTES_MAX;
         return Err(Error::invalid(format!("commit is too large, split it, bytes={bytes} bytes_max={max}")));
     }
-    let at = append.recorded_at.map_or(now, |given| given.min(now));
-    let proposal = Proposal { id, at, targets, events, conditions: append.conditions };
-    proposal.check()?;
-    Ok(Prepared { proposal, bytes })
+    Ok(Prepared { proposal, bytes, foresights: Vec::new() })
 }
 
 /// Refuses streams that only the index writes, and names that leave no room for a metadata stream: such a stream could never be
@@ -91,8 +95,9 @@ fn action(change: Change, id: impl FnOnce() -> Uuid, entropy: &Entropy) -> Actio
     }
 }
 
+/// The bytes of an event that may still be over every limit: its parts may share memory, and so come to more than there is.
 fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
     let tags: usize = event.tags.iter().map(|tag| 2 + tag.len()).sum();
     let names = stream.len() + event.event_type.len() + event.content_type.as_str().len() + tags;
-    EVENT_OVERHEAD + names + event.data.len() + event.metadata.len()
+    (EVENT_OVERHEAD + names).saturating_add(event.data.len()).saturating_add(event.metadata.len())
 }

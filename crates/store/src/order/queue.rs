@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{TicketSender, prepare::Prepared};
+use super::{TicketSender, foresight::Foresight, prepare::Prepared};
 use crate::{
     commit::Proposal,
     error::{Error, ErrorKind, Result},
@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Pending {
     pub(super) proposal: Proposal,
     pub(super) bytes: usize,
+    pub(super) foresights: Vec<Foresight>,
     pub(super) sender: TicketSender,
     /// Moment, on the store's clock of elapsed time, after which it is refused instead of ordered.
     pub(super) deadline: Duration,
@@ -47,6 +48,8 @@ struct State {
     waiting: VecDeque<Pending>,
     bytes: usize,
     closed: bool,
+    /// Callers that wait for room: a notification that nobody hears still costs a system call, twice for every group.
+    short_of_room: usize,
     /// Writer threads that do not sleep: each looks at the queue once more before it does.
     awake: usize,
     /// A writer thread that has just run out of work dozes: it looks at the queue by itself every [`DOZE`].
@@ -84,11 +87,13 @@ impl Queue {
         sender: TicketSender,
         Waiting { deadline, timeout, writers }: Waiting,
     ) -> Result<()> {
-        let Prepared { proposal, bytes } = prepared;
+        let Prepared { proposal, bytes, foresights } = prepared;
         let mut state = self.lock();
         if !state.has_room(bytes) {
             let full = |state: &mut State| !state.closed && !state.has_room(bytes);
+            state.short_of_room += 1;
             state = self.room.wait_timeout_while(state, timeout, full).unwrap_or_else(PoisonError::into_inner).0;
+            state.short_of_room -= 1;
         }
         if state.closed {
             return Err(closed());
@@ -101,7 +106,7 @@ impl Queue {
             ));
         }
         state.bytes += bytes;
-        state.waiting.push_back(Pending { proposal, bytes, sender, deadline });
+        state.waiting.push_back(Pending { proposal, bytes, foresights, sender, deadline });
         // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
         let wake = state.is_unattended() || (writers > 1 && state.awake < writers);
         drop(state);
@@ -134,8 +139,11 @@ impl Queue {
             state.bytes -= first.bytes;
             taken.extend(state.waiting.pop_front());
         }
+        let short_of_room = state.short_of_room > 0;
         drop(state);
-        self.room.notify_all();
+        if short_of_room {
+            self.room.notify_all();
+        }
     }
 
     /// Puts back, at the front, what was taken and not looked at.

@@ -1,6 +1,6 @@
 //! I5: slow consumers cost themselves only.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use gesta_store::{
     AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source, SubscribeOptions,
@@ -8,7 +8,7 @@ use gesta_store::{
     disk::memory::MemoryDisk, limits,
 };
 
-use crate::{event, open, options, stalling::StallingDisk, stream};
+use crate::{event, gated, open, options, stream};
 
 fn append_many(store: &EventStore, count: usize) {
     for _ in 0..count {
@@ -55,10 +55,16 @@ fn i5_who_stops_reading_delays_nobody() {
 /// A disk that hangs: the queue takes what it may hold, and then says so instead of growing.
 #[test]
 fn i5_a_full_queue_refuses() {
-    let disk = StallingDisk::default();
-    let options = Options { queue_timeout: Duration::from_millis(1), ..options(true) };
-    let store = EventStore::open_on(Arc::new(disk.clone()), options).unwrap();
-    let stall = disk.stall();
+    for queue_timeout in [Duration::from_millis(1), Duration::ZERO] {
+        full_queue_refuses(queue_timeout);
+    }
+}
+
+fn full_queue_refuses(queue_timeout: Duration) {
+    let (disk, gate) = gated();
+    let options = Options { queue_timeout, ..options(true) };
+    let store = EventStore::open_on(disk, options).unwrap();
+    let held = gate.close();
     let mut tickets = Vec::new();
     let refused = loop {
         let ticket = store.append(stream("a"), ExpectedRevision::Any, [event("Happened", "x")]);
@@ -69,7 +75,7 @@ fn i5_a_full_queue_refuses() {
         // Beside a full queue: a group under way, which looked into the queue twice, and one that was decided meanwhile.
         assert!(tickets.len() <= 4 * limits::QUEUE_PROPOSALS_MAX, "the queue grows without bound");
     };
-    drop(stall);
+    drop(held);
     match refused.wait() {
         Err(AppendError::Failed(error)) => {
             assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -1,28 +1,28 @@
 //! I1: durable before visible, durable before answered.
 
-use std::{io::ErrorKind, sync::Arc, time::Duration};
+use std::{io::ErrorKind, time::Duration};
 
 use gesta_store::{
     AppendError, Delivery, EventStore, ExpectedRevision, Rejection, Revision, Source, StreamStatus, SubscribeOptions,
     disk::memory::{Done, Fault, MemoryDisk},
 };
 
-use crate::{all, event, open, options, positions, stalling::StallingDisk, stream};
+use crate::{all, event, gated, open, options, positions, stream};
 
 /// While the write is under way nothing of it shows, to nobody, and nobody is told anything that rests on it.
 #[test]
 fn i1_nothing_shows_and_nobody_is_answered_while_a_write_is_under_way() {
-    let disk = StallingDisk::default();
-    let store = EventStore::open_on(Arc::new(disk.clone()), options(true)).unwrap();
+    let (disk, gate) = gated();
+    let store = EventStore::open_on(disk, options(true)).unwrap();
     let append = |name: &str, expected| store.append(stream(name), expected, [event("Happened", "x")]);
     append("first", ExpectedRevision::NoStream).wait().unwrap();
     let mut subscription = store.subscribe(Source::All, SubscribeOptions::default()).unwrap();
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::Events(batch)) if batch.len() == 1));
     assert!(matches!(subscription.next(None).unwrap(), Some(Delivery::CaughtUp(_))));
 
-    let stall = disk.stall();
+    let held = gate.close();
     let appended = append("second", ExpectedRevision::NoStream);
-    disk.wait_for_stalled();
+    gate.wait_for_held_up();
     // Decided in the next group: refused because of what is not durable yet, and for a reason that is older than that.
     let refused = append("second", ExpectedRevision::NoStream);
     let refused_anyway = append("first", ExpectedRevision::NoStream);
@@ -32,7 +32,7 @@ fn i1_nothing_shows_and_nobody_is_answered_while_a_write_is_under_way() {
     assert!(subscription.next(Some(Duration::ZERO)).unwrap().is_none());
     assert!(!appended.is_answered() && !refused.is_answered() && !refused_anyway.is_answered());
 
-    drop(stall);
+    drop(held);
     appended.wait().unwrap();
     assert_eq!((store.head().position().0, all(&store).len()), (2, 2));
     for (ticket, name) in [(refused, "second"), (refused_anyway, "first")] {

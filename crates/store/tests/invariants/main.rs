@@ -10,14 +10,16 @@ mod durable;
 mod following;
 mod limits;
 mod reference;
-mod stalling;
 
 use std::sync::Arc;
 
 use gesta_store::{
     EventData, EventStore, Options, Position, ReadOptions, RecordedEvent, Result, StreamName, Timestamp,
     clock::ManualClock,
-    disk::{Disk, memory::MemoryDisk},
+    disk::{
+        Disk,
+        memory::{Gate, MemoryDisk, Operation, WatchedDisk},
+    },
     entropy::Entropy,
 };
 use uuid::Uuid;
@@ -37,6 +39,19 @@ fn options(threads: bool) -> Options {
 
 fn open(disk: &MemoryDisk, options: Options) -> Result<EventStore> {
     EventStore::open_on(Arc::new(disk.clone()) as Arc<dyn Disk>, options)
+}
+
+/// A disk whose durable writes can be held up, to look at a store while one is under way.
+fn gated() -> (Arc<WatchedDisk>, Gate) {
+    let gate = Gate::default();
+    let watch = gate.clone();
+    let disk = WatchedDisk::new(MemoryDisk::new(), move |request| {
+        if request.operation == Operation::WriteDurable {
+            watch.pass();
+        }
+        Ok(())
+    });
+    (Arc::new(disk), gate)
 }
 
 fn stream(name: &str) -> StreamName {

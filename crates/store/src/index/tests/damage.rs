@@ -4,7 +4,10 @@ use std::io;
 
 use proptest::strategy::ValueTree as _;
 
-use super::*;
+use super::{
+    super::{maintain::runs, run::Run},
+    *,
+};
 use crate::{
     disk::memory::{Done, Fault},
     error::ErrorKind,
@@ -139,4 +142,28 @@ fn a_run_found_damaged_in_use_is_rebuilt_at_the_next_open() {
     assert_eq!((opened.covered, opened.dropped.len()), (Position(1_000), 2));
     index.insert(both.reference.indexed(1_000..3_000));
     assert_eq!(index.count(Term::Category("order"), Position(3_000)).expect("count"), 3_000);
+}
+
+/// A run is found damaged while a merge reads it: what the merge makes of it must not count, and what came before it still does.
+#[test]
+#[allow(clippy::disallowed_methods)] // threads are the matter here
+fn a_merge_of_what_was_found_damaged_meanwhile_does_not_count() {
+    let both = filled(many(800), 100, false);
+    let (gated, gate) = merges_gated(&both.disk);
+    while both.index.build(EVERYTHING).expect("build") != Step::Idle {}
+    // When it writes, it has read everything, and saw nothing wrong.
+    let (index, _) = Index::open(gated, STORE).expect("open");
+    let held = gate.close();
+    std::thread::scope(|scope| {
+        let merge = scope.spawn(|| index.merge(&|| true).expect("merge"));
+        gate.wait_for_held_up();
+        let view = index.parts.load_full();
+        let reader = |run: &&Arc<Run>| run.trailer.extent.first == 300;
+        let _ = runs(&view).find(reader).expect("a run").body().damage("a reader met damage", 0);
+        assert_eq!(index.build(EVERYTHING).expect("build"), Step::Dropped);
+        drop(held);
+        assert_eq!(merge.join().expect("no panic"), Step::Dropped);
+    });
+    assert_eq!(index.info().runs, 8);
+    assert_eq!(open(&both.disk.kill()).1.covered, Position(300), "the runs before the damaged one are still named");
 }

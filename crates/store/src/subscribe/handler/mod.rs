@@ -1,0 +1,158 @@
+//! Handlers: code of an application that follows the log under a name, from where it was, at its own speed.
+//!
+//! A handler is a consumer group with one consumer in this process: its checkpoint, what it has parked, and its order by key are the
+//! group's, kept in the group's streams. What is here hands events over, and turns what comes of it into answers.
+//! In reading order: `options`, `status`, `control` (what it is told from outside), `runner` (its steps), `running` (the thread that takes them).
+
+mod control;
+mod options;
+mod runner;
+mod running;
+mod status;
+
+use std::{fmt, sync::Arc};
+
+use self::control::Control;
+use super::{
+    GroupError, GroupName,
+    group::{ConsumerGroups, GroupConfig, Message},
+    group_settings::setting,
+};
+use crate::{order::spawn, read::Source};
+
+pub use options::{Backoff, HandlerFailure, HandlerOptions, HandlingOrder, Reaction};
+pub use runner::{HandlerRunner, Step};
+pub use running::RunningHandler;
+pub use status::{HandlerState, HandlerStatus};
+
+/// What the name of a handler's group begins with.
+const PREFIX: &str = "handler:";
+
+/// Works off events.
+///
+/// Events come at least once: after a crash, those whose handling was not yet noted come again, and after a failure without
+/// [`HandlerFailure::at`] the whole batch does. A panic is a failure like any other.
+pub trait Handler: Send {
+    /// Works off a batch. `Ok`: all of it.
+    ///
+    /// # Errors
+    /// The failure, which says which event it was, if it knows. The others are none the worse for it.
+    fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure>;
+
+    /// The handler is about to begin anew: what it has made so far is to be forgotten.
+    ///
+    /// # Errors
+    /// The failure; the handler then goes on where it was.
+    fn before_reset(&mut self) -> Result<(), HandlerFailure> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&[Message]) -> Result<(), HandlerFailure> + Send> Handler for F {
+    fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
+        self(messages)
+    }
+}
+
+/// The handlers of a store. Cheap to clone; does not keep the store open.
+#[derive(Clone)]
+pub struct Handlers {
+    groups: ConsumerGroups,
+}
+
+impl Handlers {
+    pub(crate) fn of(groups: ConsumerGroups) -> Self {
+        Self { groups }
+    }
+
+    /// Starts a handler on a thread of its own; one that ran before goes on where it was. It runs until it is told to stop, its
+    /// [`RunningHandler`] is dropped, the store is closed, or an event stops it.
+    ///
+    /// # Errors
+    /// `Setting` for options out of bounds, and for a name that follows another source already; `MaximumSubscribers` while it is running;
+    /// `BeyondHead` for a start that does not exist yet; `Store`.
+    pub fn start(
+        &self,
+        name: &str,
+        source: &Source,
+        options: HandlerOptions,
+        handler: impl Handler + 'static,
+    ) -> Result<RunningHandler, GroupError> {
+        let runner = self.runner(name, source, options, handler)?;
+        RunningHandler::start(runner, self.clone(), name, &mut spawn)
+    }
+
+    /// As [`Handlers::start`], but without a thread: the caller takes its steps.
+    ///
+    /// # Errors
+    /// As [`Handlers::start`].
+    pub fn runner(
+        &self,
+        name: &str,
+        source: &Source,
+        options: HandlerOptions,
+        handler: impl Handler + 'static,
+    ) -> Result<HandlerRunner, GroupError> {
+        let group = group_of(name, source)?;
+        let settings = options.settings()?;
+        match self.groups.create(&group, source.clone(), settings.clone()) {
+            Ok(()) => {}
+            Err(GroupError::GroupExists { .. }) => {
+                let before = self.config(&group)?;
+                if before.source != *source {
+                    let bounds = "the source it was created with: delete it, or give the new one another name";
+                    return Err(setting("source", name, bounds));
+                }
+                if before.settings != settings {
+                    self.groups.update(&group, settings)?;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        let handler = Box::new(handler);
+        let mut runner =
+            HandlerRunner::new(handler, self.groups.clone(), group, options, Arc::new(Control::default()));
+        runner.connect()?;
+        Ok(runner)
+    }
+
+    /// The groups of all handlers that ever ran and were not deleted, running or not.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub fn list(&self) -> Result<Vec<GroupConfig>, GroupError> {
+        let mut all = self.groups.list()?;
+        all.retain(|config| handler_of(&config.name).is_some());
+        Ok(all)
+    }
+
+    fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
+        let all = self.groups.list()?;
+        let found = all.into_iter().find(|config| config.name == *group);
+        found.ok_or_else(|| GroupError::NoSuchGroup { group: group.to_string() })
+    }
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handlers").finish_non_exhaustive()
+    }
+}
+
+/// The group that a handler of this name is: by it, what it has parked is looked at, replayed and discarded.
+///
+/// # Errors
+/// `Store` with `Invalid` for a name that no group can have.
+pub fn group_of(name: &str, source: &Source) -> Result<GroupName, GroupError> {
+    let name = format!("{PREFIX}{name}");
+    Ok(match source {
+        Source::Stream(stream) => GroupName::on_stream(stream.clone(), &name)?,
+        Source::All | Source::Query(_) => GroupName::on_all(&name)?,
+    })
+}
+
+/// The handler that a group is, if it is one.
+#[must_use]
+pub fn handler_of(group: &GroupName) -> Option<&str> {
+    group.name().strip_prefix(PREFIX)
+}
