@@ -87,5 +87,12 @@ pub use crate::{
     query::{AppendCondition, Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
     read::{Access, AsOf, Batch, Direction, From, ItemPlan, Plan, Read, ReadOptions, Source, StreamStatus},
     store::{EventStore, StoreInfo, StreamInfo},
-    subscribe::{Delivery, Ready, SubscribeOptions, Subscription},
+    subscribe::{
+        AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NotInFlight, Ready, Replay, Strategy,
+        SubscribeOptions, Subscription, WhyNotInFlight,
+        group::{
+            Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message, MessagesReady,
+            ParkedMessage, ParkedOnReset,
+        },
+    },
 };

@@ -26,7 +26,7 @@ use crate::{
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
     read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
-    subscribe::{SubscribeOptions, Subscription},
+    subscribe::{SubscribeOptions, Subscription, group::{Backing, ConsumerGroups, Registry}},
 };
 
 /// An event store: a directory on disk, opened. Cheap to clone; dropping the last clone closes it.
@@ -40,7 +40,8 @@ struct Inner {
     library: Library,
     entropy: Arc<Entropy>,
     clock: Arc<dyn Clock>,
-    order: Local,
+    order: Arc<Local>,
+    groups: Arc<Registry>,
     maintenance: Maintenance,
     maintenance_threads: Option<MaintenanceThreads>,
     recovery: Recovery,
@@ -130,7 +131,12 @@ impl EventStore {
             head: parts.head.clone(),
             upkeep: Arc::clone(&parts.upkeep),
         };
-        let order = Local::start(parts, &mut spawn)?;
+        let order = Arc::new(Local::start(parts, &mut spawn)?);
+        let backing = Backing {
+            library: library.clone(),
+            order: Arc::clone(&order) as Arc<dyn Order>,
+            entropy: Arc::clone(&options.entropy),
+        };
         let maintenance_threads =
             if options.threads { Some(MaintenanceThreads::start(&maintenance, &mut spawn)?) } else { None };
         let inner = Inner {
@@ -139,6 +145,7 @@ impl EventStore {
             entropy: options.entropy,
             clock: options.clock,
             order,
+            groups: Arc::new(Registry::new(backing)),
             maintenance,
             maintenance_threads,
             recovery,
@@ -293,6 +300,12 @@ impl EventStore {
         Subscription::open(self.inner.library.clone(), &source, &options, self.head())
     }
 
+    /// The consumer groups of this store.
+    #[must_use]
+    pub fn groups(&self) -> ConsumerGroups {
+        ConsumerGroups::of(Arc::clone(&self.inner.groups))
+    }
+
     /// How far the log is.
     #[must_use]
     pub fn head(&self) -> Head {
@@ -369,6 +382,8 @@ impl EventStore {
 
 impl Inner {
     fn stop(&self) -> Result<()> {
+        // Before the order, which takes what they have to write.
+        self.groups.close();
         let closed = self.order.close();
         // After the order, which may have to wait for maintenance before it takes what is still queued.
         if let Some(threads) = &self.maintenance_threads {

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     append::{Append, AppendError},
     entropy::Entropy,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind},
     order::{Head, Order, Ticket, prepare},
     position::{Position, Timestamp},
     read::Library,

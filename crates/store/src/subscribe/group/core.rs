@@ -235,6 +235,10 @@ impl Core {
         self.sealed
     }
 
+    pub(super) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
     /// Whether everybody who waits has to look again.
     pub(super) fn concerns_everybody(&mut self) -> bool {
         std::mem::take(&mut self.has_written) || self.ended.is_some()
@@ -252,16 +256,11 @@ impl Core {
 
     /// When there is something to do though nothing happens.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
-        let deadline = self.state.next_deadline();
-        match self.writing.retry_at() {
-            // What is due to be written stays due.
-            Some(retry_at) if !self.writing.is_under_way() => Some(deadline.map_or(retry_at, |at| at.max(retry_at))),
-            Some(_) | None => deadline,
-        }
+        self.state.next_deadline()
     }
 
     fn settle_write(&mut self, context: &Driving<'_>, now: Duration) {
-        let Some(written) = self.writing.settle(context.parked, now) else { return };
+        let Some(written) = self.writing.settle(context.parked) else { return };
         self.state.end_write(written, now);
         self.has_written = true;
         let closed = self.writing.failure().filter(|error| error.kind() == ErrorKind::Closed);
@@ -272,7 +271,7 @@ impl Core {
     }
 
     fn begin_write(&mut self, now: Duration) -> Option<Box<Write<Body>>> {
-        if self.sealed || !self.writing.may_begin(now) {
+        if self.sealed || self.writing.is_under_way() {
             return None;
         }
         let urgency = if self.writing.is_wanted { Urgency::Now } else { Urgency::WhenDue };

@@ -46,10 +46,9 @@ impl Keys {
         Offer { position: position_in_source(&event), key, pin, body: Arc::new(event) }
     }
 
-    /// A parked event as it is offered again, under the id and the key it was parked with.
+    /// A parked event as it is offered again, under the id it was parked with.
     pub(super) fn offer_replay(&self, event: RecordedEvent, entry: &ParkedEntry) -> Offered {
-        let offer = self.offer(event);
-        Offer { position: entry.position, key: entry.key.unwrap_or(offer.key), ..offer }
+        Offer { position: entry.position, ..self.offer(event) }
     }
 }
 

@@ -342,6 +342,9 @@ impl LiveGroup {
             if let Some(outcome) = core.writing.outcome_of(wanted) {
                 return Ok(outcome?);
             }
+            if let (true, Some(ended)) = (core.is_sealed(), &core.ended) {
+                return Err(ended.clone());
+            }
             if core.writing.is_under_way() {
                 drop(core);
                 parker.park(None);
@@ -373,7 +376,7 @@ impl LiveGroup {
 
     /// The parked messages from a position of the source on.
     pub(super) fn parked(&self, from: Position, max: usize) -> Vec<ParkedEntry> {
-        self.lock().state.parked(from, max)
+        self.lock().state.parked(MessageId(from), max)
     }
 
     /// Ends this life of the group: nobody gets or answers anything any more, and what is settled is written.

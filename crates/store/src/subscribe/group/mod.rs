@@ -31,7 +31,6 @@ use self::{
     backing::failure,
     documents::{Action, KEEP_ONE, encode_progress},
     live::LiveGroup,
-    registry::Place,
     writing::hide_before,
 };
 use super::{Discard, GroupError, GroupName, GroupSettings, Replay, group_settings::setting};

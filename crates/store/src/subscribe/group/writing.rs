@@ -2,14 +2,13 @@
 //!
 //! **One write at a time**, and one commit for all of it: the parked links, the progress that counts them as settled, and the prefix of
 //! parked links that is hidden. So no message is ever both parked and delivered again, or neither. Nobody waits for a write but whoever asked for it
-//! to be flushed; a failed one is tried again, later and later, and what it should have settled stays outstanding.
+//! to be flushed; when a failed one is tried again, the state says, where what it should have settled stays outstanding.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use super::{
@@ -32,10 +31,6 @@ use crate::{
     },
 };
 
-/// How long after its first failure a write is tried again; twice as long after each further one.
-const RETRY_FIRST: Duration = Duration::from_millis(100);
-const RETRY_LAST: Duration = Duration::from_secs(30);
-
 /// What messages are to a group: shared with the consumers that have them.
 pub(super) type Body = Arc<RecordedEvent>;
 
@@ -48,9 +43,6 @@ pub(super) struct Writing {
     ended: u64,
     /// The last one, if it failed: which, and why.
     failed: Option<(u64, Error)>,
-    /// Not tried again before, and how long after the next failure.
-    retry_at: Duration,
-    pause: Option<Duration>,
     /// Somebody waits for everything to be written.
     pub(super) is_wanted: bool,
 }
@@ -66,19 +58,9 @@ enum Place {
 }
 
 impl Writing {
-    /// Whether a write may begin.
-    pub(super) fn may_begin(&self, now: Duration) -> bool {
-        matches!(self.at, Place::Nowhere) && (self.is_wanted || now >= self.retry_at)
-    }
-
     /// Whether one is on its way.
     pub(super) fn is_under_way(&self) -> bool {
         !matches!(self.at, Place::Nowhere)
-    }
-
-    /// When a failed write may be tried again.
-    pub(super) fn retry_at(&self) -> Option<Duration> {
-        self.pause.map(|_| self.retry_at)
     }
 
     /// Takes note that a write begins.
@@ -126,7 +108,7 @@ impl Writing {
     }
 
     /// What came of the write, if it is known by now. Does not wait.
-    pub(super) fn settle(&mut self, parked: &StreamName, now: Duration) -> Option<Written> {
+    pub(super) fn settle(&mut self, parked: &StreamName) -> Option<Written> {
         let Place::Ordered(ticket, parks) = &mut self.at else { return None };
         if !ticket.is_answered() {
             return None;
@@ -137,14 +119,12 @@ impl Writing {
         self.ended = self.begun;
         Some(match outcome {
             Ok(appended) => {
-                (self.failed, self.pause) = (None, None);
+                self.failed = None;
                 let stands = appended.next_revisions.iter().find(|next| next.stream == *parked);
                 let first = stands.and_then(|stands| stands.next.0.checked_sub(parks as u64)).map(Revision);
                 Written::Done { first_parked: first.filter(|_| parks > 0) }
             }
             Err(error) => {
-                let pause = self.pause.map_or(RETRY_FIRST, |pause| (pause * 2).min(RETRY_LAST));
-                (self.pause, self.retry_at) = (Some(pause), now.saturating_add(pause));
                 self.failed = Some((self.ended, failure(error)));
                 Written::Failed
             }

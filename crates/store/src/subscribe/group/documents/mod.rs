@@ -23,7 +23,7 @@ use crate::{
 
 pub(super) use change::{Action, Change};
 pub(super) use parked::{ParkedNote, link_to};
-pub(super) use progress::{CHECKPOINT_TYPE, decode_progress, encode_progress};
+pub(super) use progress::{decode_progress, encode_progress};
 
 /// The stream of the changes of all groups.
 pub(super) const CONFIG_STREAM: &str = "$persistentSubscriptionConfig";

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The type of the events of a checkpoint stream.
-pub(in super::super) const CHECKPOINT_TYPE: &str = "$SubscriptionCheckpoint";
+const CHECKPOINT_TYPE: &str = "$SubscriptionCheckpoint";
 
 #[derive(Deserialize, Serialize)]
 struct WireProgress {

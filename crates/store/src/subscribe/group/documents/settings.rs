@@ -1,6 +1,6 @@
 //! The settings of a group as JSON. Times are whole nanoseconds.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,9 +54,9 @@ enum WireStrategy {
 #[serde(rename_all = "snake_case")]
 enum WireKey {
     Stream,
-    Tag { prefix: Arc<str> },
-    PathSegment { pattern: String, name: Arc<str> },
-    Field(Arc<str>),
+    Tag { prefix: String },
+    PathSegment { pattern: String, name: String },
+    Field(String),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -176,11 +176,11 @@ impl From<&KeyOf> for WireKey {
     fn from(key: &KeyOf) -> Self {
         match key {
             KeyOf::Stream => Self::Stream,
-            KeyOf::Tag { prefix } => Self::Tag { prefix: Arc::clone(prefix) },
+            KeyOf::Tag { prefix } => Self::Tag { prefix: prefix.to_string() },
             KeyOf::PathSegment { pattern, name } => {
-                Self::PathSegment { pattern: pattern.to_string(), name: Arc::clone(name) }
+                Self::PathSegment { pattern: pattern.to_string(), name: name.to_string() }
             }
-            KeyOf::Field(pointer) => Self::Field(Arc::clone(pointer)),
+            KeyOf::Field(pointer) => Self::Field(pointer.to_string()),
         }
     }
 }
@@ -189,9 +189,9 @@ impl WireKey {
     fn decoded(self) -> Result<KeyOf> {
         Ok(match self {
             Self::Stream => KeyOf::Stream,
-            Self::Tag { prefix } => KeyOf::Tag { prefix },
-            Self::PathSegment { pattern, name } => KeyOf::PathSegment { pattern: PathPattern::new(&pattern)?, name },
-            Self::Field(pointer) => KeyOf::Field(pointer),
+            Self::Tag { prefix } => KeyOf::Tag { prefix: prefix.into() },
+            Self::PathSegment { pattern, name } => KeyOf::PathSegment { pattern: PathPattern::new(&pattern)?, name: name.into() },
+            Self::Field(pointer) => KeyOf::Field(pointer.into()),
         })
     }
 }

@@ -1,7 +1,5 @@
 //! The source of a group as JSON.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -37,15 +35,15 @@ pub(super) struct WireItem {
 enum WireStreams {
     Exact(String),
     Category(String),
-    Prefix(Arc<str>),
-    Pattern(Arc<str>),
+    Prefix(String),
+    Pattern(String),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum WireTypes {
     Exact(String),
-    Prefix(Arc<str>),
+    Prefix(String),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -70,12 +68,12 @@ impl From<&QueryItem> for WireItem {
         let stream = |filter: &StreamFilter| match filter {
             StreamFilter::Exact(name) => WireStreams::Exact(name.to_string()),
             StreamFilter::Category(category) => WireStreams::Category(category.to_string()),
-            StreamFilter::Prefix(prefix) => WireStreams::Prefix(Arc::clone(prefix)),
-            StreamFilter::Pattern(pattern) => WireStreams::Pattern(Arc::clone(pattern)),
+            StreamFilter::Prefix(prefix) => WireStreams::Prefix(prefix.to_string()),
+            StreamFilter::Pattern(pattern) => WireStreams::Pattern(pattern.to_string()),
         };
         let event_type = |filter: &TypeFilter| match filter {
             TypeFilter::Exact(name) => WireTypes::Exact(name.to_string()),
-            TypeFilter::Prefix(prefix) => WireTypes::Prefix(Arc::clone(prefix)),
+            TypeFilter::Prefix(prefix) => WireTypes::Prefix(prefix.to_string()),
         };
         let tag = |filter: &TagFilter| match filter {
             TagFilter::Exact(tag) => WireTags::Exact(tag.to_string()),
@@ -113,14 +111,14 @@ impl TryFrom<WireItem> for QueryItem {
             Ok(match filter {
                 WireStreams::Exact(name) => StreamFilter::Exact(StreamName::new(name)?),
                 WireStreams::Category(name) => StreamFilter::Category(Category::new(name)?),
-                WireStreams::Prefix(prefix) => StreamFilter::Prefix(prefix),
-                WireStreams::Pattern(pattern) => StreamFilter::Pattern(pattern),
+                WireStreams::Prefix(prefix) => StreamFilter::Prefix(prefix.into()),
+                WireStreams::Pattern(pattern) => StreamFilter::Pattern(pattern.into()),
             })
         };
         let event_type = |filter| {
             Ok(match filter {
                 WireTypes::Exact(name) => TypeFilter::Exact(EventType::new(name)?),
-                WireTypes::Prefix(prefix) => TypeFilter::Prefix(prefix),
+                WireTypes::Prefix(prefix) => TypeFilter::Prefix(prefix.into()),
             })
         };
         let tag = |filter| {
