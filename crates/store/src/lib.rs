@@ -94,5 +94,9 @@ pub use crate::{
             Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message, MessagesReady,
             ParkedMessage, ParkedOnReset,
         },
+        handler::{
+            Backoff, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlerState, HandlerStatus, Handlers,
+            HandlingOrder, Reaction, RunningHandler,
+        },
     },
 };

@@ -26,7 +26,7 @@ use crate::{
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
     read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
-    subscribe::{SubscribeOptions, Subscription, group::{Backing, ConsumerGroups, Registry}},
+    subscribe::{SubscribeOptions, Subscription, group::{Backing, ConsumerGroups, Registry}, handler::Handlers},
 };
 
 /// An event store: a directory on disk, opened. Cheap to clone; dropping the last clone closes it.
@@ -304,6 +304,12 @@ impl EventStore {
     #[must_use]
     pub fn groups(&self) -> ConsumerGroups {
         ConsumerGroups::of(Arc::clone(&self.inner.groups))
+    }
+
+    /// The handlers of this store: code that follows the log under a name.
+    #[must_use]
+    pub fn handlers(&self) -> Handlers {
+        Handlers::of(self.groups())
     }
 
     /// How far the log is.

@@ -4,8 +4,6 @@
 mod contract;
 mod facts;
 mod followers;
-#[cfg(all(test, loom))]
-mod hand_off;
 mod foresight;
 mod head;
 mod local;

@@ -8,6 +8,7 @@ pub mod group_error;
 pub mod group_key;
 pub mod group_settings;
 pub(crate) mod group_state;
+pub mod handler;
 mod options;
 mod subscription;
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use gesta_store::{
-    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source, SubscribeOptions,
-    Subscription,
-    disk::memory::MemoryDisk, limits,
+    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source,
+    SubscribeOptions, Subscription, disk::memory::MemoryDisk, limits,
 };
 
 use crate::{event, gated, open, options, stream};

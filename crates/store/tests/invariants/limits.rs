@@ -2,8 +2,8 @@
 
 use gesta_store::{
     Append, AppendCondition, AppendError, Category, ContentType, Error, ErrorKind, EventData, EventStore, EventType,
-    ExpectedRevision, Options, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, SubscribeOptions, Tag,
-    disk::memory::MemoryDisk, limits,
+    ExpectedRevision, Options, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, SubscribeOptions,
+    Tag, disk::memory::MemoryDisk, limits,
 };
 use uuid::Uuid;
 

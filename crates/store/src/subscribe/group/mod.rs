@@ -25,7 +25,7 @@ mod registry;
 mod waiters;
 mod writing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use self::{
     backing::failure,
@@ -71,6 +71,11 @@ pub enum ParkedOnReset {
 impl ConsumerGroups {
     pub(crate) fn of(registry: Arc<Registry>) -> Self {
         Self { registry }
+    }
+
+    /// Time for deadlines.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.backing().elapsed()
     }
 
     fn backing(&self) -> &Backing {

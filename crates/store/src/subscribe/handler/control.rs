@@ -20,6 +20,7 @@ struct State {
     reset: Option<(From, Answer)>,
     /// Whoever steps the handler, while he sleeps.
     waker: Option<Waker>,
+    /// At work, it is said to catch up; how far it is, its group knows.
     state: HandlerState,
     meter: Tachometer,
     failures: u64,
@@ -122,14 +123,6 @@ impl Control {
 
     pub(super) fn say(&self, what: HandlerState) {
         self.lock().state = what;
-    }
-
-    /// It has something to do: if it was waiting or paused, it is not any more. Whether it is live shows when it rests.
-    pub(super) fn say_busy(&self) {
-        let mut state = self.lock();
-        if state.state != HandlerState::Live {
-            state.state = HandlerState::CatchingUp;
-        }
     }
 
     pub(super) fn count(&self, events: usize, now: Duration) {

@@ -148,14 +148,13 @@ impl HandlerRunner {
     }
 
     /// Nothing is there: whoever steps waits for the consumer to be ready, or for what falls due.
-    fn rest(&mut self) -> Step {
-        let is_behind = || self.groups.info(&self.group).is_ok_and(|info| info.lag_events > 0 && info.in_flight > 0);
-        self.control.say(if is_behind() { HandlerState::CatchingUp } else { HandlerState::Live });
+    fn rest(&self) -> Step {
+        self.control.say(HandlerState::CatchingUp);
         Step::Idle(self.consumer.as_ref().and_then(Consumer::next_deadline))
     }
 
     fn work(&mut self, messages: Vec<Message>) -> Step {
-        self.control.say_busy();
+        self.control.say(HandlerState::CatchingUp);
         match self.options.order {
             HandlingOrder::Whole => {
                 self.held.extend(messages);

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Handlers, HandlerRunner, HandlerStatus, Step, control::Control};
+use super::{HandlerRunner, HandlerState, HandlerStatus, Handlers, Step, control::Control};
 use crate::{
     order::{Parker, Spawn, Threads},
     read::From,
-    subscribe::{GroupError, GroupName},
+    subscribe::{GroupError, GroupName, group::GroupStatus},
 };
 
 /// A handler at work. Dropping it stops the handler, and waits until it has finished the batch it is at.
@@ -72,9 +72,13 @@ impl RunningHandler {
     pub fn status(&self) -> Result<HandlerStatus, GroupError> {
         let info = self.handlers.groups.info(&self.group)?;
         let said = self.control.said(self.handlers.groups.elapsed());
+        let state = match (said.state, info.status) {
+            (HandlerState::CatchingUp, GroupStatus::Live) => HandlerState::Live,
+            (state, _) => state,
+        };
         Ok(HandlerStatus {
             name: self.name.clone(),
-            state: said.state,
+            state,
             position: info.settled_to,
             head: info.head,
             lag_events: info.lag_events,

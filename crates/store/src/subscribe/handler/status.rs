@@ -38,7 +38,7 @@ pub struct HandlerStatus {
 pub enum HandlerState {
     /// It works off what was recorded before.
     CatchingUp,
-    /// It has handled everything there is.
+    /// It has got everything there is, and works off what comes.
     Live,
     /// It waits to try again what has failed: an event where all wait for one, or to be connected to its group.
     Waiting {
