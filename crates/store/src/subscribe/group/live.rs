@@ -399,15 +399,20 @@ impl LiveGroup {
         flushed
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.lock().ended.is_some()
+    /// Why nobody gets anything any more.
+    pub(super) fn ended(&self) -> Option<GroupError> {
+        self.lock().ended.clone()
     }
 
-    /// Whether it may be forgotten: nobody uses it, and everything is written, or cannot be.
+    /// Whether it may be forgotten: nobody uses it, and everything is written.
     pub(super) fn is_idle(&self) -> bool {
         let core = self.lock();
         let written = !core.writing.is_under_way() && !core.writing.is_wanted && core.writing.failure().is_none();
-        core.ended.is_some() || (core.consumers.is_empty() && written && !core.state.write_due(self.backing.elapsed()) && core.state.facts().replaying == 0)
+        match &core.ended {
+            Some(GroupError::Store(_)) => false,
+            Some(_) => true,
+            None => core.consumers.is_empty() && written && !core.state.write_due(self.backing.elapsed()) && core.state.facts().replaying == 0,
+        }
     }
 
     pub(super) fn info(&self) -> Result<GroupInfo, GroupError> {

@@ -124,7 +124,9 @@ impl ConsumerGroups {
             let config = GroupConfig { settings: settings.clone(), ..before.clone() };
             Ok((self.registry.change_of(Action::Updated, &config), Append::new()))
         })?;
-        end(here.take(), "the settings of the group were changed")
+        // The change stands. What cannot be written of the progress is delivered again.
+        let _ = end(here.take(), "the settings of the group were changed");
+        Ok(())
     }
 
     /// Deletes a group, its progress and its parked messages; their events stay in the log.

@@ -87,8 +87,11 @@ impl Registry {
         self.forget_idle();
         let place = self.place(name)?;
         let mut here = place.lock();
-        if let Some(group) = here.as_ref().filter(|group| !group.has_ended()) {
-            return Ok(Arc::clone(group));
+        match here.as_ref().map(|group| (group, group.ended())) {
+            Some((group, None)) => return Ok(Arc::clone(group)),
+            // What was settled since the last write is lost, and must not look as if it were not.
+            Some((_, Some(failed @ GroupError::Store(_)))) => return Err(failed),
+            Some((_, Some(_))) | None => {}
         }
         let config = self.config(name)?;
         let group = Arc::new(LiveGroup::load(self.backing.clone(), config)?);

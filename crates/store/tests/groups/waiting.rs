@@ -1,0 +1,160 @@
+//! Waiting for messages, on threads and in tasks, and the end of waiting.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll, Wake, Waker},
+    thread,
+};
+
+use super::*;
+use gesta_store::{ErrorKind, GroupError, Nack, clock::SystemClock, disk::memory::Fault};
+
+/// A store with its threads and the clock of this machine.
+fn threaded() -> World {
+    let disk = MemoryDisk::new();
+    let options = Options { clock: Arc::new(SystemClock::default()), ..Options::default() };
+    let store = EventStore::open_on(Arc::new(disk.clone()) as Arc<dyn Disk>, options).unwrap();
+    let groups = store.groups();
+    World { disk, clock: Arc::default(), store, groups }
+}
+
+#[test]
+fn every_message_comes_to_one_of_many_who_wait() {
+    let world = threaded();
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    const EVENTS: u64 = 400;
+    let settled = AtomicUsize::new(0);
+    let seen: Vec<MessageId> = thread::scope(|scope| {
+        let consume = || {
+            let consumer = world.connect(&on_all());
+            let mut seen = Vec::new();
+            while settled.load(Ordering::SeqCst) < EVENTS as usize {
+                let messages = consumer.next(7, Some(Duration::from_millis(50))).unwrap();
+                consumer.ack(&ids(&messages)).unwrap();
+                settled.fetch_add(messages.len(), Ordering::SeqCst);
+                seen.extend(ids(&messages));
+            }
+            seen
+        };
+        let consumers: Vec<_> = (0..4).map(|_| scope.spawn(consume)).collect();
+        for number in 0..EVENTS {
+            world.append(&format!("s-{}", number % 13), ["A"]);
+        }
+        consumers.into_iter().flat_map(|consumer| consumer.join().unwrap()).collect()
+    });
+    let mut once = seen.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!((seen.len(), once.len()), (EVENTS as usize, EVENTS as usize));
+}
+
+#[test]
+fn a_wait_ends_when_its_time_is_over() {
+    let world = threaded();
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    let consumer = world.connect(&on_all());
+    assert_eq!(consumer.next(1, Some(Duration::from_millis(5))).unwrap(), []);
+}
+
+/// Time is waited for by whoever waits: nobody else has to call for a message to come to him from one who is silent.
+#[test]
+fn who_waits_gets_what_a_silent_consumer_let_lie() {
+    let world = threaded();
+    world.append("a", ["A"]);
+    let settings = GroupSettings { message_timeout: Some(Duration::from_millis(20)), ..GroupSettings::default() };
+    world.create(&on_all(), Source::All, settings);
+    let silent = world.connect(&on_all());
+    assert_eq!(silent.next(1, None).unwrap().len(), 1);
+    let other = world.connect(&on_all());
+    assert_eq!(other.next(1, None).unwrap()[0].retries, 1);
+}
+
+#[test]
+fn closing_the_store_ends_every_wait() {
+    let world = threaded();
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    let consumers: Vec<Consumer> = (0..3).map(|_| world.connect(&on_all())).collect();
+    thread::scope(|scope| {
+        let waiting: Vec<_> = consumers.iter().map(|consumer| scope.spawn(|| consumer.next(1, None))).collect();
+        world.store.close().unwrap();
+        for outcome in waiting {
+            assert_eq!(outcome.join().unwrap().unwrap_err().kind(), ErrorKind::Closed);
+        }
+    });
+    assert_eq!(consumers[0].ack(&at([0])).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(world.groups.flush(&on_all()).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(world.groups.connect(&on_all(), &ConsumerOptions::default()).unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn deleting_the_group_ends_every_wait() {
+    let world = threaded();
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    let consumer = world.connect(&on_all());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| consumer.next(1, None));
+        world.groups.delete(&on_all()).unwrap();
+        assert!(matches!(waiting.join().unwrap(), Err(GroupError::Dropped { .. })));
+    });
+}
+
+/// A store that takes no appends any more takes no progress: consumers hear of it instead of working for nothing.
+#[test]
+fn a_store_that_refuses_appends_ends_the_group() {
+    let world = World::new();
+    world.append("a", ["A"; 3]);
+    world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
+    let consumer = world.connect(&on_all());
+    drain(&consumer);
+    world.disk.fail_after(0, Fault::forever(std::io::ErrorKind::Other));
+    consumer.nack(&at([0]), Nack::Park, "no").unwrap();
+    let error = consumer.try_next(1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    let closed = |outcome: Result<(), GroupError>| assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Closed);
+    closed(world.groups.flush(&on_all()));
+    closed(world.groups.connect(&on_all(), &ConsumerOptions::default()).map(drop));
+    closed(world.groups.flush(&on_all()));
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A task is woken by what comes for it, by what another gives back, and not when it has gone.
+#[test]
+fn tasks_wait_as_threads_do() {
+    let world = World::new();
+    world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
+    let (one, two) = (world.connect(&on_all()), world.connect(&on_all()));
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let mut context = Context::from_waker(&waker);
+    {
+        let mut ready = pin!(one.ready());
+        assert!(ready.as_mut().poll(&mut context).is_pending());
+        world.append("a", ["A"]);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+        match ready.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => outcome.unwrap(),
+            Poll::Pending => panic!("there is a message"),
+        }
+        let taken = drain(&one);
+        let mut other = pin!(two.ready());
+        assert!(other.as_mut().poll(&mut context).is_pending());
+        let before = count.0.load(Ordering::SeqCst);
+        one.nack(&ids(&taken), Nack::Stop, "enough").unwrap();
+        assert!(count.0.load(Ordering::SeqCst) > before);
+        assert!(other.as_mut().poll(&mut context).is_ready());
+    }
+    assert_eq!(drain(&two).len(), 1);
+    let woken = count.0.load(Ordering::SeqCst);
+    world.append("a", ["B"]);
+    assert_eq!(count.0.load(Ordering::SeqCst), woken, "nobody waits any more");
+}
