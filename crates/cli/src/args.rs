@@ -56,6 +56,10 @@ pub(crate) enum Command {
     Read(command::read::ReadArgs),
     /// Read, and wait for more
     Follow(command::follow::FollowArgs),
+    /// Create, look after and delete consumer groups
+    Group(command::group::GroupArgs),
+    /// Show how far handlers and groups are, and when they will have caught up
+    Handlers(command::handlers::HandlersArgs),
     /// List streams
     Streams(command::streams::StreamsArgs),
     /// Show facts about the store

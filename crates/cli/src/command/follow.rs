@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use gesta::{
-    Batch, Delivery, Direction, ErrorKind, EventStore, From, ReadOptions, RecordedEvent, Source, SubscribeOptions,
+    Batch, Delivery, Direction, ErrorKind, EventStore, From, ReadOptions, RecordedEvent, Source, StreamName,
+    SubscribeOptions,
 };
 
+use super::{follow_group, group::group_name};
 use crate::{
     event_list::EventList,
     exit::{Exit, Failure, Outcome},
@@ -27,6 +29,7 @@ use crate::{
   gesta follow order-17 --from start           a stream from its beginning, then what comes
   gesta follow --type 'Order*' -n 10           the last ten, then what comes
   gesta follow -o ndjson | jq -r .type         through jq
+  gesta follow --group mailer                  the messages of a consumer group, acked as they are printed
 Ends with Ctrl-C (exit code 130), with --limit, or with --until-idle.")]
 pub(crate) struct FollowArgs {
     /// The stream, real or virtual [default: the whole log]
@@ -39,12 +42,15 @@ pub(crate) struct FollowArgs {
     /// Begin with the last so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
     last: Option<u64>,
+    /// Take the messages of this consumer group (of STREAM, if it is on one) instead, and ack them as they are printed
+    #[arg(long, value_name = "GROUP", conflicts_with_all = ["from", "last", "resolve_links"])]
+    group: Option<String>,
     /// End after so many events
     #[arg(long, value_name = "COUNT")]
-    limit: Option<u64>,
+    pub(super) limit: Option<u64>,
     /// End when nothing has come for so long: `500ms`, `10s`
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
-    until_idle: Option<Duration>,
+    pub(super) until_idle: Option<Duration>,
     /// Show what links point to instead of the links
     #[arg(long)]
     resolve_links: bool,
@@ -59,6 +65,13 @@ const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
 pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    if let Some(group) = &args.group {
+        let on = args.stream.as_deref().map(StreamName::new).transpose()?;
+        if args.filters.source(None)? != Source::All {
+            return Err(Failure::usage("what a group follows was said when it was created: no filters with --group"));
+        }
+        return follow_group::run(args, &group_name(group, on.as_ref())?, target, shell);
+    }
     let source = args.filters.source(args.stream.as_deref())?;
     let from = args.from.as_deref().map_or(Ok(From::Now), |from| place(from, &source))?;
     let interrupt = Interrupt::listen()?;
@@ -69,7 +82,7 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
     }
     let mut heard = Instant::now();
     loop {
-        let opened = Instant::now();
+        let pause = Pause::begun();
         if following.catch_up(&target.open()?, &interrupt, shell)? {
             heard = Instant::now();
         }
@@ -81,8 +94,7 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
         if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
             return Ok(Exit::Ok);
         }
-        // The larger the store, the longer it takes to open: never more than a small part of the time is spent on it.
-        pause(LOOK_EVERY.max(LOOK_SHARE * opened.elapsed()), &interrupt);
+        pause.end(&interrupt);
     }
 }
 
@@ -90,10 +102,22 @@ fn interrupted(how_to_go_on: String) -> Failure {
     Failure::new(Exit::Interrupted, format!("interrupted{how_to_go_on}"))
 }
 
-fn pause(length: Duration, interrupt: &Interrupt) {
-    let begun = Instant::now();
-    while begun.elapsed() < length && !interrupt.is_requested() {
-        std::thread::sleep(length.saturating_sub(begun.elapsed()).min(DEAF_FOR));
+/// The time between two looks, which begins with a look.
+pub(super) struct Pause(Instant);
+
+impl Pause {
+    pub(super) fn begun() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Waits until it is time for the next look. The larger the store, the longer it takes to open: never more than a small part of
+    /// the time is spent on it.
+    pub(super) fn end(&self, interrupt: &Interrupt) {
+        let length = LOOK_EVERY.max(LOOK_SHARE * self.0.elapsed());
+        let begun = Instant::now();
+        while begun.elapsed() < length && !interrupt.is_requested() {
+            std::thread::sleep(length.saturating_sub(begun.elapsed()).min(DEAF_FOR));
+        }
     }
 }
 

@@ -7,6 +7,9 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod follow;
+mod follow_group;
+pub(crate) mod group;
+pub(crate) mod handlers;
 pub(crate) mod import;
 pub(crate) mod import_git;
 pub(crate) mod import_ndjson;
@@ -31,6 +34,8 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Append(args) => append::run(&args, target, shell),
         Command::Read(args) => read::run(&args, target, shell),
         Command::Follow(args) => follow::run(&args, target, shell),
+        Command::Group(args) => group::run(&args, target, shell),
+        Command::Handlers(args) => handlers::run(&args, target, shell),
         Command::Streams(args) => streams::run(&args, target, shell),
         Command::Info(args) => info::run(&args, target, shell),
         Command::Explain(args) => explain::run(&args, target, shell),

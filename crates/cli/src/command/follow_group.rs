@@ -1,0 +1,78 @@
+//! `gesta follow --group`: takes the messages of a consumer group, and acks them as they are printed.
+//!
+//! As `follow` does, it looks at the store and closes it again, so that others can append. A message is acked when it has been written to the output, and
+//! what was acked is durable when the store is closed: whoever reads the output gets every message at least once.
+
+use std::time::Instant;
+
+use gesta::{Consumer, ConsumerOptions, EventStore, GroupName, Message, MessageId};
+
+use super::follow::{FollowArgs, Pause};
+use crate::{
+    event_list::EventList,
+    exit::{Exit, Failure, Outcome},
+    interrupt::Interrupt,
+    shell::Shell,
+    target::Target,
+};
+
+/// Messages taken at a time.
+const BATCH: usize = 100;
+
+/// Prints messages as they come.
+pub(super) fn run(args: &FollowArgs, group: &GroupName, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let source = target.open()?.groups().info(group)?.config.source;
+    let mut following = Following { args, group, list: EventList::new(&source, true) };
+    let mut heard = Instant::now();
+    loop {
+        let pause = Pause::begun();
+        let store = target.open()?;
+        if following.take_all(&store, &interrupt, shell)? {
+            heard = Instant::now();
+        }
+        store.close()?;
+        if interrupt.is_requested() {
+            return Err(Failure::new(Exit::Interrupted, "interrupted, what was printed is acked"));
+        }
+        let done = args.limit.is_some_and(|limit| following.list.printed() >= limit);
+        if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
+            return Ok(Exit::Ok);
+        }
+        pause.end(&interrupt);
+    }
+}
+
+struct Following<'a> {
+    args: &'a FollowArgs,
+    group: &'a GroupName,
+    list: EventList,
+}
+
+impl Following<'_> {
+    /// Takes, prints and acks what there is. Returns whether there was anything.
+    fn take_all(&mut self, store: &EventStore, interrupt: &Interrupt, shell: &mut Shell) -> Outcome<bool> {
+        let options = ConsumerOptions { name: "gesta follow".to_owned(), slots: 2 * BATCH };
+        let consumer = store.groups().connect(self.group, &options)?;
+        let printed = self.list.printed();
+        loop {
+            let room = self.args.limit.map_or(BATCH as u64, |limit| limit.saturating_sub(self.list.printed()));
+            let most = BATCH.min(usize::try_from(room).unwrap_or(BATCH));
+            let messages = if most == 0 { Vec::new() } else { consumer.try_next(most)? };
+            if messages.is_empty() || interrupt.is_requested() {
+                return Ok(self.list.printed() > printed);
+            }
+            self.print(&messages, &consumer, shell)?;
+        }
+    }
+
+    fn print(&mut self, messages: &[Message], consumer: &Consumer, shell: &mut Shell) -> Outcome<()> {
+        for message in messages {
+            self.list.add((&*message.event).into(), shell)?;
+        }
+        self.list.finish(shell)?;
+        shell.flush()?;
+        let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+        Ok(consumer.ack(&ids)?)
+    }
+}

@@ -1,0 +1,227 @@
+//! Groups for people and for programs.
+
+use gesta::{
+    ConsumerGroups, ConsumerInfo, GroupInfo, GroupStatus, KeyOf, Query, QueryItem, Source, Strategy, StreamFilter,
+    TagFilter, TypeFilter,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    exit::Outcome,
+    shell::{BAD, DIM, Format, NAME, Shell, grouped, printable},
+    table::{Column, Table},
+    time,
+};
+
+/// Prints all groups.
+pub(super) fn list(groups: &ConsumerGroups, shell: &mut Shell) -> Outcome<()> {
+    let mut table = Table::new([
+        Column::text("group").styled(NAME),
+        Column::long("source"),
+        Column::text("strategy"),
+        Column::number("position").styled(DIM),
+        Column::number("lag"),
+        Column::text("behind"),
+        Column::number("parked"),
+    ]);
+    for config in groups.list()? {
+        let info = groups.info(&config.name)?;
+        match shell.format() {
+            Format::Table => table.row(cells(&info)),
+            Format::Plain => shell.line(cells(&info).map(|cell| printable(&cell)).join("\t"))?,
+            Format::Ndjson => shell.json(&document(&info))?,
+        }
+    }
+    table.print(shell)
+}
+
+fn cells(info: &GroupInfo) -> [String; 7] {
+    [
+        info.config.name.to_string(),
+        source_words(&info.config.source),
+        strategy_words(&info.config.settings.strategy),
+        info.settled_to.to_string(),
+        grouped(info.lag_events),
+        if info.lag_events == 0 { "-".to_owned() } else { time::short(info.lag) },
+        grouped(info.parked),
+    ]
+}
+
+/// Prints one group in full.
+pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
+    if shell.format() == Format::Ndjson {
+        return shell.json(&document(info));
+    }
+    let settings = &info.config.settings;
+    let timeout = settings.message_timeout.map_or("none".to_owned(), time::short);
+    let rows = [
+        ("group", info.config.name.to_string()),
+        ("source", source_words(&info.config.source)),
+        ("status", status_words(info.status).to_owned()),
+        ("created", time::civil(info.config.created)),
+        ("position", format!("@{} of @{}", info.settled_to, info.head)),
+        ("durably", format!("@{}", info.checkpoint)),
+        ("lag", format!("{} events, {}", grouped(info.lag_events), time::short(info.lag))),
+        ("parked", grouped(info.parked)),
+        ("epoch", info.epoch.to_string()),
+        ("strategy", strategy_words(&settings.strategy)),
+        ("message timeout", timeout),
+        ("retries", settings.max_retry_count.to_string()),
+        ("buffers", format!("{} history, {} live, {} a read", settings.history_buffer, settings.live_buffer, settings.read_batch)),
+        (
+            "checkpoint",
+            format!(
+                "after {} to {} messages, {}",
+                settings.min_checkpoint_count,
+                settings.max_checkpoint_count,
+                time::short(settings.checkpoint_after)
+            ),
+        ),
+        ("links resolved", if settings.resolve_links { "yes" } else { "no" }.to_owned()),
+    ];
+    for (what, is) in rows {
+        line(what, &is, shell)?;
+    }
+    for consumer in &info.consumers {
+        line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
+    }
+    match &info.stalled {
+        Some(why) => line("stalled", &format!("{BAD}{}{BAD:#}", printable(why)), shell),
+        None => Ok(()),
+    }
+}
+
+fn line(what: &str, is: &str, shell: &mut Shell) -> Outcome<()> {
+    match shell.format() {
+        Format::Table | Format::Ndjson => shell.line(format_args!("{DIM}{what:<16}{DIM:#} {is}")),
+        Format::Plain => shell.line(format_args!("{what}\t{is}")),
+    }
+}
+
+/// What a group is at, in a word.
+fn status_words(status: GroupStatus) -> &'static str {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "one this program does not know yet")]
+    match status {
+        GroupStatus::Idle => "idle",
+        GroupStatus::CatchingUp => "catching up",
+        GroupStatus::Live => "live",
+        _ => "unknown",
+    }
+}
+
+fn document(info: &GroupInfo) -> Value {
+    let settings = &info.config.settings;
+    json!({
+        "group": info.config.name.name(),
+        "stream": info.config.name.source(),
+        "source": source_words(&info.config.source),
+        "status": status_words(info.status),
+        "created": time::rfc3339(info.config.created),
+        "position": info.settled_to.to_string(),
+        "checkpoint": info.checkpoint.to_string(),
+        "readTo": info.read_to.to_string(),
+        "head": info.head.to_string(),
+        "lagEvents": info.lag_events,
+        "lagSeconds": info.lag.as_secs_f64(),
+        "buffered": info.buffered,
+        "retrying": info.retrying,
+        "inFlight": info.in_flight,
+        "parked": info.parked,
+        "replaying": info.replaying,
+        "epoch": info.epoch,
+        "stalled": info.stalled,
+        "consumers": info.consumers.iter().map(consumer_document).collect::<Vec<_>>(),
+        "settings": {
+            "strategy": strategy_words(&settings.strategy),
+            "resolveLinks": settings.resolve_links,
+            "messageTimeoutSeconds": settings.message_timeout.map(|timeout| timeout.as_secs_f64()),
+            "maxRetryCount": settings.max_retry_count,
+            "historyBuffer": settings.history_buffer,
+            "liveBuffer": settings.live_buffer,
+            "readBatch": settings.read_batch,
+            "minCheckpointCount": settings.min_checkpoint_count,
+            "maxCheckpointCount": settings.max_checkpoint_count,
+            "checkpointAfterSeconds": settings.checkpoint_after.as_secs_f64(),
+            "maxSubscribers": settings.max_subscribers,
+        },
+    })
+}
+
+fn consumer_document(consumer: &ConsumerInfo) -> Value {
+    json!({
+        "name": consumer.name, "connected": time::rfc3339(consumer.connected), "slots": consumer.slots,
+        "inFlight": consumer.in_flight, "total": consumer.total,
+    })
+}
+
+/// What a group follows, as the arguments that say it.
+pub(crate) fn source_words(source: &Source) -> String {
+    match source {
+        Source::All => "$all".to_owned(),
+        Source::Stream(stream) => stream.to_string(),
+        Source::Query(query) => query_words(query),
+    }
+}
+
+fn query_words(query: &Query) -> String {
+    let items: Vec<_> = query.items.iter().map(item_words).collect();
+    if items.is_empty() { "$all".to_owned() } else { items.join(" or ") }
+}
+
+fn item_words(item: &QueryItem) -> String {
+    let streams = item.streams.iter().map(|filter| match filter {
+        StreamFilter::Exact(name) => format!("--stream {name}"),
+        StreamFilter::Category(category) => format!("--category {category}"),
+        StreamFilter::Prefix(prefix) => format!("--stream {prefix}*"),
+        StreamFilter::Pattern(pattern) => format!("--stream {pattern}"),
+    });
+    let types = item.types.iter().map(|filter| match filter {
+        TypeFilter::Exact(name) => format!("--type {name}"),
+        TypeFilter::Prefix(prefix) => format!("--type {prefix}*"),
+    });
+    let tags = item.tags.iter().map(|filter| match filter {
+        TagFilter::Exact(tag) => format!("--tag {tag}"),
+        TagFilter::Path(pattern) => format!("--path {pattern}"),
+    });
+    streams.chain(types).chain(tags).collect::<Vec<_>>().join(" ")
+}
+
+/// Who gets which message, as the arguments say it.
+fn strategy_words(strategy: &Strategy) -> String {
+    match strategy {
+        Strategy::RoundRobin => "round-robin".to_owned(),
+        Strategy::DispatchToSingle => "dispatch-to-single".to_owned(),
+        Strategy::Pinned => "pinned".to_owned(),
+        Strategy::PinnedByCorrelation => "pinned-by-correlation".to_owned(),
+        Strategy::KeyOrdered { key, after_park } => {
+            let key = match key {
+                KeyOf::Stream => "stream".to_owned(),
+                KeyOf::Tag { prefix } => format!("tag:{prefix}"),
+                KeyOf::PathSegment { pattern, .. } => format!("path:{pattern}"),
+                KeyOf::Field(pointer) => pointer.to_string(),
+            };
+            let hold = match after_park {
+                gesta::AfterPark::Hold => ", hold",
+                gesta::AfterPark::Flow => "",
+            };
+            format!("key-ordered by {key}{hold}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_told_as_arguments() {
+        let item = QueryItem::default()
+            .stream(StreamFilter::Prefix("order-".into()))
+            .event_type("Paid".try_into().unwrap())
+            .path("/shops/{shop}/**".parse().unwrap());
+        let query = Query::of(item).or(QueryItem::default().tag("vip".try_into().unwrap()));
+        let words = source_words(&Source::Query(query));
+        assert_eq!(words, "--stream order-* --type Paid --path /shops/{shop}/** or --tag vip");
+        assert_eq!(source_words(&Source::All), "$all");
+    }
+}
