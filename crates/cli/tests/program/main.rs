@@ -7,6 +7,7 @@
 mod appending;
 mod demo;
 mod git;
+mod groups;
 mod help;
 mod ndjson;
 mod place;
