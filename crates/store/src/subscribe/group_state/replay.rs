@@ -97,7 +97,9 @@ impl<M: Clone> GroupState<M> {
             return;
         }
         if let Some(mut held) = self.queues.held() {
-            before.into_iter().for_each(|before| drop(held.change(before, |holds| holds.remove(before, position))));
+            if let Some(before) = before {
+                held.change(before, |holds| holds.remove(before, position));
+            }
             held.change(key, |holds| holds.add(key, position));
             self.want_key(key);
         }
