@@ -55,6 +55,12 @@ impl Followers {
         woken
     }
 
+    /// How many wait.
+    #[cfg(all(test, loom))]
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.table).waiting().max(self.waiting.load(Ordering::Relaxed))
+    }
+
     /// Says how many wait, with the table's lock held.
     fn count(&self, table: &Table) {
         self.waiting.store(table.waiting(), Ordering::Relaxed);
