@@ -461,6 +461,9 @@ impl Naive {
             entry.stage = Stage::Resolved;
             entry.key
         });
+        if position >= self.considered {
+            self.settled_before.insert(position);
+        }
         self.forget_replay(key);
     }
 
