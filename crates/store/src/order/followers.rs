@@ -6,8 +6,8 @@
 //!
 //! **No wake-up is lost.** A follower comes in under the table's lock, says so in the count, and then looks at the head once more; a leader
 //! moves the head and then looks at the count (see [`head`](super::head)). So either the follower sees that there is more, and does not sleep, or the
-//! leader sees the follower, and announces what he has not seen. Leaders may come in any order: whoever announces, announces
-//! everything that was not announced yet, and under a lock of its own, so that ranges come in order and without gaps.
+//! leader sees the follower, and announces what he has not seen. Leaders may come in any order and at once: whoever announces, goes on from
+//! where the table says that the last one ended, and the table takes from him what it has not seen. So there are no gaps.
 
 mod interest;
 mod table;
@@ -37,13 +37,11 @@ pub(super) struct Followers {
     /// Those who wait, or are about to; announcing looks at it before it takes a lock.
     waiting: AtomicUsize,
     table: Mutex<Table>,
-    /// Held by whoever announces, from reading a stretch of the log to having shown it. Taken before `table`.
-    announcing: Mutex<()>,
 }
 
 impl Followers {
     pub(super) fn new(head: Position) -> Self {
-        Self { waiting: AtomicUsize::new(0), table: Mutex::new(Table::new(head)), announcing: Mutex::new(()) }
+        Self { waiting: AtomicUsize::new(0), table: Mutex::new(Table::new(head)) }
     }
 
     /// Ends all waits; the caller wakes.
@@ -53,6 +51,12 @@ impl Followers {
         table.close(&mut woken);
         self.count(&table);
         woken
+    }
+
+    /// How many wait.
+    #[cfg(all(test, loom))]
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.table).waiting().max(self.waiting.load(Ordering::Relaxed))
     }
 
     /// Says how many wait, with the table's lock held.
@@ -110,7 +114,6 @@ impl Head {
         for<'b> &'b B: IntoIterator<Item = EventRef<'b>>,
     {
         let followers = self.followers();
-        let _announcing = lock(&followers.announcing);
         let (from, look) = {
             let table = lock(&followers.table);
             (table.announced_to(), table.looks_at_events())

@@ -165,7 +165,7 @@ impl Table {
         (slot.ended_at.unwrap_or(slot.wait.from.max(self.announced_to)), slot.waker)
     }
 
-    /// Announces events without gaps; whom they wake goes to `woken`. Answers with the position after the last.
+    /// Announces events without gaps, the first of them no later than at `announced_to`; whom they wake goes to `woken`. Answers with the position after the last.
     pub(super) fn announce<'a>(
         &mut self,
         events: impl IntoIterator<Item = EventRef<'a>>,
@@ -175,7 +175,7 @@ impl Table {
         let mut end = self.announced_to;
         for event in events {
             end = event.position.next();
-            // Nobody may have waited for a moment, and what comes then begins later.
+            // What another leader was faster to announce; or what is behind those who came when nobody waited.
             if event.position >= self.announced_to {
                 self.show(&event, &mut found, woken);
             }

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{backing::Backing, catalog::GroupConfig, core::Connected};
+use super::{backing::Backing, catalog::GroupConfig, core::Connected, documents};
 use crate::{
     error::Result,
+    index::Term,
     position::{Position, Timestamp},
     read::{Source, virtual_stream::term_of},
     subscribe::group_state::{ConsumerFacts, ConsumerId, Facts, Reach},
@@ -198,12 +199,14 @@ fn per_second(count: u64, time: Duration) -> u64 {
 /// Events of a source from a position on.
 fn lag_events(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<u64> {
     let index = &backing.library.index;
+    let since = |term: Term<'_>| Ok(index.count(term, head)? - index.rank(term, from, head)?);
     match source {
-        Source::All => Ok(head.0 - from.0),
-        Source::Stream(stream) => {
-            let term = term_of(stream);
-            Ok(index.count(term, head)? - index.rank(term, from, head)?)
+        // Groups write too; but that is not what a group on everything is behind with.
+        Source::All => {
+            let own = since(Term::Category(documents::CATEGORY))? + since(Term::Stream(documents::CONFIG_STREAM))?;
+            Ok((head.0 - from.0).saturating_sub(own))
         }
+        Source::Stream(stream) => since(term_of(stream)),
         Source::Query(query) => {
             let estimate = index.estimate(query, from..head)?;
             Ok(if estimate.restricted { estimate.matches_at_most } else { head.0 - from.0 })

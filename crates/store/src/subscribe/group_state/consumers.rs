@@ -63,7 +63,9 @@ impl Consumers {
         let Some(consumer) = self.by_id.remove(&id) else {
             return false;
         };
-        consumer.stalls_at.into_iter().for_each(|at| drop(self.stalls.remove(&(at, id))));
+        if let Some(at) = consumer.stalls_at {
+            self.stalls.remove(&(at, id));
+        }
         self.free.remove(&id);
         self.ready.remove(&id);
         true
@@ -203,7 +205,7 @@ impl Consumers {
         if let Some(before) = std::mem::replace(&mut consumer.stalls_at, at) {
             self.stalls.remove(&(before, id));
         }
-        at.into_iter().for_each(|at| drop(self.stalls.insert((at, id))));
+        self.stalls.extend(at.map(|at| (at, id)));
     }
 
     fn update(&mut self, id: ConsumerId) {

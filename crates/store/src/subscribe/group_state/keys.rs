@@ -120,8 +120,10 @@ impl Keys {
         let first = first.filter(|place| !held(place));
         let position = first.map(|place| place.position);
         if line.ready != position {
-            line.ready.into_iter().for_each(|before| drop(self.ready.remove(&before)));
-            first.into_iter().for_each(|place| drop(self.ready.insert(place.position, (place.slot, key))));
+            if let Some(before) = line.ready {
+                self.ready.remove(&before);
+            }
+            self.ready.extend(first.map(|place| (place.position, (place.slot, key))));
             line.ready = position;
         }
         if line.waiting.is_empty() && line.away == 0 {

@@ -107,7 +107,9 @@ impl Pins {
             waiting.remove(&position);
             if waiting.is_empty() {
                 self.waiting.remove(&owner);
-                owner.into_iter().for_each(|owner| drop(self.wanted.remove(&owner)));
+                if let Some(owner) = owner {
+                    self.wanted.remove(&owner);
+                }
             }
         }
     }

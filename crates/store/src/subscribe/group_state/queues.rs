@@ -43,7 +43,9 @@ impl Queues {
     /// Puts a message in line for its turn.
     pub(super) fn wait(&mut self, place: Place) {
         match self {
-            Self::Turns(ready) | Self::Single(ready) => drop(ready.insert(place.position, place.slot)),
+            Self::Turns(ready) | Self::Single(ready) => {
+                ready.insert(place.position, place.slot);
+            }
             Self::Pinned(pins) => pins.push(place),
             Self::Keyed(keys) => keys.push(place, true),
         }
@@ -68,7 +70,9 @@ impl Queues {
     /// Takes a message out of line that waits or is postponed.
     pub(super) fn remove(&mut self, place: Place) {
         match self {
-            Self::Turns(ready) | Self::Single(ready) => drop(ready.remove(&place.position)),
+            Self::Turns(ready) | Self::Single(ready) => {
+                ready.remove(&place.position);
+            }
             Self::Pinned(pins) => pins.remove(place),
             Self::Keyed(keys) => keys.remove(place),
         }

@@ -97,7 +97,9 @@ impl<M: Clone> GroupState<M> {
             return;
         }
         if let Some(mut held) = self.queues.held() {
-            before.into_iter().for_each(|before| drop(held.change(before, |holds| holds.remove(before, position))));
+            if let Some(before) = before {
+                held.change(before, |holds| holds.remove(before, position));
+            }
             held.change(key, |holds| holds.add(key, position));
             self.want_key(key);
         }
@@ -142,6 +144,10 @@ impl<M: Clone> GroupState<M> {
     /// A parked message is done with.
     pub(super) fn resolve(&mut self, position: Position) {
         let key = self.parked.resolve(position).and_then(|parked| parked.key);
+        if position >= self.ledger.considered {
+            // Of an earlier life whose document had no room to say so: nothing else would keep it from being offered again.
+            self.ledger.settled_before.insert(position.0, position.0);
+        }
         if let (Some(mut held), Some(key)) = (self.queues.held(), key) {
             held.change(key, |holds| holds.remove(key, position));
         }

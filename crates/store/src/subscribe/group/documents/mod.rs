@@ -28,6 +28,9 @@ pub(super) use progress::{decode_progress, encode_progress};
 /// The stream of the changes of all groups.
 pub(super) const CONFIG_STREAM: &str = "$persistentSubscriptionConfig";
 
+/// The category of the streams of all groups.
+pub(super) const CATEGORY: &str = "$persistentsubscription";
+
 /// The metadata document of a stream of progress documents: its readers see the newest only.
 pub(super) const KEEP_ONE: &str = r#"{"$maxCount":1}"#;
 

@@ -1,0 +1,239 @@
+//! The hand-off between whoever moves the head and whoever waits for it, in every order in which their steps can come: models for `loom`, built
+//! only under `--cfg loom` and run by `cargo xtask test --only hand-off`.
+//!
+//! What a model looks for is a wait that never ends, which loom reports as a deadlock; a wait that ends at the wrong place; and a place that is not
+//! given back.
+
+use std::{
+    future::Future,
+    ops::Range,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use loom::thread;
+use uuid::Uuid;
+
+use super::{Following, Head, Interest, Parker, Wait};
+use crate::{
+    error::{ErrorKind, Result},
+    event::{EventRef, Tags},
+    index::Term,
+    position::{Position, Revision, Timestamp},
+};
+
+/// A log in which every event is in a stream of its own, `s0`, `s1`, …
+struct Log(Vec<EventRef<'static>>);
+
+impl<'a> IntoIterator for &'a Log {
+    type Item = EventRef<'a>;
+    type IntoIter = std::vec::IntoIter<EventRef<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+const STREAMS: [&str; 3] = ["s0", "s1", "s2"];
+
+fn read(range: Range<Position>) -> Result<Log> {
+    let event = |position: u64| EventRef {
+        position: Position(position),
+        revision: Revision::START,
+        recorded_at: Timestamp(0),
+        id: Uuid::nil(),
+        stream: STREAMS[usize::try_from(position).expect("small")],
+        event_type: "Happened",
+        content_type: "application/json",
+        tags: Tags::default(),
+        data: b"",
+        metadata: b"",
+        erased: false,
+    };
+    Ok(Log((range.start.0..range.end.0).map(event).collect()))
+}
+
+/// What a leader does with a group that is durable.
+fn lead(head: &Head, end: u64) {
+    head.publish(Position(end)).into_iter().for_each(Waker::wake);
+    head.announce(read);
+}
+
+fn wait_for(stream: &'static str, from: Position) -> Wait {
+    Wait { interest: Arc::new(Interest::in_stream(Term::Stream(stream))), from, since: None, mark: None }
+}
+
+/// Waits as a subscription does, from the head there is, until the event at `wanted`, the only one of its stream, is there. Answers with how
+/// often he was woken.
+fn follow(head: &Head, wanted: u64) -> usize {
+    let stream = STREAMS[usize::try_from(wanted).expect("small")];
+    let mut looked_to = Position::START;
+    let mut woken = 0;
+    loop {
+        let to = head.position();
+        assert!(to >= looked_to, "the head never moves back");
+        if to.0 > wanted {
+            return woken;
+        }
+        let (parker, waker) = Parker::new();
+        let Some(mut following) = head.follow(wait_for(stream, to), waker.clone()).expect("open") else { continue };
+        while following.poll(waker.clone()).is_pending() {
+            parker.park(None);
+        }
+        woken += 1;
+        looked_to = following.end();
+        assert_eq!(looked_to, Position(wanted), "woken by the event he waits for, with nothing before it");
+    }
+}
+
+fn assert_nobody_waits(head: &Head) {
+    assert_eq!(head.followers().waiting(), 0, "every place is given back");
+}
+
+#[test]
+fn hand_off_to_a_follower_loses_nothing() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let leader = thread::spawn({
+            let head = head.clone();
+            move || lead(&head, 1)
+        });
+        assert!(follow(&head, 0) <= 1);
+        leader.join().expect("no panic");
+        assert_nobody_waits(&head);
+    });
+}
+
+/// The second may announce before the first, and then announces for both.
+#[test]
+fn hand_off_by_two_leaders_loses_nothing() {
+    for wanted in [0, 1] {
+        loom::model(move || {
+            let head = Head::at(Position::START);
+            let follower = thread::spawn({
+                let head = head.clone();
+                move || follow(&head, wanted)
+            });
+            // Groups are published one after the other, and announced as it happens.
+            head.publish(Position(1)).into_iter().for_each(Waker::wake);
+            let second = thread::spawn({
+                let head = head.clone();
+                move || lead(&head, 2)
+            });
+            head.announce(read);
+            second.join().expect("no panic");
+            assert!(follower.join().expect("no panic") <= 1, "nothing else wakes him");
+            assert_nobody_waits(&head);
+        });
+    }
+}
+
+#[test]
+fn hand_off_to_two_followers_loses_nothing() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let other = thread::spawn({
+            let head = head.clone();
+            move || follow(&head, 1)
+        });
+        let leader = thread::spawn({
+            let head = head.clone();
+            move || {
+                lead(&head, 1);
+                lead(&head, 2);
+            }
+        });
+        follow(&head, 0);
+        other.join().expect("no panic");
+        leader.join().expect("no panic");
+        assert_nobody_waits(&head);
+    });
+}
+
+/// Whoever stops waiting knows how far nothing matched; never further than what was announced, and no further than his event.
+#[test]
+fn hand_off_to_a_follower_who_goes_leaves_nothing_behind() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let leader = thread::spawn({
+            let head = head.clone();
+            move || {
+                lead(&head, 1);
+                lead(&head, 2);
+            }
+        });
+        let to = head.position();
+        if let Some(following) = head.follow(wait_for("s1", to), Waker::noop().clone()).expect("open") {
+            let quiet_to = Following::end(following);
+            assert!(quiet_to >= to && quiet_to <= head.position(), "no further than the head");
+            assert!(quiet_to <= to.max(Position(1)), "an event of his that is still to come is not passed over");
+        }
+        leader.join().expect("no panic");
+        assert_nobody_waits(&head);
+    });
+}
+
+/// A mark ends a wait without a match.
+#[test]
+fn hand_off_of_a_mark_is_not_lost() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let leader = thread::spawn({
+            let head = head.clone();
+            move || lead(&head, 1)
+        });
+        let (parker, waker) = Parker::new();
+        let wait = Wait { mark: Some(Position(1)), ..wait_for("s2", Position::START) };
+        if let Some(mut following) = head.follow(wait, waker.clone()).expect("open") {
+            while following.poll(waker.clone()).is_pending() {
+                parker.park(None);
+            }
+            assert_eq!(following.end(), Position(1));
+        }
+        leader.join().expect("no panic");
+    });
+}
+
+#[test]
+fn hand_off_to_who_waits_for_a_position_loses_nothing() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let leader = thread::spawn({
+            let head = head.clone();
+            move || lead(&head, 1)
+        });
+        assert_eq!(head.wait_past(Position::START, None).expect("open"), Position(1));
+        leader.join().expect("no panic");
+    });
+}
+
+/// Closing ends every wait: of a thread for a position, of a task that is dropped meanwhile, of a follower.
+#[test]
+fn hand_off_of_the_end_is_not_lost() {
+    loom::model(|| {
+        let head = Head::at(Position::START);
+        let closer = thread::spawn({
+            let head = head.clone();
+            move || head.close().into_iter().for_each(Waker::wake)
+        });
+        {
+            let mut past = pin!(head.past(Position(7)));
+            let _: Poll<Result<Position>> = past.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+        let (parker, waker) = Parker::new();
+        match head.follow(wait_for("s0", Position::START), waker.clone()) {
+            Ok(Some(mut following)) => {
+                while following.poll(waker.clone()).is_pending() {
+                    parker.park(None);
+                }
+            }
+            Ok(None) => panic!("nothing was recorded"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Closed),
+        }
+        let closed = head.wait_past(Position::START, None).expect_err("nothing was recorded");
+        assert_eq!(closed.kind(), ErrorKind::Closed);
+        closer.join().expect("no panic");
+        assert_nobody_waits(&head);
+    });
+}
