@@ -178,7 +178,10 @@ fn reset(args: &ResetArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()
 }
 
 impl std::convert::From<GroupError> for Failure {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "errors may be added; one this program does not know is an other error")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "errors may be added; one this program does not know is an other error"
+    )]
     fn from(error: GroupError) -> Self {
         let exit = match &error {
             GroupError::Store(error) => return Self::from(error.clone()),

@@ -12,13 +12,13 @@ use gesta::{
 use serde_json::json;
 
 use super::group::source_words;
+use crate::target::Target;
 use crate::{
     exit::{Exit, Outcome},
     shell::{DIM, Format, NAME, Shell, grouped, printable},
     table::{Column, Table},
     time,
 };
-use crate::target::Target;
 
 /// Arguments of `gesta handlers`.
 #[derive(Args, Debug)]
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &HandlersArgs, target: &Target, shell: &mut Shell) -> Ou
         }
         let info = groups.info(&config.name)?;
         let now = Place { at: time::now_timestamp(), position: info.settled_to, head: info.head };
-        let pace = Pace::of(&history(&store, &config.name)?, now);
+        let pace = Pace::of(&history(&store, &config.name)?, now, info.lag_events == 0);
         let name = handler.map_or_else(|| config.name.to_string(), str::to_owned);
         let cells = cells(&name, handler.is_some(), &info, &pace);
         match shell.format() {
@@ -161,11 +161,11 @@ impl Trend {
 }
 
 impl Pace {
-    /// The pace from the oldest place within the window until `now`; `history` is newest first.
+    /// The pace from the oldest place within the window until `now`; `history` is newest first. What lies between him and the head need not
+    /// concern him: whether he is `at_head` his group knows.
     #[allow(clippy::cast_precision_loss)] // for people
-    fn of(history: &[Place], now: Place) -> Self {
+    fn of(history: &[Place], now: Place, at_head: bool) -> Self {
         let age = |place: &Place| Duration::from_nanos(u64::try_from(now.at.0.saturating_sub(place.at.0)).unwrap_or(0));
-        let at_head = now.position >= now.head;
         let lag = now.head.0.saturating_sub(now.position.0);
         // After a reset everything before is another life.
         let this_life = history.iter().take_while(|place| place.position <= now.position);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_follower_faster_than_the_log_catches_up() {
-        let pace = Pace::of(&[place(50, 500, 1050), place(0, 0, 1000)], place(100, 1000, 1100));
+        let pace = Pace::of(&[place(50, 500, 1050), place(0, 0, 1000)], place(100, 1000, 1100), false);
         assert_eq!((pace.rate, pace.trend), (10.0, Trend::Falling));
         // 100 left, at ten a second, while the log grows by one.
         assert_eq!(pace.caught_up_in.unwrap().as_secs(), 11);
@@ -211,21 +211,21 @@ mod tests {
 
     #[test]
     fn a_slower_one_falls_behind() {
-        let pace = Pace::of(&[place(0, 0, 1000)], place(100, 10, 5000));
+        let pace = Pace::of(&[place(0, 0, 1000)], place(100, 10, 5000), false);
         assert_eq!((pace.trend, pace.caught_up_in), (Trend::Rising, None));
     }
 
     #[test]
     fn one_that_has_everything_is_at_the_head() {
-        assert_eq!(Pace::of(&[], place(100, 7, 7)).caught_up_in, Some(Duration::ZERO));
-        assert_eq!(Pace::of(&[place(90, 5, 6)], place(100, 7, 7)).trend, Trend::AtHead);
+        assert_eq!(Pace::of(&[], place(100, 7, 7), true).caught_up_in, Some(Duration::ZERO));
+        assert_eq!(Pace::of(&[place(90, 5, 6)], place(100, 7, 7), true).trend, Trend::AtHead);
     }
 
     #[test]
     fn what_was_before_a_reset_or_long_ago_does_not_count() {
-        let pace = Pace::of(&[place(90, 10, 1000), place(50, 900, 1000)], place(100, 20, 1000));
+        let pace = Pace::of(&[place(90, 10, 1000), place(50, 900, 1000)], place(100, 20, 1000), false);
         assert_eq!((pace.rate, pace.trend), (1.0, Trend::Falling));
-        let pace = Pace::of(&[place(0, 0, 1000)], place(10_000, 10, 1000));
+        let pace = Pace::of(&[place(0, 0, 1000)], place(10_000, 10, 1000), false);
         assert_eq!((pace.trend, pace.caught_up_in), (Trend::Unknown, None));
     }
 }

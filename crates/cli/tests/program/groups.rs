@@ -4,9 +4,12 @@ use crate::place::Place;
 
 fn place() -> Place {
     let place = Place::new();
-    for (stream, event_type, data) in
-        [("order-1", "Placed", "1"), ("order-2", "Placed", "2"), ("order-1", "Paid", "3"), ("user-1", "Registered", "4")]
-    {
+    for (stream, event_type, data) in [
+        ("order-1", "Placed", "1"),
+        ("order-2", "Placed", "2"),
+        ("order-1", "Paid", "3"),
+        ("user-1", "Registered", "4"),
+    ] {
         place.ok(&["append", stream, event_type, data]);
     }
     place
@@ -36,9 +39,8 @@ fn a_group_is_on_a_stream_a_virtual_stream_a_query_or_all() {
     place.ok(&["group", "create", "$ce-order::g"]);
     place.ok(&["group", "create", "g"]);
     place.ok(&["group", "create", "paid", "--type", "Paid"]);
-    let take = |arguments: &[&str]| {
-        place.ok(&[&["follow", "-o", "ndjson", DONE], arguments].concat()).field("data").join(" ")
-    };
+    let take =
+        |arguments: &[&str]| place.ok(&[&["follow", "-o", "ndjson", DONE], arguments].concat()).field("data").join(" ");
     assert_eq!(take(&["order-1", "--group", "g"]), "1 3");
     assert_eq!(take(&["$ce-order", "--group", "g"]), "1 2 3");
     assert_eq!(take(&["--group", "paid"]), "3");

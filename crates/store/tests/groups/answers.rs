@@ -36,7 +36,10 @@ fn what_is_not_in_flight_is_named_and_the_rest_is_settled() {
 fn retry_counts_and_parks_when_it_is_one_too_many() {
     let (world, consumer) = world(1);
     world.groups.update(&on_all(), GroupSettings { max_retry_count: 2, ..with(Strategy::RoundRobin) }).unwrap();
-    let consumer = { drop(consumer); world.connect(&on_all()) };
+    let consumer = {
+        drop(consumer);
+        world.connect(&on_all())
+    };
     for retries in 0..=2 {
         let taken = drain(&consumer);
         assert_eq!((ids(&taken), taken[0].retries), (at([0]), retries));

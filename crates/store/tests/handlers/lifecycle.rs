@@ -6,7 +6,8 @@ use std::{
 };
 
 use gesta_store::{
-    EventStore, From, GroupError, Handler, HandlerFailure, HandlerOptions, HandlerState, HandlingOrder, Message, Source, subscribe::handler::Step,
+    EventStore, From, GroupError, Handler, HandlerFailure, HandlerOptions, HandlerState, HandlingOrder, Message,
+    Source, subscribe::handler::Step,
 };
 
 use super::{Seen, World, append, noting, text, whole};
@@ -113,8 +114,7 @@ impl Arrivals {
     fn wait_for(&self, count: usize) -> Vec<String> {
         let (seen, arrived) = &*self.0;
         let few = |seen: &mut Vec<String>| seen.len() < count;
-        let (seen, timeout) =
-            arrived.wait_timeout_while(seen.lock().unwrap(), Duration::from_secs(60), few).unwrap();
+        let (seen, timeout) = arrived.wait_timeout_while(seen.lock().unwrap(), Duration::from_secs(60), few).unwrap();
         assert!(!timeout.timed_out(), "{} of {count} came", seen.len());
         seen.clone()
     }

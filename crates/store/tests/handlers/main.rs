@@ -113,7 +113,10 @@ impl Seen {
 }
 
 /// A handler that notes what it handled, and fails on the events `fails` says.
-fn noting(seen: &Seen, mut fails: impl FnMut(&str, u32) -> Option<HandlerFailure> + Send + 'static) -> impl Handler + 'static {
+fn noting(
+    seen: &Seen,
+    mut fails: impl FnMut(&str, u32) -> Option<HandlerFailure> + Send + 'static,
+) -> impl Handler + 'static {
     let seen = seen.clone();
     move |messages: &[Message]| {
         for (index, message) in messages.iter().enumerate() {

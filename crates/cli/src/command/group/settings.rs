@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn what_is_not_given_stays() {
         let before = GroupSettings { max_retry_count: 3, strategy: Strategy::Pinned, ..GroupSettings::default() };
-        let given = SettingsArgs { read_batch: Some(7), message_timeout: Some(Duration::ZERO), ..SettingsArgs::default() };
+        let given =
+            SettingsArgs { read_batch: Some(7), message_timeout: Some(Duration::ZERO), ..SettingsArgs::default() };
         let after = given.apply(before.clone()).unwrap();
         assert_eq!(after, GroupSettings { read_batch: 7, message_timeout: None, ..before });
         let held = SettingsArgs { hold: true, ..SettingsArgs::default() };

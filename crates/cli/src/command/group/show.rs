@@ -67,7 +67,13 @@ pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
         ("strategy", strategy_words(&settings.strategy)),
         ("message timeout", timeout),
         ("retries", settings.max_retry_count.to_string()),
-        ("buffers", format!("{} history, {} live, {} a read", settings.history_buffer, settings.live_buffer, settings.read_batch)),
+        (
+            "buffers",
+            format!(
+                "{} history, {} live, {} a read",
+                settings.history_buffer, settings.live_buffer, settings.read_batch
+            ),
+        ),
         (
             "checkpoint",
             format!(

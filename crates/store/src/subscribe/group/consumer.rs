@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    live::{Driven, LiveGroup, Patience},
     core::Purpose,
+    live::{Driven, LiveGroup, Patience},
     message::Message,
     waiters::Place,
 };

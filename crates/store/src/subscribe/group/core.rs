@@ -54,7 +54,11 @@ enum FeedPlace {
 #[derive(Debug)]
 pub(super) enum Step {
     /// Read at most so many events; from here, if there is no feed.
-    Read { feed: Option<Box<Feed>>, from: Position, most: usize },
+    Read {
+        feed: Option<Box<Feed>>,
+        from: Position,
+        most: usize,
+    },
     /// Load the bodies of these parked messages.
     Load(Vec<ParkedEntry>),
     Write(Box<Write<Body>>),

@@ -145,8 +145,8 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
     let from = facts.checkpoint.min(head);
     let lag_events = lag_events(backing, &config.source, from, head)?;
     let lag = match first_from(backing, &config.source, from, head)? {
-        Some(first) => age(backing, backing.library.log.event(first)?.recorded_at()),
-        None => Duration::ZERO,
+        Some(first) if lag_events > 0 => age(backing, backing.library.log.event(first)?.recorded_at()),
+        Some(_) | None => Duration::ZERO,
     };
     let status = match (facts.consumers.is_empty(), facts.reach) {
         (true, _) => GroupStatus::Idle,

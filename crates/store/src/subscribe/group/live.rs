@@ -24,8 +24,8 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    order::Parker,
     name::StreamName,
+    order::Parker,
     position::Position,
     subscribe::{
         Discard, GroupError, GroupName, MessageId, Nack, Replay,
@@ -119,12 +119,7 @@ impl LiveGroup {
     }
 
     fn driving(&self) -> Driving<'_> {
-        Driving {
-            backing: &self.backing,
-            parked: &self.parked,
-            keys: &self.keys,
-            waker: &self.waker,
-        }
+        Driving { backing: &self.backing, parked: &self.parked, keys: &self.keys, waker: &self.waker }
     }
 
     /// Brings the group forward.
@@ -411,7 +406,12 @@ impl LiveGroup {
         match &core.ended {
             Some(GroupError::Store(_)) => false,
             Some(_) => true,
-            None => core.consumers.is_empty() && written && !core.state.write_due(self.backing.elapsed()) && core.state.facts().replaying == 0,
+            None => {
+                core.consumers.is_empty()
+                    && written
+                    && !core.state.write_due(self.backing.elapsed())
+                    && core.state.facts().replaying == 0
+            }
         }
     }
 

@@ -272,9 +272,11 @@ impl ConsumerGroups {
             }
             (From::Time(time), _) => Ok(library.log.position_at(time, head)?),
             (From::Revision(revision), Source::Stream(stream)) => self.position_of(stream, revision, head),
-            (From::Revision(revision), Source::All | Source::Query(_)) => {
-                Err(setting("start", format!("revision {revision}"), "a position or a time: only streams have revisions"))
-            }
+            (From::Revision(revision), Source::All | Source::Query(_)) => Err(setting(
+                "start",
+                format!("revision {revision}"),
+                "a position or a time: only streams have revisions",
+            )),
         }
     }
 
@@ -285,7 +287,11 @@ impl ConsumerGroups {
             return Ok(head);
         }
         index.nth(term_of(stream), revision.0, head)?.ok_or_else(|| {
-            setting("start", format!("revision {revision}"), format!("at most {count}, the next revision of the stream"))
+            setting(
+                "start",
+                format!("revision {revision}"),
+                format!("at most {count}, the next revision of the stream"),
+            )
         })
     }
 }
@@ -304,5 +310,9 @@ fn check_source(group: &GroupName, source: &Source) -> Result<(), GroupError> {
             ("a query", group.stream().is_none())
         }
     };
-    if fits { Ok(()) } else { Err(setting("source", shown, format!("what the group is named for: {}", group.source()))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(setting("source", shown, format!("what the group is named for: {}", group.source())))
+    }
 }

@@ -110,8 +110,7 @@ impl Handlers {
             Err(error) => return Err(error),
         }
         let handler = Box::new(handler);
-        let mut runner =
-            HandlerRunner::new(handler, self.groups.clone(), group, options, Arc::new(Control::default()));
+        let mut runner = HandlerRunner::new(handler, self.groups.clone(), group, options, Arc::new(Control::default()));
         runner.connect()?;
         Ok(runner)
     }

@@ -229,7 +229,8 @@ impl HandlerRunner {
             self.pass(at)?;
             self.control.fail(&failure.reason);
             let reaction = failure.reaction.unwrap_or(self.options.on_failure);
-            if let (Some(after), true) = (self.wait_of(reaction, self.tries), self.tries < self.options.max_retry_count) {
+            if let (Some(after), true) = (self.wait_of(reaction, self.tries), self.tries < self.options.max_retry_count)
+            {
                 self.tries += 1;
                 let at = self.now().saturating_add(after);
                 self.retry_at = Some(at);
@@ -380,7 +381,10 @@ fn words_of(panic: &(dyn Any + Send)) -> &str {
 
 impl std::fmt::Debug for HandlerRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HandlerRunner").field("group", &self.group).field("held", &self.held.len()).finish_non_exhaustive()
+        f.debug_struct("HandlerRunner")
+            .field("group", &self.group)
+            .field("held", &self.held.len())
+            .finish_non_exhaustive()
     }
 }
 
