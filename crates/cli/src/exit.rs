@@ -72,6 +72,7 @@ impl Failure {
         let exit = match error.kind() {
             Kind::NotFound => Exit::NotFound,
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Exit::Denied,
+            Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename => Exit::Usage,
             Kind::StorageFull | Kind::QuotaExceeded | Kind::TimedOut | Kind::WouldBlock => Exit::Unavailable,
             _ => Exit::Other,
         };

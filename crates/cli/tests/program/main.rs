@@ -6,6 +6,7 @@
 
 mod appending;
 mod demo;
+mod ends;
 mod git;
 mod help;
 mod ndjson;
