@@ -120,7 +120,7 @@ impl From<gesta::Error> for Failure {
         }
         if kind == ErrorKind::Corrupted {
             return failure.with_remedy(
-                "restore what is named from a backup; `gesta verify` checks the rest of a store that can be opened",
+                "restore what is named from a backup; `gesta verify` says what else is wrong, `gesta export --intact` writes what is not",
             );
         }
         if kind == ErrorKind::Internal {

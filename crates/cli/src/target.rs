@@ -3,11 +3,12 @@
 use std::{
     cell::OnceCell,
     env, fs, io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use gesta::{ErrorKind, EventStore, Options};
+use gesta::{ErrorKind, EventRef, EventStore, Options, VerifyReport};
 
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -44,12 +45,24 @@ impl Target {
 
     /// Opens the store that is there.
     pub(crate) fn open(&self) -> Outcome<EventStore> {
-        if !self.is_there()? {
-            let what = format!("there is no store, dir={}", self.dir().display());
-            return Err(Failure::new(Exit::NotFound, what)
-                .with_remedy("name one with --dir DIR or GESTA_DIR; `gesta append` and `gesta import` make one"));
-        }
+        self.must_be_there()?;
         self.open_with(Options { create: false, ..Options::default() })
+    }
+
+    /// Looks at the log of a store that cannot be opened; `see` gets every event that is intact, until it has seen enough.
+    pub(crate) fn inspect(&self, see: impl FnMut(&EventRef<'_>) -> ControlFlow<()>) -> Outcome<VerifyReport> {
+        self.must_be_there()?;
+        let inspected = EventStore::inspect(self.dir(), see);
+        inspected.map_err(|error| Failure::from(error).at(format!("inspecting {}", self.dir().display())))
+    }
+
+    fn must_be_there(&self) -> Outcome<()> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        let what = format!("there is no store, dir={}", self.dir().display());
+        Err(Failure::new(Exit::NotFound, what)
+            .with_remedy("name one with --dir DIR or GESTA_DIR; `gesta append` and `gesta import` make one"))
     }
 
     /// Opens the store that is there, or makes one.
