@@ -13,18 +13,23 @@ use crate::place::{Place, Ran};
 /// A store of `events` events, four to a segment, with a word in each to find it by.
 fn place(events: usize) -> Place {
     let place = Place::new();
-    let store =
-        EventStore::open_with(place.path("store"), Options { segment_events: 4, ..Options::default() }).unwrap();
+    let store = EventStore::open_with(place.path("store"), Options { segment_events: 4, ..Options::default() })
+        .expect("a store made here");
     for number in 0..events {
-        let event = EventData::json("Counted".try_into().unwrap(), format!("\"number {number}!\""));
-        store.append("numbers".try_into().unwrap(), ExpectedRevision::Any, [event]).wait().unwrap();
+        let event = EventData::json("Counted".try_into().expect("a store made here"), format!("\"number {number}!\""));
+        store
+            .append("numbers".try_into().expect("a store made here"), ExpectedRevision::Any, [event])
+            .wait()
+            .expect("a store made here");
     }
-    store.close().unwrap();
+    store.close().expect("a store made here");
     place
 }
 
 fn segments(place: &Place) -> Vec<PathBuf> {
-    let files = fs::read_dir(place.path("store/log")).unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(place.path("store/log"))
+        .expect("a store made here")
+        .map(|entry| entry.expect("a store made here").path());
     let mut segments: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
     segments.sort();
     segments
@@ -40,8 +45,8 @@ fn damage(place: &Place, number: usize) -> String {
         .map(|(path, at, bytes)| (path, bytes, at))
         .expect("a segment has the event");
     bytes[at] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    format!("log/{}", path.file_name().unwrap().to_str().unwrap())
+    fs::write(&path, bytes).expect("a store made here");
+    format!("log/{}", path.file_name().expect("a store made here").to_str().expect("a store made here"))
 }
 
 /// Where the words of a run say the bad bytes are.
@@ -53,6 +58,9 @@ fn offset(words: &str) -> &str {
 fn numbers(ran: &Ran) -> Vec<String> {
     ran.field("data").iter().map(|data| data.trim_matches(|c: char| !c.is_ascii_digit()).to_owned()).collect()
 }
+
+/// A way to damage a store.
+type Change<'a> = &'a dyn Fn(&Place);
 
 /// With damage in the newest segment, the store does not open, and `verify` said no more than that.
 #[test]
@@ -125,7 +133,7 @@ fn a_store_with_a_wrong_file_in_it_is_damaged() {
         fs::remove_file(path).unwrap();
         fs::create_dir(path).unwrap();
     };
-    let changes: &[(&str, &dyn Fn(&Place))] = &[
+    let changes: &[(&str, Change)] = &[
         ("log/foo.seg", &|place| place.write("store/log/foo.seg", "")),
         ("belongs to another store", &|place| {
             let other = self::place(5);

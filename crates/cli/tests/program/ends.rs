@@ -179,7 +179,7 @@ fn an_open_store_is_waited_for_and_then_given_up_with_6() {
 
 /// A directory with a program `git` that is not the real one.
 fn with_git(place: &Place, script: &str, arguments: &[&str]) -> Ran {
-    fs::create_dir(place.path("bin")).unwrap();
+    fs::create_dir(place.path("bin")).expect("a fresh directory");
     if !script.is_empty() {
         place.write("bin/git", script);
         set_mode(place, "bin/git", 0o755);
