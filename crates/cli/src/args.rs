@@ -27,8 +27,9 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// Directory of the store [default: ./gesta-data]
-    #[arg(long, global = true, env = "GESTA_DIR", value_name = "DIR")]
+    // Not read from the environment by clap, which would then show it in the usage of every command as if it were needed.
+    /// Directory of the store [env: GESTA_DIR] [default: ./gesta-data]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Shape of the output [default: table on a terminal, ndjson in a pipe]
     #[arg(short, long, global = true, value_name = "FORMAT", hide_possible_values = false)]

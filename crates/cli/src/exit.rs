@@ -72,6 +72,7 @@ impl Failure {
         let exit = match error.kind() {
             Kind::NotFound => Exit::NotFound,
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Exit::Denied,
+            Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename => Exit::Usage,
             Kind::StorageFull | Kind::QuotaExceeded | Kind::TimedOut | Kind::WouldBlock => Exit::Unavailable,
             _ => Exit::Other,
         };
@@ -119,7 +120,7 @@ impl From<gesta::Error> for Failure {
         }
         if kind == ErrorKind::Corrupted {
             return failure.with_remedy(
-                "restore what is named from a backup; `gesta verify` checks the rest of a store that can be opened",
+                "restore what is named from a backup; `gesta verify` says what else is wrong, `gesta export --intact` writes what is not",
             );
         }
         if kind == ErrorKind::Internal {

@@ -27,6 +27,7 @@ mod shell;
 mod table;
 mod target;
 mod time;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -43,7 +44,10 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::print(error),
+    };
     // The demo is written for people, wherever its words go.
     let format = if matches!(cli.command, Command::Demo(_)) { Some(Format::Table) } else { cli.global.output };
     let mut shell = Shell::new(format, cli.global.color, cli.global.quiet);

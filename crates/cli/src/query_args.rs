@@ -135,12 +135,12 @@ pub(crate) fn stream_filter(text: &str) -> Outcome<StreamFilter> {
 
 /// `OrderPlaced`, or `Order*`.
 pub(crate) fn type_filter(text: &str) -> Outcome<TypeFilter> {
-    match text.strip_suffix('*') {
+    match text.split_once('*') {
         None => Ok(TypeFilter::Exact(EventType::new(text)?)),
-        Some(prefix) if prefix.contains('*') => {
-            Err(Failure::usage(format!("a type may have * only at its end, type={text:?}")))
-        }
-        Some(prefix) => Ok(TypeFilter::Prefix(prefix.into())),
+        Some((prefix, "")) => Ok(TypeFilter::Prefix(prefix.into())),
+        Some(_) => Err(Failure::usage(format!("a type may have * only at its end, type={text:?}")).with_remedy(
+            "name a type (`OrderPlaced`) or what types begin with (`Order*`); several --type mean any of them",
+        )),
     }
 }
 
@@ -227,8 +227,10 @@ mod tests {
     fn contradictions_are_usage_errors() {
         let filters = FilterArgs { streams: vec!["a*".into()], ..FilterArgs::default() };
         assert!(filters.source(Some("b")).is_err());
-        let filters = FilterArgs { types: vec!["A*B*".into()], ..FilterArgs::default() };
-        assert!(filters.source(None).is_err());
+        for pattern in ["A*B*", "A*B", "*B"] {
+            let filters = FilterArgs { types: vec![pattern.into()], ..FilterArgs::default() };
+            assert!(filters.source(None).is_err(), "{pattern}");
+        }
         let filters = FilterArgs { types: vec!["A".into()], ..FilterArgs::default() };
         assert!(filters.source(Some("$bc-7")).is_err());
     }

@@ -112,13 +112,13 @@ impl Shell {
     /// Tells the person at the terminal something; not data.
     pub(crate) fn say(&self, words: impl fmt::Display) {
         if !self.quiet {
-            to_stderr(format_args!("{words}"));
+            to_stderr(format_args!("{}", printable(&words.to_string())));
         }
     }
 
     /// Tells something that even `--quiet` does not silence: a line of input refused.
     pub(crate) fn warn(&self, words: impl fmt::Display) {
-        to_stderr(format_args!("{BAD}warning:{BAD:#} {words}"));
+        to_stderr(format_args!("{BAD}warning:{BAD:#} {}", printable(&words.to_string())));
     }
 
     /// Tells why the command failed.
@@ -126,13 +126,14 @@ impl Shell {
         if failure.is_quiet() {
             return;
         }
+        let what = printable(&failure.to_string());
         if failure.exit == Exit::Interrupted {
-            to_stderr(format_args!("{failure}"));
+            to_stderr(format_args!("{what}"));
         } else {
-            to_stderr(format_args!("{BAD}error:{BAD:#} {failure}"));
+            to_stderr(format_args!("{BAD}error:{BAD:#} {what}"));
         }
         if let Some(remedy) = failure.remedy() {
-            to_stderr(format_args!("  {remedy}"));
+            to_stderr(format_args!("  {}", printable(remedy)));
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Which store a command works on. Commands that only look never make one.
 
 use std::{
+    cell::OnceCell,
+    env, fs, io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use gesta::{ErrorKind, EventStore, Options};
+use gesta::{ErrorKind, EventRef, EventStore, Options, VerifyReport};
 
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -24,8 +27,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// The directory `given`, else the one that the environment names.
     pub(crate) fn new(given: Option<PathBuf>) -> Self {
-        Self { given }
+        let named = || env::var_os("GESTA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        Self { given: given.or_else(named) }
     }
 
     /// The directory named by the caller.
@@ -40,17 +45,59 @@ impl Target {
 
     /// Opens the store that is there.
     pub(crate) fn open(&self) -> Outcome<EventStore> {
-        let dir = self.dir();
-        if !dir.exists() {
-            return Err(Failure::new(Exit::NotFound, format!("there is no store, dir={}", dir.display()))
-                .with_remedy("name one with --dir DIR or GESTA_DIR; `gesta append` and `gesta import` make one"));
-        }
+        self.must_be_there()?;
         self.open_with(Options { create: false, ..Options::default() })
+    }
+
+    /// Looks at the log of a store that cannot be opened; `see` gets every event that is intact, until it has seen enough.
+    pub(crate) fn inspect(&self, see: impl FnMut(&EventRef<'_>) -> ControlFlow<()>) -> Outcome<VerifyReport> {
+        self.must_be_there()?;
+        let inspected = EventStore::inspect(self.dir(), see);
+        inspected.map_err(|error| Failure::from(error).at(format!("inspecting {}", self.dir().display())))
+    }
+
+    fn must_be_there(&self) -> Outcome<()> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        let what = format!("there is no store, dir={}", self.dir().display());
+        Err(Failure::new(Exit::NotFound, what)
+            .with_remedy("name one with --dir DIR or GESTA_DIR; `gesta append` and `gesta import` make one"))
     }
 
     /// Opens the store that is there, or makes one.
     pub(crate) fn open_or_create(&self) -> Outcome<EventStore> {
+        self.is_there()?;
         self.open_with(Options::default())
+    }
+
+    /// Opens the store that is there. If there is none, what is brought makes one.
+    pub(crate) fn destination(&self) -> Outcome<Destination<'_>> {
+        let store = if self.is_there()? { self.open() } else { return Ok(Destination::nowhere(self)) };
+        match store {
+            Ok(store) => Ok(Destination { target: self, store: store.into() }),
+            // A directory, and no store in it yet.
+            Err(failure) if failure.exit == Exit::NotFound => Ok(Destination::nowhere(self)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the directory is there. What stands at its place and is none, or may not be looked at, is no absence.
+    fn is_there(&self) -> Outcome<bool> {
+        let dir = self.dir();
+        let remedy = "name the directory of a store with --dir DIR or GESTA_DIR";
+        match fs::metadata(dir) {
+            Ok(found) if found.is_dir() => Ok(true),
+            Ok(_) => {
+                let what = format!("a store is a directory, and this is a file, dir={}", dir.display());
+                Err(Failure::usage(what).with_remedy(remedy))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => {
+                Err(Failure::io(format_args!("looking for the store, dir={}", dir.display()), &error)
+                    .with_remedy(remedy))
+            }
+        }
     }
 
     /// Another program may have the store open for a moment, as two commands in a row of a script do: it is waited for.
@@ -67,5 +114,33 @@ impl Target {
                 }
             }
         }
+    }
+}
+
+/// Where facts are brought to: the store that is there, or one that is made when the first of them comes. Bringing nothing leaves
+/// nothing behind.
+#[derive(Debug)]
+pub(crate) struct Destination<'t> {
+    target: &'t Target,
+    store: OnceCell<EventStore>,
+}
+
+impl<'t> Destination<'t> {
+    fn nowhere(target: &'t Target) -> Self {
+        Self { target, store: OnceCell::new() }
+    }
+
+    /// The store, if there is one yet.
+    pub(crate) fn found(&self) -> Option<&EventStore> {
+        self.store.get()
+    }
+
+    /// The store; makes one if there is none yet.
+    pub(crate) fn store(&self) -> Outcome<&EventStore> {
+        if let Some(store) = self.store.get() {
+            return Ok(store);
+        }
+        let made = self.target.open_or_create()?;
+        Ok(self.store.get_or_init(|| made))
     }
 }

@@ -70,6 +70,8 @@ impl Error {
         let kind = match source.kind() {
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Invalid,
+            // A directory where a file of the store should be, or the other way round.
+            io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => ErrorKind::Corrupted,
             _ => ErrorKind::Unavailable,
         };
         Self { kind, doing: doing.into().into(), source: Some(std::sync::Arc::new(source)) }

@@ -117,6 +117,8 @@ fn claim(disk: &dyn Disk, options: &Options) -> Result<(Identity, Origin, Box<dy
         if error.kind() == io::ErrorKind::WouldBlock {
             let message = format!("store is open in another process, close it there or wait, dir={place}");
             Error::new(ErrorKind::Unavailable, message)
+        } else if error.kind() == io::ErrorKind::IsADirectory {
+            Error::io(format!("cannot lock the store, file=LOCK dir={place}"), error)
         } else {
             unusable(&place, error)
         }

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +15,7 @@ use crate::{
     disk::{Disk, DurableWrite, FileDisk},
     entropy::Entropy,
     error::{Error, Result},
-    event::EventData,
+    event::{EventData, EventRef},
     identity::Identity,
     index::Term,
     integrity::{self, VerifyReport},
@@ -365,6 +366,19 @@ impl EventStore {
     /// `Unavailable` when a file cannot be read. What is wrong with the bytes is in the report, not an error.
     pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<VerifyReport> {
         integrity::verify(&self.inner.library, self.head().position(), &mut progress)
+    }
+
+    /// Checks the log of a store that cannot be opened, and shows `see` every event that is intact, in order, until it has seen enough.
+    /// Of each log file that is what lies before its first bad byte. Changes nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` while somebody has the store open, or when a file cannot be read; `Invalid` when a newer version wrote it. What
+    /// is wrong with the bytes is in the report, not an error.
+    pub fn inspect(
+        dir: impl AsRef<Path>,
+        mut see: impl FnMut(&EventRef<'_>) -> ControlFlow<()>,
+    ) -> Result<VerifyReport> {
+        integrity::inspect(&FileDisk::new(PathBuf::from(dir.as_ref())), &mut see)
     }
 
     /// Waits until maintenance has nothing left to do: index runs written and merged, the next segment prepared.

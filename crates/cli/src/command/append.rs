@@ -16,7 +16,7 @@ use crate::{
     metadata::with_members,
     ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
     query_args::{position_of, stream_filter, type_filter},
-    shell::{BOLD, Format, Shell},
+    shell::{BOLD, Format, Shell, printable},
     target::Target,
     time,
 };
@@ -159,8 +159,19 @@ pub(crate) fn run(args: &AppendArgs, target: &Target, shell: &mut Shell) -> Outc
         return Err(Failure::usage(format!("position of --after is not recorded yet, position={after} head={head}")));
     }
     let appended = store.commit(append).wait()?;
-    print(&events, &appended, shell)?;
+    print(&events, &appended, shell).and_then(|()| shell.flush()).map_err(|failure| untold(failure, &appended))?;
     Ok(Exit::Ok)
+}
+
+/// What stands although the output failed: whoever does not know would append it again.
+fn untold(failure: Failure, appended: &Appended) -> Failure {
+    let (Some(first), Some(last)) = (appended.first_position, appended.last_position) else { return failure };
+    let what = if first == last {
+        format!("the event was recorded, position={first}")
+    } else {
+        format!("the events were recorded, first_position={first} last_position={last}")
+    };
+    failure.after(what).with_remedy("only the answer was lost: do not append again")
 }
 
 fn from_arguments(args: &AppendArgs) -> Outcome<ImportedEvent> {
@@ -269,9 +280,8 @@ fn print(events: &[ImportedEvent], appended: &Appended, shell: &mut Shell) -> Ou
         let Some((position, revision)) = place else { continue };
         let (stream, id) = (&imported.stream, imported.event.id.unwrap_or_default());
         match shell.format() {
-            Format::Table => {
-                shell.line(format_args!("{BOLD}{stream}@{revision}{BOLD:#}  position {position}  id {id}"))?
-            }
+            Format::Table => shell
+                .line(format_args!("{BOLD}{}@{revision}{BOLD:#}  position {position}  id {id}", printable(stream)))?,
             Format::Plain => shell.line(format_args!("{stream}\t{revision}\t{position}\t{id}"))?,
             Format::Ndjson => shell.json(&json!({
                 "stream": stream.as_str(), "revision": revision.0, "position": position.to_string(),

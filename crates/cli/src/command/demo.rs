@@ -55,9 +55,10 @@ pub(crate) fn run(args: &DemoArgs, target: &Target, shell: &mut Shell) -> Outcom
     let name = repository.name.clone();
     shell.line(format_args!("{BOLD}gesta demo{BOLD:#}  the history of {name} as facts"))?;
     heading(shell, "1  import: every commit, and what it did to every file")?;
-    let store = target.open_or_create()?;
     let options = ImportOptions { revision: "HEAD".to_owned(), name, under: None };
-    let imported = git::import(&store, &repository, &options, &Interrupt::listen()?, shell)?;
+    let destination = target.destination()?;
+    let imported = git::import(&destination, &repository, &options, &Interrupt::listen()?, shell)?;
+    let store = destination.store()?.clone();
     for part in import_git::in_words(&imported).split("; ") {
         shell.line(format_args!("   {part}"))?;
     }

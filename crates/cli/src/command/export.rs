@@ -3,11 +3,12 @@
 use std::{
     fs::{self, File},
     io::{BufWriter, Write},
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use gesta::{EventStore, ReadOptions, Source};
+use gesta::{EventStore, ReadOptions, Source, VerifyReport};
 
 use crate::{
     exit::{Exit, Failure, Outcome},
@@ -24,12 +25,16 @@ use crate::{
 #[command(after_help = "Examples:
   gesta export > facts.ndjson
   gesta export facts.ndjson                         to a file, which appears when it is whole
+  gesta export --intact rescued.ndjson              what can be read of a damaged store
   gesta export --category order --at 2026-01-31     the orders as of a date
   gesta export | gesta --dir ./copy import ndjson -")]
 pub(crate) struct ExportArgs {
     /// The file to write; `-` is standard output
     #[arg(default_value = "-")]
     file: PathBuf,
+    /// What is intact of a damaged store, and nothing else: of each log file, what lies before its first bad byte
+    #[arg(long, conflicts_with_all = ["types", "tags", "paths", "streams", "categories", "at"])]
+    intact: bool,
     #[command(flatten)]
     filters: FilterArgs,
     /// As of a moment in the past: a time, or a position as `@118`
@@ -39,6 +44,9 @@ pub(crate) struct ExportArgs {
 
 /// Writes the events.
 pub(crate) fn run(args: &ExportArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    if args.intact {
+        return intact(&args.file, target, shell);
+    }
     let source = args.filters.source(None)?;
     let as_of = args.at.as_deref().map(moment).transpose()?;
     let options = ReadOptions { as_of, ..ReadOptions::default() };
@@ -59,9 +67,53 @@ pub(crate) fn run(args: &ExportArgs, target: &Target, shell: &mut Shell) -> Outc
     Ok(Exit::Ok)
 }
 
+/// Writes what can be read of a store that may not open.
+fn intact(file: &Path, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let progress = Progress::new(shell, "exported", "events", None);
+    let report = if file == Path::new("-") {
+        copy_intact(target, &progress, &interrupt, shell.out(), Failure::output)?
+    } else {
+        let doing = format!("writing {}", file.display());
+        let failed = |error: &std::io::Error| Failure::io(&doing, error);
+        to_file(file, |file| copy_intact(target, &progress, &interrupt, file, failed))?
+    };
+    drop(progress);
+    if report.is_sound() {
+        return Ok(Exit::Ok);
+    }
+    for problem in &report.problems {
+        shell.warn(problem);
+    }
+    let what = format!("the store is damaged, exported={} problems={}", report.events, report.problem_count);
+    Err(Failure::new(Exit::Integrity, what).with_remedy("what is behind bad bytes is missing from the export"))
+}
+
+fn copy_intact(
+    target: &Target,
+    progress: &Progress,
+    interrupt: &Interrupt,
+    out: &mut impl Write,
+    failed: impl Fn(&std::io::Error) -> Failure,
+) -> Outcome<VerifyReport> {
+    let (mut line, mut broken) = (Vec::new(), None);
+    let report = target.inspect(|event| {
+        line.clear();
+        write_event((*event).into(), &mut line);
+        progress.advance(1);
+        if let Err(error) = out.write_all(&line) {
+            broken = Some(failed(&error));
+        } else if interrupt.is_requested() {
+            broken = Some(Failure::new(Exit::Interrupted, "interrupted"));
+        }
+        if broken.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    broken.map_or(Ok(report), Err)
+}
+
 /// Writes to a file, a device or a pipe. A file is written under another name, and gets its own when it is whole and on disk; a link to
 /// one is followed. Anything else must not be replaced, and is written as it is.
-fn to_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>) -> Outcome<u64> {
+fn to_file<T>(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<T>) -> Outcome<T> {
     let doing = |error: &std::io::Error| Failure::io(format_args!("writing {}", file.display()), error);
     match fs::metadata(file) {
         Ok(found) if found.is_dir() => {
@@ -79,7 +131,7 @@ fn to_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>
     }
 }
 
-fn whole_file(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<u64>) -> Outcome<u64> {
+fn whole_file<T>(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcome<T>) -> Outcome<T> {
     let mut partial = file.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

@@ -34,26 +34,39 @@ pub(crate) struct ImportGitArgs {
     #[arg(long, value_name = "REVISION", default_value = "HEAD")]
     rev: String,
     /// What the repository is called in the store [default: the name of its directory]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
     name: Option<String>,
     /// Put DIR in front of every path
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = parse_under)]
     under: Option<String>,
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a repository is found by its name: give it one".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A directory as paths of git have it: what is put in front of a path must leave it one.
+fn parse_under(text: &str) -> Result<String, String> {
+    let under = text.trim_matches('/');
+    if under.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(
+            "write a directory as in a path of git (`vendor/engine`), without empty segments, `.` and `..`".to_owned()
+        );
+    }
+    Ok(under.to_owned())
 }
 
 /// Imports what is new.
 pub(crate) fn run(args: &ImportGitArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let repository = Repository::at(&args.repository)?;
-    // Before a store is made for nothing.
-    repository.commit(&args.rev)?;
-    let store = target.open_or_create()?;
+    let destination = target.destination()?;
     let interrupt = Interrupt::listen()?;
     let options = ImportOptions {
         revision: args.rev.clone(),
         name: args.name.clone().unwrap_or_else(|| repository.name.clone()),
         under: args.under.clone(),
     };
-    let imported = git::import(&store, &repository, &options, &interrupt, shell)?;
+    let imported = git::import(&destination, &repository, &options, &interrupt, shell)?;
     match shell.format() {
         Format::Ndjson => shell.json(&json!({
             "stream": imported.stream.as_str(), "commit": imported.commit, "commits": imported.commits,

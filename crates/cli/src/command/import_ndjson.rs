@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{self, BufRead, BufReader},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -16,13 +17,13 @@ use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
-    interrupt::Interrupt,
+    interrupt::{Interrupt, InterruptibleInput},
     ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
     pipeline::Pipeline,
     progress::Progress,
     shell::{Format, Shell, counted, printable},
     table::cut,
-    target::Target,
+    target::{Destination, Target},
     time,
 };
 
@@ -48,7 +49,7 @@ pub(crate) struct ImportNdjsonArgs {
     #[arg(long, value_name = "EVENTS", default_value_t = 1000, value_parser = parse_batch)]
     batch: usize,
     /// Begin at this line
-    #[arg(long, value_name = "LINE", default_value_t = 1)]
+    #[arg(long, value_name = "LINE", default_value_t = 1, value_parser = parse_line_number)]
     from_line: u64,
     /// Check the lines, record nothing
     #[arg(long)]
@@ -66,6 +67,11 @@ fn parse_batch(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|batch| (1..=max).contains(batch)).ok_or_else(|| format!("write a number from 1 to {max}"))
 }
 
+fn parse_line_number(text: &str) -> Result<u64, String> {
+    let number = text.parse().map_err(|_| "write the number of a line".to_owned())?;
+    if number == 0 { Err("the first line is line 1".to_owned()) } else { Ok(number) }
+}
+
 /// What an import did.
 #[derive(Debug, Default)]
 struct Counts {
@@ -78,39 +84,55 @@ struct Counts {
 
 /// Imports the lines.
 pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let (input, bytes) = open(&args.file)?;
-    let store = if args.dry_run { None } else { Some(target.open_or_create()?) };
     let interrupt = Interrupt::listen()?;
+    let (input, bytes) = open(&args.file, &interrupt)?;
+    let destination = if args.dry_run { None } else { Some(target.destination()?) };
+    let found = destination.as_ref().and_then(Destination::found);
     let begun = Instant::now();
     let mut import = Import {
         args,
         shell,
         progress: Progress::new(shell, "read", "bytes", bytes),
-        pipeline: store.as_ref().map(Pipeline::new),
-        times: Times::after(store.as_ref().map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at)),
+        destination: destination.as_ref(),
+        pipeline: None,
+        times: Times::after(found.map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at)),
         group: Group::default(),
         counts: Counts::default(),
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
     let counts = import.counts;
+    let done = done(&counts, args.dry_run);
     outcome.and(finished).map_err(|failure| match counts.events {
         0 => failure,
-        events => failure.after(format_args!("{} recorded before it", counted(events, "event"))),
+        _ => failure.after(format_args!("{done} before it")),
     })?;
-    print(&counts, args.dry_run, begun, shell)?;
+    // Whoever is not told would import again.
+    print(&counts, args.dry_run, begun, shell).and_then(|()| shell.flush()).map_err(|failure| failure.after(done))?;
     Ok(if counts.bad_lines + counts.refused == 0 { Exit::Ok } else { Exit::Partial })
 }
 
-fn open(file: &Path) -> Outcome<(Box<dyn BufRead>, Option<u64>)> {
-    if file == Path::new("-") {
-        return Ok((Box::new(BufReader::with_capacity(1 << 20, io::stdin())), None));
-    }
+/// What was done so far, or would have been.
+fn done(counts: &Counts, dry_run: bool) -> String {
+    format!("{} {}", counted(counts.events, "event"), if dry_run { "would be recorded" } else { "recorded" })
+}
+
+fn open(file: &Path, interrupt: &Interrupt) -> Outcome<(BufReader<InterruptibleInput>, Option<u64>)> {
     let failed = |error: io::Error| Failure::io(format_args!("reading {}", file.display()), &error);
-    let opened = File::open(file).map_err(failed)?;
+    let opened = if file == Path::new("-") {
+        io::stdin().as_fd().try_clone_to_owned().map(File::from)
+    } else {
+        File::open(file)
+    };
+    let opened = opened.map_err(failed)?;
     let metadata = opened.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        let what = format!("an import reads a file, and this is a directory, file={}", file.display());
+        return Err(Failure::usage(what));
+    }
     let bytes = metadata.is_file().then_some(metadata.len());
-    Ok((Box::new(BufReader::with_capacity(1 << 20, opened)), bytes))
+    let input = InterruptibleInput::new(opened, interrupt.clone());
+    Ok((BufReader::with_capacity(1 << 20, input), bytes))
 }
 
 /// Lines that will be one commit.
@@ -126,6 +148,9 @@ struct Import<'a> {
     args: &'a ImportNdjsonArgs,
     shell: &'a Shell,
     progress: Progress,
+    /// None if nothing is to be recorded.
+    destination: Option<&'a Destination<'a>>,
+    /// None until there is something to record.
     pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
     times: Times,
     group: Group,
@@ -136,12 +161,13 @@ impl Import<'_> {
     fn lines(&mut self, mut lines: Lines<impl BufRead>, interrupt: &Interrupt) -> Outcome<()> {
         let failed = |error: io::Error| Failure::io("reading the input", &error);
         loop {
-            if interrupt.is_requested() {
-                let next = lines.number() + 1;
-                return Err(Failure::new(Exit::Interrupted, format!("interrupted, go on with --from-line {next}")));
-            }
             let number = lines.number() + 1;
-            let parsed = match lines.next_line().map_err(failed)? {
+            let line = lines.next_line().map_err(failed)?;
+            // An interrupt ends the input too: the line may be part of one, or none may have come.
+            if interrupt.is_requested() {
+                return Err(Failure::new(Exit::Interrupted, format!("interrupted, go on with --from-line {number}")));
+            }
+            let parsed = match line {
                 None => return Ok(()),
                 Some(_) if number < self.args.from_line => continue,
                 Some(Line::Whole(line) | Line::Unended(line)) if line.trim_ascii().is_empty() => continue,
@@ -200,11 +226,12 @@ impl Import<'_> {
             return Ok(());
         };
         let events = group.events.len() as u64;
-        let Some(pipeline) = &mut self.pipeline else {
+        let Some(destination) = self.destination else {
             self.counts.events += events;
             self.counts.commits += 1;
             return Ok(());
         };
+        let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
         let mut append = group.events.into_iter().fold(Append::new(), add_to);
         if let Some(time) = recorded_at {
             append = append.recorded_at(time);

@@ -1,14 +1,15 @@
 //! `gesta read`: a stream, the whole log, or what a query matches; forward or backward; now or as of then.
 
 use clap::Args;
-use gesta::{EventStore, ReadOptions, Source};
+use gesta::{Error, ErrorKind, EventStore, ReadOptions, Revision, Source};
 
 use crate::{
     event_list::EventList,
-    exit::{Exit, Outcome},
+    exit::{Exit, Failure, Outcome},
     query_args::{FilterArgs, RangeArgs},
     shell::Shell,
     target::Target,
+    time,
 };
 
 /// Arguments of `gesta read`.
@@ -47,10 +48,27 @@ pub(crate) fn print_all(
     mut list: EventList,
     shell: &mut Shell,
 ) -> Outcome<u64> {
-    let mut read = store.read(source, options)?;
+    let of_the_past = options.as_of.is_some();
+    let mut read = match store.read(source.clone(), options) {
+        Err(error) if error.kind() == ErrorKind::NotFound && of_the_past => return Err(not_then(store, source, error)),
+        read => read?,
+    };
     while let Some(batch) = read.next_batch()? {
         list.print(&batch, shell)?;
     }
     list.finish(shell)?;
     Ok(list.printed())
+}
+
+/// Why a stream could not be read as of a moment: a stream that is there now began later.
+fn not_then(store: &EventStore, source: Source, error: Error) -> Failure {
+    let first = store.read(source.clone(), ReadOptions { limit: Some(1), ..ReadOptions::default() });
+    match (source, first.ok().and_then(|mut read| read.next())) {
+        (Source::Stream(stream), Some(Ok(first))) if first.revision == Revision::START => {
+            let (position, recorded) = (first.position, time::rfc3339(first.recorded_at));
+            let what = format!("stream had no events yet then, stream={stream} first={position} recorded={recorded}");
+            Failure::new(Exit::NotFound, what).with_remedy(format!("read it as of then or later: --at @{position}"))
+        }
+        _ => Failure::from(error).at("as of then"),
+    }
 }

@@ -1,4 +1,6 @@
-//! `gesta verify`: every byte of the log, and the index against it.
+//! `gesta verify`: every byte of the log, and the index against it. A store that cannot be opened has its log inspected all the same.
+
+use std::ops::ControlFlow;
 
 use clap::Args;
 use gesta::{EventStore, VerifyReport};
@@ -21,18 +23,36 @@ pub(crate) struct VerifyArgs {}
 
 /// Prints what was found.
 pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let store = target.open()?;
-    let report = check(&store, shell)?;
+    let (report, opened) = match target.open() {
+        Ok(store) => (check(&store, shell)?, true),
+        Err(failure) if failure.exit == Exit::Integrity => (inspect(&failure, target, shell)?, false),
+        Err(failure) => return Err(failure),
+    };
     match shell.format() {
-        Format::Ndjson => shell.json(&as_json(&report))?,
+        Format::Ndjson => shell.json(&as_json(&report, opened))?,
         Format::Table | Format::Plain => print(&report, "", shell)?,
     }
     if report.problems.is_empty() {
         return Ok(Exit::Ok);
     }
-    Err(Failure::new(Exit::Integrity, format!("the store is damaged, problems={}", report.problems.len())).with_remedy(
-        "keep the directory as it is; restore the files named from a backup, or export what can still be read",
+    Err(Failure::new(Exit::Integrity, format!("the store is damaged, problems={}", report.problem_count)).with_remedy(
+        "keep the directory as it is; restore the files named from a backup, or write what is intact with `gesta export --intact`",
     ))
+}
+
+/// What is in the log of a store that did not open, with the reason for that.
+fn inspect(refusal: &Failure, target: &Target, shell: &Shell) -> Outcome<VerifyReport> {
+    let progress = Progress::new(shell, "checked", "events", None);
+    let mut report = target.inspect(|_| {
+        progress.advance(1);
+        ControlFlow::Continue(())
+    })?;
+    let refusal = refusal.to_string();
+    if !report.problems.iter().any(|problem| refusal.ends_with(problem)) {
+        report.problems.insert(0, refusal);
+        report.problem_count += 1;
+    }
+    Ok(report)
 }
 
 /// Verifies `store`, showing progress.
@@ -41,9 +61,9 @@ pub(crate) fn check(store: &EventStore, shell: &Shell) -> Outcome<VerifyReport> 
     Ok(store.verify(|events| progress.at(events))?)
 }
 
-fn as_json(report: &VerifyReport) -> serde_json::Value {
+fn as_json(report: &VerifyReport, opened: bool) -> serde_json::Value {
     json!({
-        "ok": report.problems.is_empty(), "events": report.events, "commits": report.commits, "segments": report.segments,
+        "ok": report.problems.is_empty(), "opened": opened, "events": report.events, "commits": report.commits, "segments": report.segments,
         "streams": report.streams, "logBytes": report.log_bytes, "head": report.head.to_string(), "digest": report.digest,
         "problems": report.problems,
     })

@@ -11,6 +11,8 @@ pub(crate) enum GitError {
     NotInstalled,
     /// The directory is in no repository, or git refuses to look at it.
     NotARepository { path: PathBuf, said: String },
+    /// The directory may not be looked at.
+    Denied { path: PathBuf, error: io::Error },
     /// The repository has no commit yet.
     NoCommits { path: PathBuf },
     /// The revision names no commit.
@@ -32,6 +34,7 @@ impl fmt::Display for GitError {
             Self::NotARepository { path, said } => {
                 write!(f, "not a git repository, path={} git={said:?}", path.display())
             }
+            Self::Denied { path, error } => write!(f, "looking for a repository, path={}: {error}", path.display()),
             Self::NoCommits { path } => write!(f, "the repository has no commits yet, path={}", path.display()),
             Self::UnknownRevision { revision } => write!(f, "no such commit in the repository, rev={revision}"),
             Self::Rewritten { recorded, revision } => write!(
@@ -58,6 +61,7 @@ impl From<GitError> for Failure {
         let (exit, remedy) = match &error {
             GitError::NotInstalled => (Exit::NotFound, "install git; nothing else is needed"),
             GitError::NotARepository { .. } => (Exit::NotFound, "name a clone, or any directory in one"),
+            GitError::Denied { .. } => (Exit::Denied, "the repository must be readable for this user"),
             GitError::NoCommits { .. } => (Exit::NotFound, "commit something first"),
             GitError::UnknownRevision { .. } => (Exit::NotFound, "name a branch, a tag or a commit with --rev"),
             GitError::Rewritten { .. } => (

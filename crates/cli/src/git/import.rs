@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::{
     error::GitError,
     facts::{Facts, Place, repository_stream},
-    process::Repository,
+    process::{Repository, RunningLog},
+    room,
 };
 use crate::{
     exit::{Exit, Failure, Outcome},
@@ -19,6 +20,7 @@ use crate::{
     pipeline::Pipeline,
     progress::Progress,
     shell::Shell,
+    target::Destination,
 };
 
 /// What is imported, and as what.
@@ -62,6 +64,11 @@ struct Resume {
     expected: ExpectedRevision,
 }
 
+impl Resume {
+    /// Nothing is recorded yet.
+    const BEGINNING: Self = Self { skip: 0, parts: 0, expected: ExpectedRevision::NoStream };
+}
+
 /// The last event of a repository's stream.
 #[derive(Deserialize)]
 struct LastFields {
@@ -75,9 +82,9 @@ fn first_part() -> usize {
     1
 }
 
-/// Records what `repository` has and `store` has not.
+/// Records what `repository` has and the store has not.
 pub(crate) fn import(
-    store: &EventStore,
+    destination: &Destination<'_>,
     repository: &Repository,
     options: &ImportOptions,
     interrupt: &Interrupt,
@@ -85,10 +92,12 @@ pub(crate) fn import(
 ) -> Outcome<Imported> {
     let begun = Instant::now();
     let place = place(options)?;
-    check_room(store, &place)?;
     let commit = repository.commit(&options.revision)?;
     let history = repository.first_parents(&commit)?;
-    let resume = resume(store, &place, &history, &options.revision)?;
+    let resume = match destination.found() {
+        Some(store) => resume(store, &place, &history, &options.revision)?,
+        None => Resume::BEGINNING,
+    };
     let mut imported = Imported {
         commit: commit.clone(),
         stream: place.stream.clone(),
@@ -102,7 +111,7 @@ pub(crate) fn import(
         let excluded = resume.skip.checked_sub(1).map(|last| history[last].as_str());
         let progress = Progress::new(shell, "recorded", "commits", Some((history.len() - resume.skip) as u64));
         let log = repository.log(&commit, excluded)?;
-        record(store, log, &place, resume, &progress, interrupt, &mut imported)?;
+        record(destination, log, &place, resume, &progress, interrupt, &mut imported)?;
         let expected = (history.len() - resume.skip) as u64;
         if imported.commits != expected {
             let found = format!("{} commits of {expected}", imported.commits);
@@ -114,28 +123,31 @@ pub(crate) fn import(
 }
 
 fn record(
-    store: &EventStore,
-    mut log: super::process::RunningLog,
+    destination: &Destination<'_>,
+    mut log: RunningLog,
     place: &Place,
     mut resume: Resume,
     progress: &Progress,
     interrupt: &Interrupt,
     imported: &mut Imported,
 ) -> Outcome<()> {
-    let mut pipeline: Pipeline<'_, ()> = Pipeline::new(store);
+    // A store is not made before git has said something that is worth one.
+    let mut pipeline: Option<Pipeline<'_, ()>> = None;
+    let finish = |pipeline: Option<Pipeline<'_, ()>>| pipeline.map_or(Ok(()), |mut sent| sent.finish(answered));
     loop {
         let asked = Instant::now();
         let commit = log.next_commit();
         imported.waited_for_git += asked.elapsed();
         if interrupt.is_requested() {
-            pipeline.finish(answered)?;
+            finish(pipeline)?;
             return Err(Failure::new(Exit::Interrupted, format!("interrupted, commits={}", imported.commits))
                 .with_remedy("everything so far is recorded; run the same import again to go on"));
         }
         let Some(commit) = commit? else {
-            return pipeline.finish(answered);
+            return finish(pipeline);
         };
         let facts = Facts::of(&commit, place);
+        let pipeline = pipeline.get_or_insert(Pipeline::new(destination.store()?));
         for part in std::mem::take(&mut resume.parts)..facts.parts() {
             let (append, events, bytes) = facts.part(part, resume.expected);
             pipeline.send(append, (), bytes, answered)?;
@@ -172,27 +184,12 @@ fn place(options: &ImportOptions) -> Outcome<Place> {
     Ok(Place { stream: repository_stream(&options.name)?, under })
 }
 
-/// Two repositories whose files share streams would be one muddle.
-fn check_room(store: &EventStore, place: &Place) -> Outcome<()> {
-    if !place.under.is_empty() {
-        return Ok(());
-    }
-    let others = store.streams("repository-", None, 2)?;
-    match others.iter().find(|other| other.name != place.stream) {
-        None => Ok(()),
-        Some(other) => {
-            let what =
-                format!("the store has another repository already, stream={} asked={}", other.name, place.stream);
-            Err(Failure::usage(what)
-                .with_remedy("keep their files apart with --under DIR, or name the one that is there with --name NAME"))
-        }
-    }
-}
-
 fn resume(store: &EventStore, place: &Place, history: &[String], revision: &str) -> Outcome<Resume> {
     let Some((last, at)) = last_recorded(store, &place.stream)? else {
-        return Ok(Resume { skip: 0, parts: 0, expected: ExpectedRevision::NoStream });
+        room::check_free(store, place)?;
+        return Ok(Resume::BEGINNING);
     };
+    room::check_same(store, place)?;
     let Some(index) = history.iter().position(|commit| *commit == last.commit) else {
         return Err(GitError::Rewritten { recorded: last.commit, revision: revision.to_owned() }.into());
     };

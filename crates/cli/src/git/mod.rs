@@ -1,7 +1,7 @@
 //! The history of a git repository as facts.
 //!
 //! `process` runs the `git` program (plumbing output only), `log` reads what it says of every commit, `names` turns paths into
-//! names the store takes, `facts` says which events a commit becomes, `import` records them, and `tree` folds them back into a
+//! names the store takes, `facts` says which events a commit becomes, `room` where in a store they have room, `import` records them, and `tree` folds them back into a
 //! tree that can be compared with git's own.
 //!
 //! The model is described in `docs/cli.md`, "import git".
@@ -12,6 +12,7 @@ mod import;
 mod log;
 mod names;
 mod process;
+mod room;
 mod tree;
 
 pub(crate) use error::GitError;

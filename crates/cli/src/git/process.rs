@@ -23,6 +23,13 @@ pub(crate) struct Repository {
 impl Repository {
     /// The repository that `path` is in.
     pub(crate) fn at(path: &Path) -> Result<Self, GitError> {
+        // Git says only in words why it does not find anything.
+        match path.join(".").metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(GitError::Denied { path: path.to_owned(), error });
+            }
+            Ok(_) | Err(_) => {}
+        }
         let said = git(path).args(["rev-parse", "--is-shallow-repository", "--absolute-git-dir"]).output();
         let said = said.map_err(missing)?;
         if !said.status.success() {

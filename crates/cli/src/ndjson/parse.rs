@@ -63,6 +63,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 /// What is wrong with the line, with the column where JSON says so.
 pub(crate) fn parse(line: &[u8], home: Option<&StreamName>) -> Result<ImportedEvent, String> {
     let text = std::str::from_utf8(line).map_err(|error| format!("invalid utf-8, byte={}", error.valid_up_to() + 1))?;
+    // Checked here: the parser would take an array for the fields in order, and name a type of this program when it finds neither.
+    if !text.trim_ascii_start().starts_with('{') {
+        return Err("not a JSON object".to_owned());
+    }
     let line: EventLine<'_> = serde_json::from_str(text).map_err(|error| json_error(&error))?;
     let stream = match (&line.stream, home) {
         (Some(stream), _) => StreamName::new(stream).map_err(|error| error.to_string())?,

@@ -97,7 +97,8 @@ fn pretty_json_is_still_json_in_the_line() {
 #[test]
 fn bad_lines_say_what_is_wrong_and_where() {
     let cases: &[(&[u8], &str)] = &[
-        (b"", "EOF while parsing a value, column=0"),
+        (b"", "not a JSON object"),
+        (b"[\"s\"]", "not a JSON object"),
         (b"{\"type\":\"T\"", "EOF while parsing an object, column=11"),
         (b"{\"type\":\"T\"}", "missing field `stream`"),
         (b"{\"stream\":\"s\"}", "missing field `type`, column=14"),

@@ -258,6 +258,37 @@ fn a_second_repository_is_kept_apart() {
     assert_eq!(place.ok(&["read", "--path", "/files/two/**"]).json().len(), 1);
 }
 
+/// Once a second repository was in the store, the first could not be imported again: what was new in it, or that it had been
+/// rewritten, was never seen.
+#[test]
+fn repositories_side_by_side_are_imported_again() {
+    let place = Place::new();
+    let [one, two] = ["one", "two"].map(|name| {
+        let repository = Repository::new(&place, name);
+        repository.commit("Nothing yet");
+        repository.write("100%.txt", name);
+        repository.commit("Begin");
+        repository
+    });
+    let import_one = ["import", "git", "one"];
+    let import_two = ["import", "git", "two", "--under", "other"];
+    for import in [&import_one[..], &import_two] {
+        assert_eq!(place.ok(import).json()[0]["commits"], json!(2));
+    }
+    for import in [&import_one[..], &import_two] {
+        assert_eq!(place.ok(import).json()[0]["commits"], json!(0), "{import:?} again");
+    }
+    // Files of one history never go into the streams of another.
+    place.fails(2, "are elsewhere, stream=file-other/100%25.txt asked=file-100%25.txt", &["import", "git", "two"]);
+    place.fails(2, "stream=file-100%25.txt asked=file-x/100%25.txt", &["import", "git", "one", "--under", "x"]);
+    two.write("more", "more");
+    two.commit("More");
+    assert_eq!(place.ok(&import_two).json()[0]["commits"], json!(1));
+    assert_eq!(place.ok(&["read", "file-other/more"]).json().len(), 1);
+    one.git(&["commit", "--quiet", "--amend", "--message", "Another"]);
+    place.fails(4, "not in the first-parent history", &import_one);
+}
+
 #[test]
 fn what_is_no_history_is_told() {
     let place = Place::new();

@@ -5,7 +5,9 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files and processes")]
 
 mod appending;
+mod damage;
 mod demo;
+mod ends;
 mod git;
 mod groups;
 mod help;

@@ -99,8 +99,23 @@ fn a_dry_run_checks_and_records_nothing() {
     let place = Place::new();
     let ran = place.gesta_with(&["import", "ndjson", "-", "--dry-run"], FACTS);
     assert_eq!((ran.code, &ran.json()[0]["events"]), (0, &json!(5)));
+    let ran = place.gesta_with(&["import", "ndjson", "-", "--dry-run"], "{\"stream\":\"a\",\"type\":\"T\"}\n{}\n");
+    assert_eq!(ran.code, 8);
+    assert!(ran.err.contains("1 event would be recorded before it"), "{ran:?}");
     assert!(!place.path("store").exists());
-    assert_eq!(place.gesta_with(&["import", "ndjson", "-", "--dry-run"], "{}\n").code, 8);
+}
+
+/// A line that is no object was told with the name of a type of the program, and an array was taken for the fields in order.
+#[test]
+fn a_line_that_is_no_object_is_called_so() {
+    let place = Place::new();
+    for line in ["[]", "[\"s\",\"T\"]", "3", "null", "\"x\"", "nonsense"] {
+        let ran = place.gesta_with(&["import", "ndjson", "-"], format!("{line}\n"));
+        assert_eq!(ran.code, 8, "{ran:?}");
+        assert!(ran.err.contains("line 1: not a JSON object, line begins: "), "{ran:?}");
+        let ran = place.gesta_with(&["append", "s", "--ndjson"], format!("{line}\n"));
+        assert!(ran.code == 2 && ran.err.contains("line 1: not a JSON object"), "{ran:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A directory with a store in it, and the program run on it.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+};
 
-use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -35,17 +37,19 @@ impl Place {
 
     /// The program with what it reads.
     pub(crate) fn gesta_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ran {
-        let mut command = Command::cargo_bin("gesta").expect("the program is built");
+        let mut command = assert_cmd::Command::from_std(self.command(arguments));
+        command.write_stdin(input).output().expect("the program runs").into()
+    }
+
+    /// The program, not started yet.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin("gesta"));
         command.current_dir(self.dir.path()).env("GESTA_DIR", self.path("store")).env("TZ", "UTC");
         for variable in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "GIT_DIR"] {
             command.env_remove(variable);
         }
-        let output = command.args(arguments).write_stdin(input).output().expect("the program runs");
-        Ran {
-            code: output.status.code().expect("the program was not killed"),
-            out: String::from_utf8(output.stdout).expect("output is UTF-8"),
-            err: String::from_utf8(output.stderr).expect("talk is UTF-8"),
-        }
+        command.args(arguments);
+        command
     }
 
     pub(crate) fn gesta(&self, arguments: &[&str]) -> Ran {
@@ -64,6 +68,16 @@ impl Place {
         let ran = self.gesta(arguments);
         assert_eq!(ran.code, code, "gesta {arguments:?}: {ran:?}");
         assert!(ran.err.contains(words), "gesta {arguments:?} says {:?}, not {words:?}", ran.err);
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("the program was not killed"),
+            out: String::from_utf8(output.stdout).expect("output is UTF-8"),
+            err: String::from_utf8(output.stderr).expect("talk is UTF-8"),
+        }
     }
 }
 

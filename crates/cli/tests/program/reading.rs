@@ -54,6 +54,19 @@ fn what_is_not_there_exits_with_3() {
     assert_eq!(place.ok(&["read", "--type", "Nothing"]).out, "");
 }
 
+/// Before its first event, a stream was said not to exist, as if it never had.
+#[test]
+fn a_stream_that_had_not_begun_is_not_said_to_be_missing() {
+    let place = place();
+    place.fails(
+        3,
+        "stream had no events yet then, stream=order-1 first=0 recorded=",
+        &["read", "order-1", "--at", "yesterday"],
+    );
+    place.fails(3, "--at @3", &["read", "user-1", "--at", "@2"]);
+    place.fails(3, "as of then: stream does not exist, stream=order-9", &["read", "order-9", "--at", "yesterday"]);
+}
+
 #[test]
 fn a_table_is_for_people_and_plain_is_for_cut() {
     let place = place();

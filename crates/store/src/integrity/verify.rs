@@ -50,7 +50,7 @@ impl VerifyReport {
         self.problem_count == 0
     }
 
-    fn problem(&mut self, problem: String) {
+    pub(super) fn problem(&mut self, problem: String) {
         self.problem_count += 1;
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
@@ -181,13 +181,18 @@ impl Walk<'_> {
             }
             Err(error) => self.report.problem(finding(error)?),
         }
-        self.report.digest = self.leaves.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        self.report.digest = hexadecimal(self.leaves);
         Ok(self.report)
     }
 }
 
+/// A digest as it is told.
+pub(super) fn hexadecimal(digest: Sha256) -> String {
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What an error says of the bytes; errors that say nothing of them end the verification.
-fn finding(error: Error) -> Result<String> {
+pub(super) fn finding(error: Error) -> Result<String> {
     match error.kind() {
         ErrorKind::Corrupted => Ok(error.to_string()),
         ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Unavailable | ErrorKind::Closed | ErrorKind::Internal => {

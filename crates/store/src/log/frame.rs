@@ -150,6 +150,21 @@ pub fn verify_frame<'a>(
     Ok(header)
 }
 
+/// Where in a frame at the start of `bytes` that does not verify the bad bytes are: at its first bad entry, which is also where a reader of
+/// that event meets them; at its start if nothing smaller is wrong.
+pub(super) fn bad_at(bytes: &[u8]) -> usize {
+    let Ok(header) = FrameHeader::decode(bytes) else { return 0 };
+    let mut at = FRAME_HEADER_BYTES;
+    for _ in 0..header.events {
+        match bytes.get(at..).map(Entry::verify) {
+            Some(Ok(entry)) => at += entry.len(),
+            Some(Err(_)) => return at,
+            None => return 0,
+        }
+    }
+    0
+}
+
 /// A frame ready to be written.
 pub(super) struct EncodedFrame {
     /// With padding.

@@ -24,6 +24,11 @@ pub struct StoredFrame {
 }
 
 impl StoredFrame {
+    /// A frame that was verified, whose entries begin at `entries`.
+    pub(super) fn verified(header: FrameHeader, bytes: Bytes, entries: Vec<u32>) -> Self {
+        Self { header, bytes, entries }
+    }
+
     /// The frame's bytes, padding included.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
@@ -112,7 +117,7 @@ impl<'a> Frames<'a> {
             entries.push(at);
             super::entry::Entry::decode(entry).map(drop)
         });
-        let header = checked.map_err(|defect| self.defect(defect))?;
+        let header = checked.map_err(|defect| self.defect_at(defect, self.buffer.at + frame::bad_at(&rest)))?;
         let continues = match self.previous {
             Some(previous) => header.first == self.next && header.previous == previous,
             None => header.first <= self.next && self.next < header.end(),
@@ -128,7 +133,12 @@ impl<'a> Frames<'a> {
     }
 
     fn defect(&self, defect: Defect) -> crate::error::Error {
-        let offset = self.buffer.base + self.buffer.at as u64;
+        self.defect_at(defect, self.buffer.at)
+    }
+
+    /// The error for bytes that are wrong at `at` of the buffer.
+    fn defect_at(&self, defect: Defect, at: usize) -> crate::error::Error {
+        let offset = self.buffer.base + at as u64;
         match &self.buffer.segment {
             Some(segment) => segment.defect(defect, offset),
             None => defect.at(std::path::Path::new(super::names::DIRECTORY), offset),

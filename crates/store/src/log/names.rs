@@ -51,19 +51,19 @@ pub(super) fn segments(disk: &dyn Disk) -> Result<Vec<Position>> {
     let names = disk
         .list(Path::new(DIRECTORY))
         .map_err(|source| Error::io(format!("cannot list the log, directory={DIRECTORY}"), source))?;
-    let mut firsts = Vec::new();
-    for name in &names {
-        let Some(digits) = name.strip_suffix(SEGMENT_SUFFIX) else { continue };
-        let well_formed = digits.len() == POSITION_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let first = digits.parse().ok().filter(|_| well_formed).ok_or_else(|| {
-            Error::invalid(format!(
-                "segment name is not a position of 20 digits, move the file away, file={DIRECTORY}/{name}"
-            ))
-        })?;
-        firsts.push(Position(first));
-    }
+    let mut firsts = names.iter().filter_map(|name| first_of(name)).collect::<Result<Vec<_>>>()?;
     firsts.sort_unstable();
     Ok(firsts)
+}
+
+/// The first position of the segment with this name; none for a file that is no segment.
+pub(super) fn first_of(name: &str) -> Option<Result<Position>> {
+    let digits = name.strip_suffix(SEGMENT_SUFFIX)?;
+    let well_formed = digits.len() == POSITION_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some(digits.parse().ok().filter(|_| well_formed).map(Position).ok_or_else(|| {
+        let file = format_args!("{DIRECTORY}/{name}");
+        Error::corrupted("segment name is not a position of 20 digits, move the file away", file, 0)
+    }))
 }
 
 /// Removes what an interrupted operation may have left under a temporary name.

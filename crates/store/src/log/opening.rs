@@ -62,22 +62,33 @@ struct Loaded {
     /// The segment that will be written to.
     last: Segment,
     tally: Tally,
+    /// Where in it the bytes stop being good: in the frame behind the last good one, or at its end.
+    bad_at: u64,
     unsettled: Unsettled,
+}
+
+impl Loaded {
+    /// A log whose last segment, with `header`, has nothing in it yet.
+    fn at_its_start(sealed: Vec<Arc<Segment>>, header: SegmentHeader, unsettled: Unsettled) -> Self {
+        let tally = Tally::new(&header);
+        let bad_at = tally.data_end;
+        Self { sealed, last: Segment::growing(header, Growing::new()), tally, bad_at, unsettled }
+    }
 }
 
 impl Log {
     /// Opens the log of a store's directory, or begins one. Needs the directory's lock.
     ///
     /// # Errors
-    /// `Corrupted` when the segments contradict themselves, each other, or the mark of a clean shutdown; `Invalid` when they belong
-    /// to another store or a newer version; `Unavailable` when the file system fails. Then no segment was changed.
+    /// `Corrupted` when the segments contradict themselves, each other, their store, or the mark of a clean shutdown; `Invalid` when
+    /// they are of a newer version; `Unavailable` when the file system fails. Then no segment was changed.
     pub fn open(disk: Arc<dyn Disk>, options: LogOptions) -> Result<(Arc<Self>, LogWriter, LogFlusher, Recovered)> {
         disk.create_dir(Path::new(names::DIRECTORY))
             .map_err(|source| Error::io(format!("cannot open the log, directory={}", disk.describe()), source))?;
         let mut loaded = load(&*disk, &options)?;
         let end = loaded.tally.end_mark(loaded.last.header.first);
-        let opened_clean = keeps_promise(CleanMark::read(&*disk)?, end, &loaded.last)?;
-        reaches_note(CleanMark::read_note(&*disk)?, end, &loaded.last)?;
+        let opened_clean = keeps_promise(CleanMark::read(&*disk)?, end, &loaded)?;
+        reaches_note(CleanMark::read_note(&*disk)?, end, &loaded)?;
         let cut = settle::settle(&*disk, &loaded.unsettled, &loaded.last, &loaded.tally, opened_clean)?;
         let carry = settle::last_block(&loaded.last, loaded.tally.data_end)?;
         let recovered = Recovered {
@@ -102,23 +113,23 @@ impl Log {
 }
 
 /// Whether the log ends where the mark says. One that ends before has lost what was durable.
-fn keeps_promise(mark: Option<CleanMark>, end: CleanMark, last: &Segment) -> Result<bool> {
+fn keeps_promise(mark: Option<CleanMark>, end: CleanMark, loaded: &Loaded) -> Result<bool> {
     let Some(mark) = mark else { return Ok(false) };
     // An older mark than the log was put back from elsewhere: nothing it promises is missing.
     if mark == end || mark.head < end.head {
         return Ok(mark == end);
     }
     let what = format!("log does not end as at its clean shutdown, head={} head_at_shutdown={}", end.head, mark.head);
-    Err(Error::corrupted(what, last.path.display(), end.data_end))
+    Err(Error::corrupted(what, loaded.last.path.display(), loaded.bad_at))
 }
 
 /// Whether the log reaches as far as it was known to be durable.
-fn reaches_note(note: Option<CleanMark>, end: CleanMark, last: &Segment) -> Result<()> {
+fn reaches_note(note: Option<CleanMark>, end: CleanMark, loaded: &Loaded) -> Result<()> {
     match note {
         Some(note) if note.head > end.head => {
             let (head, known) = (end.head, note.head);
             let what = format!("log has lost its end, head={head} durable_head={known} noted_in={}", names::DURABLE);
-            Err(Error::corrupted(what, last.path.display(), end.data_end))
+            Err(Error::corrupted(what, loaded.last.path.display(), loaded.bad_at))
         }
         Some(_) | None => Ok(()),
     }
@@ -161,8 +172,7 @@ fn load(disk: &dyn Disk, options: &LogOptions) -> Result<Loaded> {
         Some((segment, trailer)) => unsettled_seal(segment.path.clone(), trailer),
         None => Unsettled::Nothing,
     };
-    let tally = Tally::new(&expected);
-    Ok(Loaded { sealed, last: Segment::growing(expected, Growing::new()), tally, unsettled })
+    Ok(Loaded::at_its_start(sealed, expected, unsettled))
 }
 
 /// Scans the last segment, which is not sealed.
@@ -171,17 +181,17 @@ fn load_last(disk: &dyn Disk, header: SegmentHeader, mut sealed: Vec<Arc<Segment
     let file = disk
         .open(&path, OpenMode::Write)
         .map_err(|source| Error::io(format!("cannot open a segment, file={}", path.display()), source))?;
-    let scanned = recovery::scan_segment(&header, &path, &*file)?;
+    let scanned = recovery::scan_segment(&header, &path, Arc::clone(&file))?;
     if let Behind::Footer(trailer) = scanned.behind {
         let next = header_after(&header, &trailer);
         let unsettled = unsettled_seal(path, &trailer);
         sealed.push(Arc::new(Segment::sealed(header, *trailer)));
-        let tally = Tally::new(&next);
-        return Ok(Loaded { sealed, last: Segment::growing(next, Growing::new()), tally, unsettled });
+        return Ok(Loaded::at_its_start(sealed, next, unsettled));
     }
     let growing = Growing { file: Some(file), offsets: scanned.offsets, durable_end: scanned.tally.data_end };
     let unsettled = Unsettled::Growing { behind: scanned.behind };
-    Ok(Loaded { sealed, last: Segment::growing(header, growing), tally: scanned.tally, unsettled })
+    let last = Segment::growing(header, growing);
+    Ok(Loaded { sealed, last, tally: scanned.tally, bad_at: scanned.bad_at, unsettled })
 }
 
 fn unsettled_seal(path: PathBuf, trailer: &Trailer) -> Unsettled {
@@ -221,7 +231,7 @@ fn is_data(disk: &dyn Disk, path: &Path, header: &SegmentHeader, trailer: &Trail
     let file = disk
         .open(path, OpenMode::Read)
         .map_err(|source| Error::io(format!("cannot open a segment, file={}", path.display()), source))?;
-    match recovery::scan_segment(header, path, &*file) {
+    match recovery::scan_segment(header, path, file) {
         Ok(scanned) => Ok(scanned.tally.data_end > trailer.data_end),
         // Sealed, and damaged since: whoever reads the damaged frame is told.
         Err(error) if error.kind() == ErrorKind::Corrupted => Ok(false),
@@ -234,16 +244,16 @@ fn check_header(header: &SegmentHeader, expected: &SegmentHeader, path: &Path) -
     let file = path.display();
     if header.store_id != expected.store_id {
         let (found, ours) = (header.store_id, expected.store_id);
-        return Err(Error::invalid(format!(
-            "segment belongs to another store, move it back, file={file} store_id={ours} store_id_found={found}"
-        )));
+        let what = format!("segment belongs to another store, move it back, store_id={ours} store_id_found={found}");
+        return Err(Error::corrupted(what, file, 0));
     }
     if (header.segment_bytes, header.segment_events) != (expected.segment_bytes, expected.segment_events) {
-        return Err(Error::invalid(format!(
-            "segment was made with other sizes than the store's settings say, file={file} segment_bytes={} \
+        let what = format!(
+            "segment was made with other sizes than the store's settings say, segment_bytes={} \
              segment_bytes_found={} segment_events={} segment_events_found={}",
             expected.segment_bytes, header.segment_bytes, expected.segment_events, header.segment_events
-        )));
+        );
+        return Err(Error::corrupted(what, file, 0));
     }
     if header != expected {
         let what = format!(

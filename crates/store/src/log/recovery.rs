@@ -2,7 +2,7 @@
 //!
 //! Pure reading: nothing on disk is changed here. See `docs/formats/log.md`, "Recovery", for the argument.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 
@@ -27,6 +27,8 @@ const READ_BYTES: usize = 1 << 20;
 pub(super) struct ScannedSegment {
     pub(super) tally: Tally,
     pub(super) offsets: Vec<u32>,
+    /// Where the bytes stop being good: in the frame behind the last good one, or at its end.
+    pub(super) bad_at: u64,
     pub(super) behind: Behind,
 }
 
@@ -52,16 +54,22 @@ pub(super) enum Behind {
 }
 
 /// Reads a file forward in large pieces.
-struct Pieces<'a> {
-    file: &'a dyn DiskFile,
+#[derive(Debug)]
+pub(super) struct Pieces {
+    file: Arc<dyn DiskFile>,
     length: u64,
     piece: Bytes,
     base: u64,
 }
 
-impl Pieces<'_> {
+impl Pieces {
+    /// The bytes of `file`.
+    pub(super) fn of(file: Arc<dyn DiskFile>) -> std::io::Result<Self> {
+        Ok(Self { length: file.len()?, file, piece: Bytes::new(), base: 0 })
+    }
+
     /// Bytes at `offset`: as many as there are up to `wanted`, or more.
-    fn at(&mut self, offset: u64, wanted: usize) -> std::io::Result<&[u8]> {
+    pub(super) fn at(&mut self, offset: u64, wanted: usize) -> std::io::Result<&[u8]> {
         let left = index(self.length.saturating_sub(offset));
         let wanted = wanted.min(left);
         let held = offset >= self.base && offset + wanted as u64 <= self.base + self.piece.len() as u64;
@@ -75,10 +83,9 @@ impl Pieces<'_> {
 }
 
 /// Scans the frames of the last segment.
-pub(super) fn scan_segment(header: &SegmentHeader, path: &Path, file: &dyn DiskFile) -> Result<ScannedSegment> {
+pub(super) fn scan_segment(header: &SegmentHeader, path: &Path, file: Arc<dyn DiskFile>) -> Result<ScannedSegment> {
     let doing = |source| Error::io(format!("cannot read the log, file={}", path.display()), source);
-    let length = file.len().map_err(doing)?;
-    let mut pieces = Pieces { file, length, piece: Bytes::new(), base: 0 };
+    let mut pieces = Pieces::of(file).map_err(doing)?;
     let mut tally = Tally::new(header);
     let mut offsets = Vec::new();
     let defect = loop {
@@ -89,16 +96,26 @@ pub(super) fn scan_segment(header: &SegmentHeader, path: &Path, file: &dyn DiskF
             Err(defect) => break defect,
         }
     };
+    let bad_at = bad_at(&mut pieces, &tally).map_err(doing)?;
     let behind = what_is_behind(&mut pieces, &tally, &offsets, defect).map_err(doing)?;
     if let Behind::Torn { end, .. } = behind {
-        refuse_if_frames_follow(&mut pieces, path, &tally, end)?;
+        refuse_if_frames_follow(&mut pieces, path, &tally, bad_at, end)?;
     }
-    Ok(ScannedSegment { tally, offsets, behind })
+    Ok(ScannedSegment { tally, offsets, bad_at, behind })
+}
+
+/// Where the bytes behind the last good frame are bad.
+pub(super) fn bad_at(pieces: &mut Pieces, tally: &Tally) -> std::io::Result<u64> {
+    let frame = match FrameHeader::decode(pieces.at(tally.data_end, FRAME_HEADER_BYTES)?) {
+        Ok(header) => pieces.at(tally.data_end, index(header.padded()))?,
+        Err(_) => return Ok(tally.data_end),
+    };
+    Ok(tally.data_end + frame::bad_at(frame) as u64)
 }
 
 /// Counts the next frame, if it is good and continues what was counted.
-fn next_frame(
-    pieces: &mut Pieces<'_>,
+pub(super) fn next_frame(
+    pieces: &mut Pieces,
     tally: &mut Tally,
     offsets: &mut Vec<u32>,
 ) -> std::io::Result<Result<(), Defect>> {
@@ -133,7 +150,12 @@ fn next_frame(
     }
 }
 
-fn what_is_behind(pieces: &mut Pieces<'_>, tally: &Tally, offsets: &[u32], defect: Defect) -> std::io::Result<Behind> {
+pub(super) fn what_is_behind(
+    pieces: &mut Pieces,
+    tally: &Tally,
+    offsets: &[u32],
+    defect: Defect,
+) -> std::io::Result<Behind> {
     let Some(end) = last_written(pieces, tally.data_end)? else {
         return Ok(Behind::Nothing);
     };
@@ -157,7 +179,7 @@ fn what_is_behind(pieces: &mut Pieces<'_>, tally: &Tally, offsets: &[u32], defec
 }
 
 /// Where the last byte after `from` that is not zero ends.
-fn last_written(pieces: &mut Pieces<'_>, from: u64) -> std::io::Result<Option<u64>> {
+fn last_written(pieces: &mut Pieces, from: u64) -> std::io::Result<Option<u64>> {
     let (mut last, mut offset) = (None, from);
     while offset < pieces.length {
         let bytes = pieces.at(offset, 1)?;
@@ -171,7 +193,7 @@ fn last_written(pieces: &mut Pieces<'_>, from: u64) -> std::io::Result<Option<u6
 
 /// A group is written only when the one before it is durable. So a good frame further behind a bad one than a group can reach proves
 /// that the bad one was durable once.
-fn refuse_if_frames_follow(pieces: &mut Pieces<'_>, path: &Path, tally: &Tally, end: u64) -> Result<()> {
+fn refuse_if_frames_follow(pieces: &mut Pieces, path: &Path, tally: &Tally, bad_at: u64, end: u64) -> Result<()> {
     let doing = |source| Error::io(format!("cannot read the log, file={}", path.display()), source);
     let mut offset = tally.data_end + limits::GROUP_BYTES_MAX as u64;
     while offset < end {
@@ -181,7 +203,7 @@ fn refuse_if_frames_follow(pieces: &mut Pieces<'_>, path: &Path, tally: &Tally, 
             return Err(Error::corrupted(
                 format_args!("bad bytes before good ones in the log, intact_frame_offset={offset}"),
                 path.display(),
-                tally.data_end,
+                bad_at,
             ));
         }
         offset += limits::FRAME_ALIGN as u64;

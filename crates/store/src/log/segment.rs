@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    entry::Entry,
     footer::{self, Trailer},
     frame::{FRAME_HEADER_BYTES, FrameHeader},
     header::{FRAMES_AT, SegmentHeader},
@@ -207,7 +208,10 @@ impl Segment {
         let entry_at = index(offset);
         let back = u32_at(&bytes, entry_at + 8).map_err(|defect| self.defect(defect, offset))?;
         let frame_offset = offset.checked_sub(u64::from(back)).ok_or_else(|| self.defect(Defect::Length, offset))?;
-        let header = self.frame_header(&bytes[index(frame_offset)..], frame_offset, from)?;
+        let header = self.frame_header(&bytes[index(frame_offset)..], frame_offset, from).map_err(|error| {
+            // Where the frame begins was read from the event; it is wrong if the event is.
+            Entry::verify(&bytes[entry_at..]).map_or_else(|defect| self.defect(defect, offset), |_| error)
+        })?;
         Ok(Window { bytes, base: 0, entry_at, header, frame_offset, end: trailer.end })
     }
 

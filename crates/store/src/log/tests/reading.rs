@@ -76,6 +76,35 @@ fn time_finds_the_first_event_recorded_then_or_later() {
     }
 }
 
+/// Whole frames once named the start of the commit where a read named the event: two places for one bad byte.
+#[test]
+fn every_way_of_reading_names_the_same_bad_byte() {
+    let (dir, mut author) = (temporary(), Author::default());
+    let mut fixture = Fixture::new(&dir);
+    for _ in 0..20 {
+        fixture.write(&mut author, &[(0, 90, 1), (1, 200, 0), (2, 40, 1)]);
+    }
+    let (head, files) = (author.head(), contents(&dir));
+    let first = files.keys().find(|name| name.ends_with(".seg")).expect("a segment").clone();
+    assert!(fixture.log.segments()[0].sealed());
+    let path = Path::new("log").join(&first);
+    let place = |error: Error| error.to_string().split_once(" offset=").expect("an offset").1.to_owned();
+    for at in (4096..6000).step_by(3) {
+        let byte = files[&first][at];
+        file(&dir, &path).write_at(&[byte ^ 0x10], at as u64).expect("damage");
+        let fixture = Fixture::open(&dir, small()).expect("sealed segments are not read at opening");
+        let framed = fixture.log.frames(Position::START, head).find_map(Result::err).map(place);
+        let framed = framed.expect("every byte of a frame is checked");
+        if let Err(error) = fixture.read_all(head) {
+            assert_eq!(place(error), framed, "byte {at}, one after the other");
+        }
+        if let Some(error) = (0..head.0).find_map(|at| fixture.log.event(Position(at)).err()) {
+            assert_eq!(place(error), framed, "byte {at}, one by one");
+        }
+        file(&dir, &path).write_at(&[byte], at as u64).expect("mend");
+    }
+}
+
 #[test]
 fn a_batch_can_be_built_from_single_events() {
     let (dir, mut author) = (temporary(), Author::default());
