@@ -11,7 +11,8 @@ use std::{
 };
 
 use gesta_store::{
-    Append, ConsumerOptions, EventData, EventStore, ExpectedRevision, GroupName, GroupSettings, Source, Strategy, StreamName, Ticket,
+    Append, ConsumerOptions, EventData, EventStore, ExpectedRevision, GroupName, GroupSettings, Source, Strategy,
+    StreamName, Ticket,
 };
 
 const STREAMS: u64 = 10_000;
@@ -30,11 +31,9 @@ fn main() {
     let reading = read(&store, events);
     println!("{:<20} {:>16} {reading:>14.0} {:>13.0}%", "(plain read)", "-", 100.0);
     let key_ordered = GroupSettings::default().strategy;
-    for (name, strategy) in [
-        ("RoundRobin", Strategy::RoundRobin),
-        ("Pinned", Strategy::Pinned),
-        ("KeyOrdered (stream)", key_ordered),
-    ] {
+    for (name, strategy) in
+        [("RoundRobin", Strategy::RoundRobin), ("Pinned", Strategy::Pinned), ("KeyOrdered (stream)", key_ordered)]
+    {
         for (buffer, read_batch) in [(500, 20), (8192, 1024)] {
             let group = GroupName::on_all(&format!("{name}-{buffer}")).unwrap();
             let settings = GroupSettings {

@@ -26,7 +26,10 @@ use crate::{
     position::{ExpectedRevision, Position, Revision, Timestamp},
     query::Query,
     read::{self, Direction, From, Library, Plan, Read, ReadOptions, Source, StreamStatus, visible},
-    subscribe::{SubscribeOptions, Subscription, group::{Backing, ConsumerGroups, Registry}},
+    subscribe::{
+        SubscribeOptions, Subscription,
+        group::{Backing, ConsumerGroups, Registry},
+    },
 };
 
 /// An event store: a directory on disk, opened. Cheap to clone; dropping the last clone closes it.

@@ -34,11 +34,17 @@ fn settings_are_refused_with_their_bounds() {
     let cases = [
         (GroupSettings { read_batch: 500, ..default() }, "field=read_batch value=500"),
         (GroupSettings { message_timeout: Some(Duration::ZERO), ..default() }, "field=message_timeout"),
-        (GroupSettings { min_checkpoint_count: 9, max_checkpoint_count: 8, ..default() }, "field=min_checkpoint_count value=9"),
+        (
+            GroupSettings { min_checkpoint_count: 9, max_checkpoint_count: 8, ..default() },
+            "field=min_checkpoint_count value=9",
+        ),
         (GroupSettings { start: From::Position(Position(9)), ..default() }, "position=9 head=1"),
         (GroupSettings { start: From::Revision(Revision(0)), ..default() }, "field=start value=revision 0"),
         (GroupSettings { start: From::Time(Timestamp(i64::MAX)), ..default() }, "field=start value=time"),
-        (with(Strategy::KeyOrdered { key: KeyOf::Field("x".into()), after_park: AfterPark::Flow }), "field=strategy.field"),
+        (
+            with(Strategy::KeyOrdered { key: KeyOf::Field("x".into()), after_park: AfterPark::Flow }),
+            "field=strategy.field",
+        ),
     ];
     for (settings, expected) in cases {
         let found = create(settings);
@@ -175,7 +181,16 @@ fn reset_begins_anew_and_keeps_or_discards_what_is_parked() {
 #[test]
 fn names_are_checked() {
     let refused = |name: &str| -> Error { name.parse::<GroupName>().unwrap_err() };
-    for bad in ["", "a", "a::", "::", "a:::", "a::b\n", &format!("a::{}", "x".repeat(256)), &format!("{}::g", "x".repeat(1000))] {
+    for bad in [
+        "",
+        "a",
+        "a::",
+        "::",
+        "a:::",
+        "a::b\n",
+        &format!("a::{}", "x".repeat(256)),
+        &format!("{}::g", "x".repeat(1000)),
+    ] {
         assert_eq!(refused(bad).kind(), ErrorKind::Invalid, "{bad}");
     }
     assert_eq!("a::b::c".parse::<GroupName>().unwrap().source(), "a::b");

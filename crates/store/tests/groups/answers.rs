@@ -13,10 +13,8 @@ fn world(events: usize) -> (World, Consumer) {
 
 fn refused(error: GroupError) -> Vec<(u64, WhyNotInFlight)> {
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    match error {
-        GroupError::NotInFlight { refused } => refused.into_iter().map(|one| (one.id.0.0, one.why)).collect(),
-        other => panic!("{other}"),
-    }
+    let GroupError::NotInFlight { refused } = error else { panic!("{error}") };
+    refused.into_iter().map(|one| (one.id.0.0, one.why)).collect()
 }
 
 #[test]
@@ -36,7 +34,10 @@ fn what_is_not_in_flight_is_named_and_the_rest_is_settled() {
 fn retry_counts_and_parks_when_it_is_one_too_many() {
     let (world, consumer) = world(1);
     world.groups.update(&on_all(), GroupSettings { max_retry_count: 2, ..with(Strategy::RoundRobin) }).unwrap();
-    let consumer = { drop(consumer); world.connect(&on_all()) };
+    let consumer = {
+        drop(consumer);
+        world.connect(&on_all())
+    };
     for retries in 0..=2 {
         let taken = drain(&consumer);
         assert_eq!((ids(&taken), taken[0].retries), (at([0]), retries));

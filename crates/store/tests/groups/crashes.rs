@@ -21,9 +21,16 @@ const CONSUMERS: usize = 2;
 #[derive(Clone, Debug)]
 enum Step {
     Append(u8),
-    Take { consumer: usize, max: usize },
+    Take {
+        consumer: usize,
+        max: usize,
+    },
     /// Answers the message at a place among those a consumer has.
-    Answer { consumer: usize, place: usize, answer: Answer },
+    Answer {
+        consumer: usize,
+        place: usize,
+        answer: Answer,
+    },
     Flush,
     Wait(Duration),
     Replay(Replay),
@@ -56,7 +63,8 @@ impl Work {
         for number in 0..8 {
             world.append(&format!("s-{}", number % 3), ["A"]);
         }
-        let settings = GroupSettings { max_retry_count: 1, max_checkpoint_count: 6, min_checkpoint_count: 2, ..with(strategy) };
+        let settings =
+            GroupSettings { max_retry_count: 1, max_checkpoint_count: 6, min_checkpoint_count: 2, ..with(strategy) };
         world.create(&on_all(), Source::All, settings);
         let consumers = (0..CONSUMERS).map(|_| None).collect();
         Self { world, consumers, settled: BTreeSet::new(), flushed: BTreeSet::new(), appended: 0 }
@@ -67,7 +75,8 @@ impl Work {
         match step {
             Step::Append(stream) => {
                 self.appended += 1;
-                let appended = self.world.store.append(name(&format!("s-{stream}")), ExpectedRevision::Any, [event("A")]);
+                let appended =
+                    self.world.store.append(name(&format!("s-{stream}")), ExpectedRevision::Any, [event("A")]);
                 appended.wait().map(drop).map_err(|error| gesta_store::Error::invalid(error.to_string()).into())
             }
             Step::Take { consumer, max } => self.take(*consumer, *max),
@@ -211,7 +220,8 @@ fn strategies() -> impl Generator<Value = Strategy> {
 }
 
 fn steps() -> impl Generator<Value = Vec<Step>> {
-    let answer = prop_oneof![5 => Just(Answer::Ack), 1 => Just(Answer::Retry), 2 => Just(Answer::Park), 1 => Just(Answer::Skip)];
+    let answer =
+        prop_oneof![5 => Just(Answer::Ack), 1 => Just(Answer::Retry), 2 => Just(Answer::Park), 1 => Just(Answer::Skip)];
     let replay = prop_oneof![Just(Replay::All), Just(Replay::Count(1))];
     let step = prop_oneof![
         3 => (0..3_u8).prop_map(Step::Append),

@@ -20,8 +20,8 @@ use std::{
 };
 
 use gesta_store::{
-    Consumer, ConsumerGroups, ConsumerOptions, EventData, EventStore, ExpectedRevision, GroupName, GroupSettings, Message,
-    MessageId, Options, Position, ReadOptions, RecordedEvent, Source, Strategy, StreamName, Timestamp,
+    Consumer, ConsumerGroups, ConsumerOptions, EventData, EventStore, ExpectedRevision, GroupName, GroupSettings,
+    Message, MessageId, Options, Position, ReadOptions, RecordedEvent, Source, Strategy, StreamName, Timestamp,
     clock::ManualClock,
     disk::{Disk, memory::MemoryDisk},
     entropy::Entropy,

@@ -4,9 +4,7 @@ use super::*;
 use gesta_store::{AfterPark, KeyOf, Nack, Tag};
 
 fn two(world: &World, slots: usize) -> [Consumer; 2] {
-    ["one", "two"].map(|name| {
-        world.groups.connect(&on_all(), &ConsumerOptions { name: name.into(), slots }).unwrap()
-    })
+    ["one", "two"].map(|name| world.groups.connect(&on_all(), &ConsumerOptions { name: name.into(), slots }).unwrap())
 }
 
 #[test]

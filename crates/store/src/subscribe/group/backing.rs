@@ -60,8 +60,9 @@ impl fmt::Debug for Backing {
 pub(super) fn failure(error: AppendError) -> Error {
     match error {
         AppendError::Failed(error) => error,
-        AppendError::Rejected(rejection) => {
-            Error::new(ErrorKind::Unavailable, format!("the state of a consumer group could not be written: {rejection}"))
-        }
+        AppendError::Rejected(rejection) => Error::new(
+            ErrorKind::Unavailable,
+            format!("the state of a consumer group could not be written: {rejection}"),
+        ),
     }
 }

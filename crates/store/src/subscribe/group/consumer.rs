@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
+    guarded::Purpose,
     live::{Driven, LiveGroup, Patience},
-    core::Purpose,
     message::Message,
     waiters::Place,
 };

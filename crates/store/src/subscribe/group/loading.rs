@@ -75,11 +75,8 @@ pub(super) fn each_parked(
     let StreamStatus::Live { first, .. } = visible::status(library, &stream, to, backing.now())? else {
         return Ok(());
     };
-    let options = ReadOptions {
-        direction: Direction::Forward,
-        from: From::Revision(from.max(first)),
-        ..ReadOptions::default()
-    };
+    let options =
+        ReadOptions { direction: Direction::Forward, from: From::Revision(from.max(first)), ..ReadOptions::default() };
     let mut cursor = Cursor::open(library.clone(), &Source::Stream(stream), &options, to)?;
     let budget = Budget { events: limits::BATCH_EVENTS, bytes: limits::BATCH_BYTES };
     loop {

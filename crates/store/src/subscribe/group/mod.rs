@@ -4,7 +4,7 @@
 //! Which message goes where, and when again, is decided by [`group_state`](super::group_state), which knows no I/O. Here is what carries it out.
 //! In reading order: `documents` is what a group keeps in the log (`docs/formats/groups.md`); `catalog` is which groups there are;
 //! `loading` brings a group's state back; `feed` reads its source; `keys` says what the state needs to know of an event; `writing` is the one commit
-//! that makes progress durable; `core` is what is under the group's lock; `live` drives it, on the thread of whoever calls; `consumer` is who
+//! that makes progress durable; `guarded` is what is under the group's lock; `live` drives it, on the thread of whoever calls; `consumer` is who
 //! calls; `registry` keeps the groups in use; and this file is the door.
 //!
 //! **A group has no thread and needs none.** While a consumer waits, it wakes for what falls due; where no consumer is connected, nothing does.
@@ -12,9 +12,9 @@
 mod backing;
 mod catalog;
 mod consumer;
-mod core;
 mod documents;
 mod feed;
+mod guarded;
 mod info;
 mod keys;
 mod live;
@@ -267,9 +267,11 @@ impl ConsumerGroups {
             }
             (From::Time(time), _) => Ok(library.log.position_at(time, head)?),
             (From::Revision(revision), Source::Stream(stream)) => self.position_of(stream, revision, head),
-            (From::Revision(revision), Source::All | Source::Query(_)) => {
-                Err(setting("start", format!("revision {revision}"), "a position or a time: only streams have revisions"))
-            }
+            (From::Revision(revision), Source::All | Source::Query(_)) => Err(setting(
+                "start",
+                format!("revision {revision}"),
+                "a position or a time: only streams have revisions",
+            )),
         }
     }
 
@@ -280,7 +282,11 @@ impl ConsumerGroups {
             return Ok(head);
         }
         index.nth(term_of(stream), revision.0, head)?.ok_or_else(|| {
-            setting("start", format!("revision {revision}"), format!("at most {count}, the next revision of the stream"))
+            setting(
+                "start",
+                format!("revision {revision}"),
+                format!("at most {count}, the next revision of the stream"),
+            )
         })
     }
 }
@@ -299,5 +305,9 @@ fn check_source(group: &GroupName, source: &Source) -> Result<(), GroupError> {
             ("a query", group.stream().is_none())
         }
     };
-    if fits { Ok(()) } else { Err(setting("source", shown, format!("what the group is named for: {}", group.source()))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(setting("source", shown, format!("what the group is named for: {}", group.source())))
+    }
 }

@@ -181,7 +181,9 @@ fn link(park: &Park<Body>, name_of: impl Fn(ConsumerId) -> String) -> EventData 
         ParkReason::Failed { reason, consumer } => {
             (reason.to_string(), consumer.map(&name_of).unwrap_or_default(), false)
         }
-        ParkReason::Held { waits_for } => (format!("waits for the parked event at position {waits_for}"), String::new(), true),
+        ParkReason::Held { waits_for } => {
+            (format!("waits for the parked event at position {waits_for}"), String::new(), true)
+        }
     };
     let Park { position, key, retries, .. } = *park;
     let note = ParkedNote { reason, retries, key, position, consumer, held };

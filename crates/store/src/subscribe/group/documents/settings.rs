@@ -190,7 +190,9 @@ impl WireKey {
         Ok(match self {
             Self::Stream => KeyOf::Stream,
             Self::Tag { prefix } => KeyOf::Tag { prefix: prefix.into() },
-            Self::PathSegment { pattern, name } => KeyOf::PathSegment { pattern: PathPattern::new(&pattern)?, name: name.into() },
+            Self::PathSegment { pattern, name } => {
+                KeyOf::PathSegment { pattern: PathPattern::new(&pattern)?, name: name.into() }
+            }
             Self::Field(pointer) => KeyOf::Field(pointer.into()),
         })
     }

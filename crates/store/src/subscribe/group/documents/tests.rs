@@ -58,7 +58,9 @@ fn a_change_of_a_group() {
     let stream = Source::Stream("$ce-order".try_into().unwrap());
     check_change(
         &change(stream, GroupSettings::default()),
-        &expect![[r#"{"action":"created","stream":"$ce-order","group":"g","source":{"stream":"$ce-order"},"settings":{"start":"beginning","resolve_links":false,"message_timeout_ns":30000000000,"max_retry_count":10,"history_buffer":500,"live_buffer":500,"read_batch":20,"min_checkpoint_count":5,"max_checkpoint_count":1000,"checkpoint_after_ns":1000000000,"max_subscribers":0,"strategy":{"key_ordered":{"key":"stream","after_park":"flow"}},"extra_statistics":false},"at":1700000000000000000}"#]],
+        &expect![[
+            r#"{"action":"created","stream":"$ce-order","group":"g","source":{"stream":"$ce-order"},"settings":{"start":"beginning","resolve_links":false,"message_timeout_ns":30000000000,"max_retry_count":10,"history_buffer":500,"live_buffer":500,"read_batch":20,"min_checkpoint_count":5,"max_checkpoint_count":1000,"checkpoint_after_ns":1000000000,"max_subscribers":0,"strategy":{"key_ordered":{"key":"stream","after_park":"flow"}},"extra_statistics":false},"at":1700000000000000000}"#
+        ]],
     );
     let item = QueryItem {
         streams: vec![
@@ -81,7 +83,9 @@ fn a_change_of_a_group() {
     };
     check_change(
         &change(Source::Query(Query::of(item)), hold),
-        &expect![[r#"{"action":"created","stream":"$all","group":"g","source":{"query":[{"streams":[{"exact":"a"},{"category":"b"},{"prefix":"c"},{"pattern":"*d"}],"types":[{"exact":"T"},{"prefix":"U"}],"tags":[{"exact":"x"},{"path":"/y/*"}]}]},"settings":{"start":{"revision":7},"resolve_links":false,"message_timeout_ns":null,"max_retry_count":10,"history_buffer":500,"live_buffer":500,"read_batch":20,"min_checkpoint_count":5,"max_checkpoint_count":1000,"checkpoint_after_ns":1000000000,"max_subscribers":0,"strategy":{"key_ordered":{"key":{"path_segment":{"pattern":"/y/{z}","name":"z"}},"after_park":"hold"}},"extra_statistics":false},"at":1700000000000000000}"#]],
+        &expect![[
+            r#"{"action":"created","stream":"$all","group":"g","source":{"query":[{"streams":[{"exact":"a"},{"category":"b"},{"prefix":"c"},{"pattern":"*d"}],"types":[{"exact":"T"},{"prefix":"U"}],"tags":[{"exact":"x"},{"path":"/y/*"}]}]},"settings":{"start":{"revision":7},"resolve_links":false,"message_timeout_ns":null,"max_retry_count":10,"history_buffer":500,"live_buffer":500,"read_batch":20,"min_checkpoint_count":5,"max_checkpoint_count":1000,"checkpoint_after_ns":1000000000,"max_subscribers":0,"strategy":{"key_ordered":{"key":{"path_segment":{"pattern":"/y/{z}","name":"z"}},"after_park":"hold"}},"extra_statistics":false},"at":1700000000000000000}"#
+        ]],
     );
 }
 
@@ -154,7 +158,10 @@ fn a_parked_message() {
         held: false,
     };
     let link = link_to(&event(), &note, Some("c-1".into()));
-    assert_eq!((&*link.event_type, text(&link.data).as_str(), &link.content_type), ("$>", "4@order-7", &ContentType::Binary));
+    assert_eq!(
+        (&*link.event_type, text(&link.data).as_str(), &link.content_type),
+        ("$>", "4@order-7", &ContentType::Binary)
+    );
     let metadata = text(&link.metadata);
     expect![[r#"{"reason":"no such \"account\"","retries":3,"key":"00000000000000ab","position":9,"consumer":"till","held":false,"$correlationId":"c-1"}"#]]
         .assert_eq(&metadata);
@@ -169,8 +176,10 @@ fn refusal<T: std::fmt::Debug>(result: Result<T>) -> String {
 
 #[test]
 fn what_no_group_wrote_is_corrupted() {
-    let checkpoint = |document: &str| refusal(decode_progress(&found("$SubscriptionCheckpoint", document, ""), Position(40)));
-    let many = format!(r#"{{"checkpoint":0,"epoch":1,"resolved":[{}[0,0]]}}"#, "[0,0],".repeat(limits::GROUP_INTERVALS_MAX));
+    let checkpoint =
+        |document: &str| refusal(decode_progress(&found("$SubscriptionCheckpoint", document, ""), Position(40)));
+    let many =
+        format!(r#"{{"checkpoint":0,"epoch":1,"resolved":[{}[0,0]]}}"#, "[0,0],".repeat(limits::GROUP_INTERVALS_MAX));
     let large = " ".repeat(limits::GROUP_DOCUMENT_BYTES_MAX + 1);
     let cases = [
         ("", "EOF"),
@@ -209,7 +218,11 @@ fn what_no_group_wrote_is_corrupted() {
 
 #[test]
 fn the_streams_of_groups_are_known_by_name() {
-    for own in ["$persistentSubscriptionConfig", "$persistentsubscription-a::g-parked", "$$$persistentsubscription-a::g-parked"] {
+    for own in [
+        "$persistentSubscriptionConfig",
+        "$persistentsubscription-a::g-parked",
+        "$$$persistentsubscription-a::g-parked",
+    ] {
         assert!(belongs_to_groups(own), "{own}");
     }
     for other in ["a", "$persistentsubscription", "$$a", "$ce-$persistentsubscription"] {
