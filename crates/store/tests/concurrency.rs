@@ -105,7 +105,8 @@ fn read(store: &EventStore, source: Source) -> Vec<RecordedEvent> {
 
 /// Until the last event of all is seen.
 fn follow(store: &EventStore, source: Source) -> Vec<Position> {
-    let mut subscription = store.subscribe(source, SubscribeOptions { batch_events: 7, ..SubscribeOptions::default() }).unwrap();
+    let mut subscription =
+        store.subscribe(source, SubscribeOptions { batch_events: 7, ..SubscribeOptions::default() }).unwrap();
     let mut seen = Vec::new();
     loop {
         if let Some(Delivery::Events(batch)) = subscription.next(None).unwrap() {

@@ -6,7 +6,9 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use gesta::{Batch, Delivery, Direction, ErrorKind, EventStore, From, ReadOptions, RecordedEvent, Source, SubscribeOptions};
+use gesta::{
+    Batch, Delivery, Direction, ErrorKind, EventStore, From, ReadOptions, RecordedEvent, Source, SubscribeOptions,
+};
 
 use crate::{
     event_list::EventList,
@@ -132,11 +134,8 @@ impl Following<'_> {
 
     /// Prints what is new in `store`. Returns whether anything was.
     fn catch_up(&mut self, store: &EventStore, interrupt: &Interrupt, shell: &mut Shell) -> Outcome<bool> {
-        let options = SubscribeOptions {
-            from: self.from,
-            resolve_links: self.args.resolve_links,
-            ..SubscribeOptions::default()
-        };
+        let options =
+            SubscribeOptions { from: self.from, resolve_links: self.args.resolve_links, ..SubscribeOptions::default() };
         let printed = self.list.printed();
         let mut subscription = store.subscribe(self.source.clone(), options)?;
         while !interrupt.is_requested() {

@@ -20,8 +20,8 @@ use std::{
     task::{Poll, Waker},
 };
 
-pub(crate) use self::{interest::Interest, table::Wait};
 use self::table::{Key, Table};
+pub(crate) use self::{interest::Interest, table::Wait};
 use super::{
     Head,
     head::closed,

@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use gesta_store::{
-    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source, SubscribeOptions,
-    Subscription,
-    disk::memory::MemoryDisk, limits,
+    AppendError, Delivery, ErrorKind, EventStore, ExpectedRevision, Options, Read, ReadOptions, Source,
+    SubscribeOptions, Subscription, disk::memory::MemoryDisk, limits,
 };
 
 use crate::{event, open, options, stalling::StallingDisk, stream};

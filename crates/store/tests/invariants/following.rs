@@ -1,8 +1,8 @@
 //! I4: a subscription is a read that waits at the end.
 
 use gesta_store::{
-    Delivery, EventStore, ExpectedRevision, From, Position, Query, QueryItem, ReadOptions, Source, SubscribeOptions, Tag,
-    disk::memory::MemoryDisk,
+    Delivery, EventStore, ExpectedRevision, From, Position, Query, QueryItem, ReadOptions, Source, SubscribeOptions,
+    Tag, disk::memory::MemoryDisk,
 };
 use uuid::Uuid;
 

@@ -2,8 +2,7 @@
 
 use gesta_store::{
     Append, AppendCondition, AppendError, Category, ContentType, Error, ErrorKind, EventData, EventStore, EventType,
-    ExpectedRevision, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName,
-    SubscribeOptions, Tag,
+    ExpectedRevision, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, SubscribeOptions, Tag,
     disk::memory::MemoryDisk, limits,
 };
 use uuid::Uuid;

@@ -186,9 +186,7 @@ fn stream_anchor(filter: &StreamFilter) -> Option<Anchor> {
         }
         StreamFilter::Category(category) => Some(Anchor::exact(Kind::Category, category)),
         StreamFilter::Pattern(pattern) if !pattern.contains('*') => Some(Anchor::exact(Kind::Stream, pattern)),
-        StreamFilter::Prefix(_) | StreamFilter::Pattern(_) => {
-            Anchor::beginning(Kind::Stream, filter.literal_prefix())
-        }
+        StreamFilter::Prefix(_) | StreamFilter::Pattern(_) => Anchor::beginning(Kind::Stream, filter.literal_prefix()),
     }
 }
 

@@ -272,7 +272,8 @@ fn run(acts: Vec<Act>) {
                 let end = if look && count > 0 { head.min(from + u64::from(count)) } else { head };
                 let mut woken = Vec::new();
                 if look {
-                    let events = (from..end).map(|position| (position, &log[usize::try_from(position).expect("small")]));
+                    let events =
+                        (from..end).map(|position| (position, &log[usize::try_from(position).expect("small")]));
                     table.announce(events.map(|(position, header)| header.at(position)), &mut woken);
                 } else {
                     table.pass(Position(end), &mut woken);
@@ -320,7 +321,7 @@ fn an_interest_is_anchored_at_what_is_rarest() {
         let interest = Interest::in_query(&query(item.clone()), |query| Ok(estimates(query, &counts))).expect("given");
         match interest.anchors {
             Anchors::Terms(anchors) => anchors,
-            other => panic!("{other:?}"),
+            other @ (Anchors::Everything | Anchors::None) => panic!("{other:?}"),
         }
     };
     // streams, types, first tag, second tag
