@@ -2,9 +2,8 @@
 
 use super::{Finding, Tree};
 
-/// Names of files and directories that say nothing about what is in them.
-const EMPTY_NAMES: [&str; 10] =
-    ["manager", "handler", "helper", "util", "core", "common", "managers", "handlers", "helpers", "utils"];
+/// Names of files and directories that say nothing about what is in them. A handler is a thing here: what follows the log under a name.
+const EMPTY_NAMES: [&str; 7] = ["manager", "helper", "util", "core", "common", "managers", "helpers"];
 
 /// The word for a process manager that is not ours; spelled apart, for this file is searched too.
 const FOREIGN_WORD: &str = concat!("sa", "ga");

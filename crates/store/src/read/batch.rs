@@ -47,6 +47,16 @@ impl Batch {
         self.links.get(index)?.as_deref()
     }
 
+    /// Where the read was when it came to the event at `index` of the batch: the event's position or, of a link that was resolved, the link's. Who has
+    /// finished the event goes on with [`From::after`](crate::From::after) this.
+    #[must_use]
+    pub fn place(&self, index: usize) -> Option<Position> {
+        match self.link(index) {
+            Some(link) => Some(link.position),
+            None => self.events.get(index).map(|event| event.position),
+        }
+    }
+
     /// The position of the last event.
     #[must_use]
     pub fn last_position(&self) -> Option<Position> {

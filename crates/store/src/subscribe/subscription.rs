@@ -139,7 +139,10 @@ impl Subscription {
                     self.tell();
                     return Ok(Some(Delivery::Events(batch)));
                 }
-                Advance::Nothing if self.is_checkpoint_due() => return Ok(Some(Delivery::Checkpoint(self.tell()))),
+                // At the head there is another notice to give.
+                Advance::Nothing if self.checked_to < to && self.is_checkpoint_due() => {
+                    return Ok(Some(Delivery::Checkpoint(self.tell())));
+                }
                 Advance::Nothing => {}
                 Advance::End => break,
             }

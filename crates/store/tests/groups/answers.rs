@@ -13,10 +13,8 @@ fn world(events: usize) -> (World, Consumer) {
 
 fn refused(error: GroupError) -> Vec<(u64, WhyNotInFlight)> {
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    match error {
-        GroupError::NotInFlight { refused } => refused.into_iter().map(|one| (one.id.0.0, one.why)).collect(),
-        other => panic!("{other}"),
-    }
+    let GroupError::NotInFlight { refused } = error else { panic!("{error}") };
+    refused.into_iter().map(|one| (one.id.0.0, one.why)).collect()
 }
 
 #[test]

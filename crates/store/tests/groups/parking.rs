@@ -136,3 +136,28 @@ fn with_flow_later_events_of_the_key_are_delivered() {
     assert_eq!(shown(&drain(&consumer)), ["a:2"]);
     assert_eq!(parked(&world), [(0, false)]);
 }
+
+/// Found by crashing: a message was replayed and parked anew, and the group loaded again. It was not told of the former link, which was resolved,
+/// took it for hidden, and left it out of its progress: at the next start the message was parked twice.
+#[test]
+fn what_is_parked_anew_is_parked_once_however_often_the_group_is_loaded() {
+    let (mut world, consumer) = world(with(Strategy::RoundRobin));
+    drain(&consumer);
+    consumer.nack(&at([0]), Nack::Park, "no").unwrap();
+    world.groups.replay(&on_all(), Replay::All).unwrap();
+    drain(&consumer);
+    consumer.nack(&at([0]), Nack::Park, "still not").unwrap();
+    drop(consumer);
+    for _ in 0..2 {
+        world = world.reopened();
+        let consumer = world.connect(&on_all());
+        for message in drain(&consumer) {
+            consumer.ack(&[message.id]).unwrap();
+        }
+        world.groups.flush(&on_all()).unwrap();
+    }
+    let seen = world.groups.parked(&on_all(), Position::START, 9).unwrap();
+    assert_eq!(seen.iter().map(|message| &*message.reason).collect::<Vec<_>>(), ["still not"]);
+    let links = world.store.read_stream(on_all().parked_stream(), ReadOptions::default()).unwrap();
+    assert_eq!(links.count(), 1, "the former one is hidden");
+}

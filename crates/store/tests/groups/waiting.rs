@@ -158,3 +158,56 @@ fn tasks_wait_as_threads_do() {
     world.append("a", ["B"]);
     assert_eq!(count.0.load(Ordering::SeqCst), woken, "nobody waits any more");
 }
+
+/// The progress of a group cannot be written because somebody has ended its stream for ever. Messages still flow, to everybody; what cannot be
+/// parked waits; and it is said why.
+#[test]
+fn a_state_that_cannot_be_written_stalls_nobody() {
+    let world = World::new();
+    world.append("a", ["A"; 6]);
+    world.create(&on_all(), Source::All, GroupSettings { max_checkpoint_count: 5, ..with(Strategy::RoundRobin) });
+    let (one, two) = (world.connect(&on_all()), world.connect(&on_all()));
+    world.store.tombstone_stream(on_all().checkpoint_stream(), ExpectedRevision::Any).wait().unwrap();
+    let (first, second) = (drain(&one), drain(&two));
+    one.nack(&ids(&first)[..1], Nack::Park, "no").unwrap();
+    one.ack(&ids(&first)[1..]).unwrap();
+    two.ack(&ids(&second)).unwrap();
+    let info = world.groups.info(&on_all()).unwrap();
+    assert_eq!((info.parking, info.parked), (1, 0));
+    assert!(info.stalled.unwrap().contains("stream was deleted for ever"));
+    world.append("a", ["B"; 2]);
+    assert_eq!(drain(&one).len() + drain(&two).len(), 2);
+    assert_eq!(world.groups.flush(&on_all()).unwrap_err().kind(), ErrorKind::Unavailable);
+    // The store itself closes in an orderly way nevertheless.
+    world.store.close().unwrap();
+}
+
+/// Half of the consumers take what they can and never answer. The others get everything else, and in the end that too.
+#[test]
+fn dead_consumers_stall_nobody() {
+    let world = World::new();
+    for number in 0..100 {
+        world.append(["a", "b", "c", "d", "e"][number % 5], ["A"]);
+    }
+    let settings = GroupSettings { history_buffer: 20, live_buffer: 20, read_batch: 5, ..GroupSettings::default() };
+    world.create(&on_all(), Source::All, settings);
+    let options = ConsumerOptions { slots: 2, ..ConsumerOptions::default() };
+    let dead: Vec<Consumer> = (0..2).map(|_| world.groups.connect(&on_all(), &options).unwrap()).collect();
+    let lost: usize = dead.iter().map(|consumer| drain(consumer).len()).sum();
+    assert_eq!(lost, 4);
+    let alive = world.groups.connect(&on_all(), &options).unwrap();
+    let mut worked_off = 0;
+    for round in 0..200 {
+        let taken = drain(&alive);
+        alive.ack(&ids(&taken)).unwrap();
+        worked_off += taken.len();
+        if taken.is_empty() {
+            world.clock.advance(31 * SECOND);
+        }
+        if worked_off == 100 {
+            assert!(round > 10);
+            return;
+        }
+    }
+    panic!("only {worked_off} of 100 messages came");
+}

@@ -2,8 +2,8 @@
 
 use gesta_store::{
     Append, AppendCondition, AppendError, Category, ContentType, Error, ErrorKind, EventData, EventStore, EventType,
-    ExpectedRevision, Options, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, SubscribeOptions,
-    Tag, disk::memory::MemoryDisk, limits,
+    ExpectedRevision, Path, PathPattern, Query, QueryItem, ReadOptions, Source, StreamName, SubscribeOptions, Tag,
+    disk::memory::MemoryDisk, limits,
 };
 use uuid::Uuid;
 
@@ -99,42 +99,6 @@ fn i9_queries_have_counts_wherever_they_stand() {
         let condition = AppendCondition { none_matching: query, after: None };
         assert_bounded(&failed(&store, any("a", vec![event("N", "")]).condition(condition)), max);
     }
-}
-
-/// Whether or not there is a store, and before anything is changed.
-#[test]
-fn i9_settings_have_bounds() {
-    let (empty, found) = (MemoryDisk::new(), MemoryDisk::new());
-    drop(open(&found, options(false)).unwrap());
-    let least = limits::SEGMENT_BYTES_MIN;
-    let wrong = [
-        (Options { segment_bytes: least - 1, ..options(false) }, "segment_bytes=65535 segment_bytes_min=65536"),
-        (Options { segment_bytes: limits::SEGMENT_BYTES_MAX + 1, ..options(false) }, "segment_bytes_max=1073741824"),
-        (Options { segment_events: 0, ..options(false) }, "segment_events=0 segment_events_min=1"),
-        (Options { segment_events: limits::SEGMENT_EVENTS_MAX + 1, ..options(false) }, "segment_events_max=2097152"),
-        (Options { tail_cache_bytes: usize::MAX, ..options(false) }, "tail_cache_bytes_max=1073741824"),
-    ];
-    for disk in [empty, found] {
-        let before = disk.operations().changes();
-        for (options, facts) in &wrong {
-            let error = open(&disk, options.clone()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
-            assert!(error.to_string().contains(facts), "{facts} is not named: {error}");
-        }
-        assert_eq!(disk.operations().changes(), before);
-    }
-}
-
-/// Who names a store's id means that store, and no other.
-#[test]
-fn a_store_of_another_id_is_not_opened() {
-    let disk = MemoryDisk::new();
-    drop(open(&disk, options(false)).unwrap());
-    let (found, meant) = (options(false).store_id.unwrap(), Uuid::from_u128(7));
-    let error = open(&disk, Options { store_id: Some(meant), ..options(false) }).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains(&format!("store_id={meant} store_id_found={found}")), "{error}");
-    open(&disk, Options { store_id: None, ..options(false) }).unwrap();
 }
 
 #[test]

@@ -321,7 +321,7 @@ fn an_interest_is_anchored_at_what_is_rarest() {
         let interest = Interest::in_query(&query(item.clone()), |query| Ok(estimates(query, &counts))).expect("given");
         match interest.anchors {
             Anchors::Terms(anchors) => anchors,
-            other => panic!("{other:?}"),
+            other @ (Anchors::Everything | Anchors::None) => panic!("{other:?}"),
         }
     };
     // streams, types, first tag, second tag

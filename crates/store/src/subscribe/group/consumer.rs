@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    core::Purpose,
+    guarded::Purpose,
     live::{Driven, LiveGroup, Patience},
     message::Message,
     waiters::Place,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{backing::Backing, catalog::GroupConfig, core::Connected, documents};
+use super::{backing::Backing, catalog::GroupConfig, documents, guarded::Connected};
 use crate::{
     error::Result,
     index::Term,

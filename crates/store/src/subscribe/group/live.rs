@@ -1,20 +1,21 @@
-//! A group in use: its core under a lock, and the steps by which whoever calls brings it forward.
+//! A group in use: what its lock guards, and the steps by which whoever calls brings it forward.
 //!
 //! There is no thread that drives a group. Whoever asks it for something, and finds that something is due, does it: reads on, writes
 //! progress, sends the messages of a silent consumer to others. **The lock is never held while anything is waited for**: what takes
-//! time is a [`Step`] that is taken out of the core, done without the lock, and brought back. Meanwhile others ack and take.
+//! time is a [`Step`] that is taken out of it, done without the lock, and brought back. Meanwhile others ack and take.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
+    thread,
     time::Duration,
 };
 
 use super::{
     backing::Backing,
     catalog::GroupConfig,
-    core::{Core, Driving, Purpose, Step},
     feed::{self, Feed, Portion},
+    guarded::{Driving, Guarded, Purpose, Step},
     info::{self, GroupInfo, Known, Meter},
     keys::Keys,
     loading,
@@ -45,7 +46,7 @@ pub(super) struct LiveGroup {
     epoch: u64,
     backing: Backing,
     keys: Keys,
-    core: Mutex<Core>,
+    guarded: Mutex<Guarded>,
     waiters: Arc<Waiters>,
     /// Wakes everybody who waits in this group.
     waker: Waker,
@@ -84,6 +85,23 @@ pub(super) enum Driven {
     OutOfPatience,
 }
 
+/// Ends the group if whoever drives it panics: what he had taken out of it will not come back, and others would wait for it.
+struct EndOnPanic<'a> {
+    group: &'a LiveGroup,
+    /// A consumer may be dropped because its thread panics.
+    was_panicking: bool,
+}
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() && !self.was_panicking {
+            let what = "a caller panicked in the consumer group, open the store again";
+            self.group.lock().ended.get_or_insert(GroupError::Store(Error::new(ErrorKind::Internal, what)));
+            self.group.waiters.wake_all();
+        }
+    }
+}
+
 impl LiveGroup {
     /// The group as its streams say it is.
     pub(super) fn load(backing: Backing, config: GroupConfig) -> Result<Self> {
@@ -95,7 +113,7 @@ impl LiveGroup {
         let meter = Mutex::new(Meter::starting(now));
         Ok(Self {
             keys: Keys::of(&config.settings),
-            core: Mutex::new(Core::new(state, read_from)),
+            guarded: Mutex::new(Guarded::new(state, read_from)),
             waker: Waker::from(Arc::clone(&waiters)),
             waiters,
             parked: config.name.parked_stream(),
@@ -114,8 +132,8 @@ impl LiveGroup {
         &self.config
     }
 
-    fn lock(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Guarded> {
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn driving(&self) -> Driving<'_> {
@@ -124,10 +142,11 @@ impl LiveGroup {
 
     /// Brings the group forward.
     pub(super) fn drive(&self, purpose: Purpose, mut patience: Patience) -> Result<Driven, GroupError> {
+        let _guard = EndOnPanic { group: self, was_panicking: thread::panicking() };
         loop {
-            let (step, starving) = self.change(|core, driving| {
-                let step = core.step(driving, purpose);
-                (step, core.is_starving())
+            let (step, starving) = self.change(|guarded, driving| {
+                let step = guarded.step(driving, purpose);
+                (step, guarded.is_starving())
             });
             let outcome = match step? {
                 Step::Rest => {
@@ -158,14 +177,14 @@ impl LiveGroup {
         }
     }
 
-    /// Changes the core, and wakes those whom it concerns when the lock is given back.
-    fn change<T>(&self, change: impl FnOnce(&mut Core, &Driving<'_>) -> T) -> T {
+    /// Changes what the lock guards, and wakes those whom it concerns when the lock is given back.
+    fn change<T>(&self, change: impl FnOnce(&mut Guarded, &Driving<'_>) -> T) -> T {
         let driving = self.driving();
-        let mut core = self.lock();
-        let result = change(&mut core, &driving);
-        let ready = core.state.ready_consumers();
-        let everybody = core.concerns_everybody();
-        drop(core);
+        let mut guarded = self.lock();
+        let result = change(&mut guarded, &driving);
+        let ready = guarded.state.ready_consumers();
+        let everybody = guarded.concerns_everybody();
+        drop(guarded);
         if everybody {
             self.waiters.wake_all();
         } else {
@@ -187,7 +206,7 @@ impl LiveGroup {
             Ok((feed, portion))
         };
         let outcome = read();
-        self.change(|core, driving| core.fed(outcome, driving))
+        self.change(|guarded, driving| guarded.fed(outcome, driving))
     }
 
     fn load_parked(&self, entries: &[ParkedEntry]) -> Result<()> {
@@ -196,22 +215,17 @@ impl LiveGroup {
             let event = feed::event_at(&self.backing, &self.config.source, resolve, entry.position)?;
             Ok(self.keys.offer_replay(event, entry))
         };
-        let loaded: Result<Vec<_>> = entries.iter().map(load).collect();
-        let (offers, outcome) = match loaded {
-            Ok(offers) => (offers, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
-        };
-        self.change(|core, driving| core.loaded(offers, driving));
-        outcome
+        let loaded = entries.iter().map(load).collect();
+        self.change(|guarded, driving| guarded.loaded(loaded, driving))
     }
 
     fn write(&self, write: &Write<Body>) {
         let name_of = |id: ConsumerId| self.lock().consumers.name_of(id);
         let ticket = propose(&self.backing, &self.config.name, write, name_of, &self.waker);
-        let mut core = self.lock();
-        core.writing.ordered(ticket, write.parks.len());
-        let answered = core.writing.is_answered();
-        drop(core);
+        let mut guarded = self.lock();
+        guarded.writing.ordered(ticket, write.parks.len());
+        let answered = guarded.writing.is_answered();
+        drop(guarded);
         if answered {
             // Whoever was woken for it before it was put there found nothing.
             self.waiters.wake_all();
@@ -220,23 +234,23 @@ impl LiveGroup {
 
     /// Connects a consumer.
     pub(super) fn connect(&self, name: &str, slots: usize) -> Result<ConsumerId, GroupError> {
-        self.change(|core, driving| {
-            if let Some(ended) = &core.ended {
+        self.change(|guarded, driving| {
+            if let Some(ended) = &guarded.ended {
                 return Err(ended.clone());
             }
-            let id = core.state.connect(slots, driving.now())?;
-            core.consumers.enter(id, name, self.backing.now());
-            core.state.dispatch(driving.now());
+            let id = guarded.state.connect(slots, driving.now())?;
+            guarded.consumers.enter(id, name, self.backing.now());
+            guarded.state.dispatch(driving.now());
             Ok(id)
         })
     }
 
     /// Whether there is something for a consumer.
     pub(super) fn has_deliveries(&self, id: ConsumerId) -> Result<bool, GroupError> {
-        let core = self.lock();
-        match &core.ended {
+        let guarded = self.lock();
+        match &guarded.ended {
             Some(ended) => Err(ended.clone()),
-            None => Ok(core.state.has_deliveries(id)),
+            None => Ok(guarded.state.has_deliveries(id)),
         }
     }
 
@@ -247,15 +261,15 @@ impl LiveGroup {
 
     /// Takes a consumer's place away: what he has goes to others. After the last one, progress is written.
     pub(super) fn disconnect(&self, id: ConsumerId) {
-        let connected = self.change(|core, driving| {
-            if !core.consumers.leave(id) {
+        let connected = self.change(|guarded, driving| {
+            if !guarded.consumers.leave(id) {
                 return false;
             }
-            core.state.disconnect(id, driving.now());
-            core.state.dispatch(driving.now());
-            if core.consumers.is_empty() {
-                core.rest();
-                core.writing.is_wanted = true;
+            guarded.state.disconnect(id, driving.now());
+            guarded.state.dispatch(driving.now());
+            if guarded.consumers.is_empty() {
+                guarded.rest();
+                guarded.writing.is_wanted = true;
             }
             true
         });
@@ -267,9 +281,9 @@ impl LiveGroup {
 
     /// Changes how many messages a consumer may have.
     pub(super) fn set_slots(&self, id: ConsumerId, slots: usize) -> Result<(), GroupError> {
-        self.change(|core, driving| {
-            core.state.set_slots(id, slots)?;
-            core.state.dispatch(driving.now());
+        self.change(|guarded, driving| {
+            guarded.state.set_slots(id, slots)?;
+            guarded.state.dispatch(driving.now());
             Ok(())
         })
     }
@@ -277,12 +291,12 @@ impl LiveGroup {
     /// Gives a consumer what is there for him, at most `max`.
     pub(super) fn take(&self, id: ConsumerId, max: usize) -> Result<Vec<Message>, GroupError> {
         let mut delivered: Vec<Delivered<Body>> = Vec::new();
-        self.change(|core, driving| {
-            if let Some(ended) = &core.ended {
+        self.change(|guarded, driving| {
+            if let Some(ended) = &guarded.ended {
                 return Err(ended.clone());
             }
-            core.state.take(id, max, &mut delivered, driving.now())?;
-            core.taken += delivered.len() as u64;
+            guarded.state.take(id, max, &mut delivered, driving.now())?;
+            guarded.taken += delivered.len() as u64;
             Ok(())
         })?;
         Ok(delivered.into_iter().map(Message::from).collect())
@@ -290,21 +304,21 @@ impl LiveGroup {
 
     /// Messages were worked off.
     pub(super) fn ack(&self, id: ConsumerId, ids: &[MessageId]) -> Result<(), GroupError> {
-        self.answer(|core, now| core.state.ack(id, ids, now))
+        self.answer(|guarded, now| guarded.state.ack(id, ids, now))
     }
 
     /// Messages could not be worked off.
     pub(super) fn nack(&self, id: ConsumerId, ids: &[MessageId], nack: Nack, reason: &str) -> Result<(), GroupError> {
         let reason = loading::shortened(reason);
-        self.answer(|core, now| core.state.nack(id, ids, nack, reason, now))
+        self.answer(|guarded, now| guarded.state.nack(id, ids, nack, reason, now))
     }
 
-    fn answer(&self, answer: impl FnOnce(&mut Core, Duration) -> Result<(), GroupError>) -> Result<(), GroupError> {
-        let answered = self.change(|core, driving| {
-            if let Some(ended) = &core.ended {
+    fn answer(&self, answer: impl FnOnce(&mut Guarded, Duration) -> Result<(), GroupError>) -> Result<(), GroupError> {
+        let answered = self.change(|guarded, driving| {
+            if let Some(ended) = &guarded.ended {
                 return Err(ended.clone());
             }
-            answer(core, driving.now())
+            answer(guarded, driving.now())
         });
         // What it meets is told to whoever asks for messages next: the answers themselves have been taken.
         let _ = self.drive(Purpose::Write, Patience::Until(None));
@@ -333,20 +347,20 @@ impl LiveGroup {
         loop {
             place.renew(waker.clone());
             let driven = self.drive(Purpose::Write, Patience::Until(None));
-            let mut core = self.lock();
-            if let Some(outcome) = core.writing.outcome_of(wanted) {
+            let mut guarded = self.lock();
+            if let Some(outcome) = guarded.writing.outcome_of(wanted) {
                 return Ok(outcome?);
             }
-            if let (true, Some(ended)) = (core.is_sealed(), &core.ended) {
+            if let (true, Some(ended)) = (guarded.is_sealed(), &guarded.ended) {
                 return Err(ended.clone());
             }
-            if core.writing.is_under_way() {
-                drop(core);
+            if guarded.writing.is_under_way() {
+                drop(guarded);
                 parker.park(None);
             } else {
                 // Another write, which had begun before, has ended.
-                core.writing.want();
-                drop(core);
+                guarded.writing.want();
+                drop(guarded);
                 if let Err(error @ GroupError::Store(_)) = driven {
                     return Err(error);
                 }
@@ -356,7 +370,7 @@ impl LiveGroup {
 
     /// Delivers parked messages again: how many.
     pub(super) fn replay(&self, which: Replay) -> Result<u64, GroupError> {
-        let count = self.change(|core, driving| core.state.replay(which, driving.now()))?;
+        let count = self.change(|guarded, driving| guarded.state.replay(which, driving.now()))?;
         // Somebody loads them.
         self.waiters.wake_all();
         Ok(count)
@@ -364,7 +378,7 @@ impl LiveGroup {
 
     /// Gives parked messages up, durably: how many.
     pub(super) fn discard_parked(&self, which: Discard) -> Result<u64, GroupError> {
-        let count = self.change(|core, driving| core.state.discard_parked(which, driving.now()))?;
+        let count = self.change(|guarded, driving| guarded.state.discard_parked(which, driving.now()))?;
         self.flush()?;
         Ok(count)
     }
@@ -376,20 +390,20 @@ impl LiveGroup {
 
     /// Ends this life of the group: nobody gets or answers anything any more, and what is settled is written.
     pub(super) fn end(&self, why: GroupError) -> Result<(), GroupError> {
-        self.change(|core, _| {
-            core.ended.get_or_insert(why);
+        self.change(|guarded, _| {
+            guarded.ended.get_or_insert(why);
         });
         let mut flushed = self.flush();
         // From then on not even a write that falls due is begun: somebody else may write to the group's streams.
         while !self.lock().seal() {
             flushed = self.flush();
         }
-        self.change(|core, driving| {
-            for id in core.consumers.ids() {
-                core.consumers.leave(id);
-                core.state.disconnect(id, driving.now());
+        self.change(|guarded, driving| {
+            for id in guarded.consumers.ids() {
+                guarded.consumers.leave(id);
+                guarded.state.disconnect(id, driving.now());
             }
-            core.rest();
+            guarded.rest();
         });
         flushed
     }
@@ -401,16 +415,17 @@ impl LiveGroup {
 
     /// Whether it may be forgotten: nobody uses it, and everything is written.
     pub(super) fn is_idle(&self) -> bool {
-        let core = self.lock();
-        let written = !core.writing.is_under_way() && !core.writing.is_wanted && core.writing.failure().is_none();
-        match &core.ended {
+        let guarded = self.lock();
+        let written =
+            !guarded.writing.is_under_way() && !guarded.writing.is_wanted && guarded.writing.failure().is_none();
+        match &guarded.ended {
             Some(GroupError::Store(_)) => false,
             Some(_) => true,
             None => {
-                core.consumers.is_empty()
+                guarded.consumers.is_empty()
                     && written
-                    && !core.state.write_due(self.backing.elapsed())
-                    && core.state.facts().replaying == 0
+                    && !guarded.state.write_due(self.backing.elapsed())
+                    && guarded.state.facts().replaying == 0
             }
         }
     }
@@ -418,11 +433,11 @@ impl LiveGroup {
     pub(super) fn info(&self) -> Result<GroupInfo, GroupError> {
         // What is due is done first, so that the figures are those of now.
         let _ = self.drive(Purpose::Write, Patience::Until(None));
-        let core = self.lock();
-        let facts = core.state.facts();
-        let connected = facts.consumers.iter().map(|one| core.consumers.get(one.id).cloned()).collect();
-        let (taken, failure) = (core.taken, core.writing.failure().map(ToString::to_string));
-        drop(core);
+        let guarded = self.lock();
+        let facts = guarded.state.facts();
+        let connected = facts.consumers.iter().map(|one| guarded.consumers.get(one.id).cloned()).collect();
+        let (taken, failure) = (guarded.taken, guarded.writing.failure().map(ToString::to_string));
+        drop(guarded);
         let measured = {
             let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
             meter.measure(taken, &facts.consumers, self.backing.elapsed())

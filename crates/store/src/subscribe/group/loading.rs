@@ -35,14 +35,15 @@ pub(super) fn progress(backing: &Backing, group: &GroupName) -> Result<Progress>
     })
 }
 
-/// The parked messages of a group that are not resolved.
+/// The parked messages of a group that are not resolved; and the first one that is not hidden, even if it is: from it the state knows what
+/// it can hide.
 pub(super) fn parked(backing: &Backing, group: &GroupName, resolved: &Intervals) -> Result<Vec<ParkedEntry>> {
     let mut entries = Vec::new();
     each_parked(backing, group, Revision::START, |revision, note, _| {
-        if resolved.contains(revision.0) {
+        if resolved.contains(revision.0) && !entries.is_empty() {
             return Ok(Continue::Yes);
         }
-        if entries.len() == limits::GROUP_PARKED_MAX {
+        if entries.len() > limits::GROUP_PARKED_MAX {
             let max = limits::GROUP_PARKED_MAX;
             return Err(Error::new(
                 ErrorKind::Corrupted,

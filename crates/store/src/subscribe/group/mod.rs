@@ -1,10 +1,10 @@
 //! Consumer groups: any number of consumers share the events of a source, each event goes to one of them, and comes again until somebody has
 //! acked it. At least once: whatever is not known to be settled is delivered again, after a crash too.
 //!
-//! Which message goes where, and when again, is decided by [`group_state`](super::group_state), which knows no I/O. Here is what carries it out.
+//! Which message goes where, and when again, is decided by `group_state`, which knows no I/O. Here is what carries it out.
 //! In reading order: `documents` is what a group keeps in the log (`docs/formats/groups.md`); `catalog` is which groups there are;
 //! `loading` brings a group's state back; `feed` reads its source; `keys` says what the state needs to know of an event; `writing` is the one commit
-//! that makes progress durable; `core` is what is under the group's lock; `live` drives it, on the thread of whoever calls; `consumer` is who
+//! that makes progress durable; `guarded` is what is under the group's lock; `live` drives it, on the thread of whoever calls; `consumer` is who
 //! calls; `registry` keeps the groups in use; and this file is the door.
 //!
 //! **A group has no thread and needs none.** While a consumer waits, it wakes for what falls due; where no consumer is connected, nothing does.
@@ -12,9 +12,9 @@
 mod backing;
 mod catalog;
 mod consumer;
-mod core;
 mod documents;
 mod feed;
+mod guarded;
 mod info;
 mod keys;
 mod live;

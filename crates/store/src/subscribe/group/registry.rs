@@ -11,8 +11,8 @@ use std::{
 use super::{
     backing::{Backing, failure},
     catalog::{Catalog, GroupConfig},
-    core::Purpose,
     documents::{Action, Change},
+    guarded::Purpose,
     live::{LiveGroup, Patience, store_closed},
 };
 use crate::{

@@ -42,10 +42,6 @@ impl Waiters {
         Place { waiters: Arc::clone(self), ticket }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().wakers.is_empty()
-    }
-
     /// Wakes these consumers, as far as they wait.
     pub(super) fn wake(&self, consumers: &[ConsumerId]) {
         if consumers.is_empty() {

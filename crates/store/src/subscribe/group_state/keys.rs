@@ -29,6 +29,28 @@ struct Line {
     ready: Option<Position>,
 }
 
+impl Line {
+    fn find(&self, position: Position) -> Option<usize> {
+        self.waiting.binary_search_by_key(&position, |other| other.place.position).ok()
+    }
+
+    /// Decides anew whether the first may go. To be called after every change of the line, or of what holds its key.
+    fn refresh(&mut self, key: u64, ready: &mut BTreeMap<Position, (Slot, u64)>, holds: Option<&Holds>) {
+        let first = self.waiting.front().filter(|first| self.away == 0 && first.ripe).map(|first| first.place);
+        let is_held = |place: &Place| holds.is_some_and(|holds| holds.before(key, place.position).is_some());
+        let first = first.filter(|place| !is_held(place));
+        let position = first.map(|place| place.position);
+        if self.ready == position {
+            return;
+        }
+        if let Some(before) = self.ready {
+            ready.remove(&before);
+        }
+        ready.extend(first.map(|place| (place.position, (place.slot, key))));
+        self.ready = position;
+    }
+}
+
 /// The lines of all keys.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -55,29 +77,27 @@ impl Keys {
             Some(_) | None => line.waiting.len(),
         };
         line.waiting.insert(at, InLine { place, ripe });
-        self.refresh(place.key);
+        if at == 0 {
+            line.refresh(place.key, &mut self.ready, self.holds.as_ref());
+        }
     }
 
     /// Takes a message out of line.
     pub(super) fn remove(&mut self, place: Place) {
-        if let Some((line, at)) = self.find(place) {
-            line.waiting.remove(at);
-            self.refresh(place.key);
-        }
+        self.change(place.key, |line| {
+            if let Some(at) = line.find(place.position) {
+                line.waiting.remove(at);
+            }
+        });
     }
 
     /// A message in line no longer waits for a time.
     pub(super) fn ripen(&mut self, place: Place) {
-        if let Some((line, at)) = self.find(place) {
-            line.waiting[at].ripe = true;
-            self.refresh(place.key);
-        }
-    }
-
-    fn find(&mut self, place: Place) -> Option<(&mut Line, usize)> {
-        let line = self.lines.get_mut(&place.key)?;
-        let at = line.waiting.binary_search_by_key(&place.position, |other| other.place.position).ok()?;
-        Some((line, at))
+        self.change(place.key, |line| {
+            if let Some(at) = line.find(place.position) {
+                line.waiting[at].ripe = true;
+            }
+        });
     }
 
     /// Sends the first message away that may go: of all lines, the earliest.
@@ -92,15 +112,28 @@ impl Keys {
 
     /// A message of the key goes away without having stood in line since it was last back.
     pub(super) fn depart(&mut self, key: u64) {
-        self.lines.entry(key).or_default().away += 1;
-        self.refresh(key);
+        self.lines.entry(key).or_default();
+        self.change(key, |line| line.away += 1);
     }
 
     /// A message of the key is no longer away.
     pub(super) fn arrive(&mut self, key: u64) {
-        if let Some(line) = self.lines.get_mut(&key) {
-            line.away -= 1;
-            self.refresh(key);
+        self.change(key, |line| line.away -= 1);
+    }
+
+    /// Decides anew whether the first of a line may go, because its holds have changed.
+    pub(super) fn refresh(&mut self, key: u64) {
+        self.change(key, |_| {});
+    }
+
+    fn change(&mut self, key: u64, change: impl FnOnce(&mut Line)) {
+        let Some(line) = self.lines.get_mut(&key) else {
+            return;
+        };
+        change(line);
+        line.refresh(key, &mut self.ready, self.holds.as_ref());
+        if line.waiting.is_empty() && line.away == 0 {
+            self.lines.remove(&key);
         }
     }
 
@@ -108,26 +141,5 @@ impl Keys {
     pub(super) fn line(&self, key: u64) -> Vec<Place> {
         let line = self.lines.get(&key);
         line.into_iter().flat_map(|line| line.waiting.iter().map(|in_line| in_line.place)).collect()
-    }
-
-    /// Decides anew whether the first of a line may go. To be called after every change of the line or its holds.
-    pub(super) fn refresh(&mut self, key: u64) {
-        let Some(line) = self.lines.get_mut(&key) else {
-            return;
-        };
-        let first = line.waiting.front().filter(|first| line.away == 0 && first.ripe).map(|first| first.place);
-        let held = |place: &Place| self.holds.as_ref().is_some_and(|holds| holds.before(key, place.position).is_some());
-        let first = first.filter(|place| !held(place));
-        let position = first.map(|place| place.position);
-        if line.ready != position {
-            if let Some(before) = line.ready {
-                self.ready.remove(&before);
-            }
-            self.ready.extend(first.map(|place| (place.position, (place.slot, key))));
-            line.ready = position;
-        }
-        if line.waiting.is_empty() && line.away == 0 {
-            self.lines.remove(&key);
-        }
     }
 }

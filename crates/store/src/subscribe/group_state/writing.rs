@@ -119,10 +119,11 @@ impl<M: Clone> GroupState<M> {
         let max = self.rules.intervals_max;
         let starts = open.iter().map(|(position, _)| position.0 + 1);
         let ends = open.iter().skip(1).map(|(position, _)| position.0).chain([considered]);
-        let between = starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| (start, end - 1));
+        let between =
+            starts.zip(ends).filter(|(start, end)| start < end).map(|(start, end)| (start, end - 1)).take(max);
         let ahead = self.ledger.settled_before.iter().rev().take_while(|(_, last)| *last >= considered);
-        let ahead = ahead.map(|(first, last)| (first.max(considered), last));
-        let mut settled: Intervals = between.take(max).chain(ahead).collect();
+        let mut settled = Intervals::from_runs(between);
+        ahead.for_each(|(first, last)| settled.insert(first.max(considered), last));
         settled.truncate(max);
         settled
     }

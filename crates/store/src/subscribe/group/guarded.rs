@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, task::Waker, time::Duration};
 
 use super::{
     feed::{Feed, Portion},
-    keys::Keys,
+    keys::{Keys, Offered},
     writing::{Body, Writing},
 };
 use crate::{
@@ -19,9 +19,12 @@ use crate::{
     },
 };
 
+/// How long parked messages that could not be read back are left alone.
+const LOAD_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// See the module's words.
 #[derive(Debug)]
-pub(super) struct Core {
+pub(super) struct Guarded {
     pub(super) state: GroupState<Body>,
     pub(super) writing: Writing,
     pub(super) consumers: Consumers,
@@ -35,6 +38,8 @@ pub(super) struct Core {
     at_end: bool,
     /// Somebody loads bodies of parked messages, holding no lock.
     loading: bool,
+    /// Not tried again before, since they could not be loaded.
+    load_not_before: Duration,
     /// Nothing is written any more.
     sealed: bool,
     /// A write has ended, and those who wait have not been told.
@@ -123,7 +128,7 @@ impl Consumers {
     }
 }
 
-impl Core {
+impl Guarded {
     pub(super) fn new(state: GroupState<Body>, read_from: Position) -> Self {
         Self {
             state,
@@ -135,6 +140,7 @@ impl Core {
             read_to: read_from,
             at_end: false,
             loading: false,
+            load_not_before: Duration::ZERO,
             sealed: false,
             has_written: false,
         }
@@ -153,7 +159,7 @@ impl Core {
             return Err(ended.clone());
         }
         let Purpose::Deliver(consumer) = purpose else { return Ok(Step::Rest) };
-        if !self.loading {
+        if !self.loading && now >= self.load_not_before {
             let wanted = self.state.wanted_replays(context.keys.read_batch());
             if !wanted.is_empty() {
                 self.loading = true;
@@ -217,13 +223,16 @@ impl Core {
     }
 
     /// Takes the bodies of parked messages that were asked for.
-    pub(super) fn loaded(&mut self, offers: Vec<super::keys::Offered>, context: &Driving<'_>) {
+    pub(super) fn loaded(&mut self, loaded: Result<Vec<Offered>>, context: &Driving<'_>) -> Result<()> {
         let now = context.now();
         self.loading = false;
+        // Those who come next go on without them: what cannot be read back must not keep what can be read from anybody.
+        let offers = loaded.inspect_err(|_| self.load_not_before = now.saturating_add(LOAD_AGAIN_AFTER))?;
         for offer in offers {
             self.state.offer_replay(offer, now);
         }
         self.state.dispatch(now);
+        Ok(())
     }
 
     /// Gives up what nobody needs while there are no consumers: the place at the head.
@@ -289,7 +298,7 @@ impl Core {
     }
 }
 
-/// What a step needs to know of the group around the core.
+/// What a step needs to know of the group outside the lock.
 #[derive(Debug)]
 pub(super) struct Driving<'a> {
     pub(super) backing: &'a super::backing::Backing,
