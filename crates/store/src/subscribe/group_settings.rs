@@ -230,11 +230,7 @@ impl GroupSettings {
         if max == 0 && self.checkpoint_after.is_zero() {
             return Err(setting("max_checkpoint_count", max, "at least 1 when checkpoint_after is zero"));
         }
-        self.check_start()
-    }
-
-    fn check_start(&self) -> Result<(), GroupError> {
-        // Which starts fit which source is the reader's to say; a revision needs a stream, which only the group's name knows.
+        // Which starts fit which source is for whoever opens the source to say.
         match &self.strategy {
             Strategy::KeyOrdered { key, .. } => key.check(),
             Strategy::RoundRobin | Strategy::DispatchToSingle | Strategy::Pinned | Strategy::PinnedByCorrelation => {
@@ -250,4 +246,76 @@ fn within(field: &'static str, value: usize, min: usize, max: usize) -> Result<(
 
 pub(super) fn setting(field: &'static str, value: impl fmt::Display, bounds: impl Into<String>) -> GroupError {
     GroupError::Setting { field, value: value.to_string(), bounds: bounds.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_as_they_are_shown() {
+        for (text, source, name) in [
+            ("orders-1::mail", "orders-1", "mail"),
+            ("$all::mail", "$all", "mail"),
+            ("$ce-order::a:b", "$ce-order", "a:b"),
+            ("a::b::c", "a::b", "c"),
+            ("a:::b", "a:", "b"),
+        ] {
+            let group: GroupName = text.parse().unwrap();
+            assert_eq!((group.source(), group.name(), group.to_string()), (source, name, text.to_owned()));
+        }
+        let group: GroupName = "orders-1::mail".parse().unwrap();
+        assert_eq!(&*group.checkpoint_stream(), "$persistentsubscription-orders-1::mail-checkpoint");
+        assert_eq!(&*group.parked_stream(), "$persistentsubscription-orders-1::mail-parked");
+    }
+
+    #[test]
+    fn names_that_could_be_read_two_ways_or_have_no_room_are_refused() {
+        for text in ["mail", "::mail", "a::", "a::b\n", &format!("a::{}", "b".repeat(256))] {
+            assert!(text.parse::<GroupName>().is_err(), "{text:?}");
+        }
+        let stream = StreamName::new("a").unwrap();
+        assert!(GroupName::on_stream(stream.clone(), ":b").is_err());
+        assert!(GroupName::on_stream(stream, "b::c").is_err());
+        let long = StreamName::new("a".repeat(1000)).unwrap();
+        assert!(GroupName::on_stream(long, "b").is_err(), "its own streams' names would be too long");
+    }
+
+    #[test]
+    fn settings_out_of_bounds_or_at_odds_are_refused_by_field() {
+        type Change = fn(&mut GroupSettings);
+        let refused: [(&str, Change); 11] = [
+            ("read_batch", |s| s.read_batch = 0),
+            ("read_batch", |s| s.read_batch = s.history_buffer),
+            ("read_batch", |s| s.live_buffer = s.read_batch - 1),
+            ("history_buffer", |s| s.history_buffer = 1 << 20),
+            ("live_buffer", |s| s.live_buffer = 0),
+            ("max_subscribers", |s| s.max_subscribers = 1 << 20),
+            ("message_timeout", |s| s.message_timeout = Some(Duration::ZERO)),
+            ("min_checkpoint_count", |s| s.min_checkpoint_count = s.max_checkpoint_count + 1),
+            ("max_checkpoint_count", |s| (s.max_checkpoint_count, s.checkpoint_after) = (0, Duration::ZERO)),
+            ("strategy.prefix", |s| s.strategy = keyed(KeyOf::Tag { prefix: "".into() })),
+            ("strategy.field", |s| s.strategy = keyed(KeyOf::Field("id".into()))),
+        ];
+        for (name, change) in refused {
+            let mut settings = GroupSettings::default();
+            settings.check().unwrap();
+            change(&mut settings);
+            match settings.check() {
+                Err(GroupError::Setting { field, .. }) => assert_eq!(field, name),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let accepted: [Change; 3] =
+            [|s| s.message_timeout = None, |s| s.max_checkpoint_count = 0, |s| s.checkpoint_after = Duration::ZERO];
+        for change in accepted {
+            let mut settings = GroupSettings::default();
+            change(&mut settings);
+            settings.check().unwrap();
+        }
+    }
+
+    fn keyed(key: KeyOf) -> Strategy {
+        Strategy::KeyOrdered { key, after_park: AfterPark::Flow }
+    }
 }

@@ -84,3 +84,45 @@ impl FromIterator<(u64, u64)> for Intervals {
         set
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Against a set of single numbers.
+        #[test]
+        fn intervals_are_a_set_of_numbers(changes in prop::collection::vec((any::<bool>(), 0..60_u64, 0..9_u64), 0..40)) {
+            let (mut intervals, mut numbers) = (Intervals::default(), BTreeSet::new());
+            for (inserts, first, more) in changes {
+                if inserts {
+                    intervals.insert(first, first + more);
+                    numbers.extend(first..=first + more);
+                } else {
+                    intervals.remove(first);
+                    numbers.remove(&first);
+                }
+                let listed: Vec<u64> = intervals.iter().flat_map(|(first, last)| first..=last).collect();
+                prop_assert_eq!(&listed, &numbers.iter().copied().collect::<Vec<_>>());
+                let touching = intervals.iter().zip(intervals.iter().skip(1)).find(|(one, next)| one.1 + 1 >= next.0);
+                prop_assert_eq!(touching, None);
+                prop_assert!((0..80).all(|number| intervals.contains(number) == numbers.contains(&number)));
+                prop_assert_eq!((intervals.first(), intervals.last()), (numbers.first().copied(), numbers.last().copied()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_number_can_be_in_a_set() {
+        let mut intervals = Intervals::default();
+        intervals.insert(u64::MAX, u64::MAX);
+        intervals.insert(u64::MAX - 1, u64::MAX - 1);
+        assert_eq!(intervals.iter().collect::<Vec<_>>(), [(u64::MAX - 1, u64::MAX)]);
+    }
+}

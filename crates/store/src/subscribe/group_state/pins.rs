@@ -118,3 +118,41 @@ impl Pins {
 fn bucket_of(pin: u64) -> usize {
     usize::try_from(pin % BUCKETS as u64).expect("a bucket number is small")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Shares are even to within one, and only what must move moves.
+        #[test]
+        fn buckets_are_spread_evenly_and_seldom_move(changes in prop::collection::vec((any::<bool>(), 0..40_usize), 1..40)) {
+            let (mut pins, mut members, mut next) = (Pins::new(), Vec::new(), 0);
+            for (joins, which) in changes {
+                let before = pins.owners.clone();
+                let changed = if joins || members.is_empty() {
+                    next += 1;
+                    members.push(ConsumerId(next));
+                    pins.join(ConsumerId(next));
+                    ConsumerId(next)
+                } else {
+                    let gone = members.remove(which % members.len());
+                    pins.leave(gone);
+                    gone
+                };
+                let share = |id: &ConsumerId| pins.owners.iter().filter(|owner| **owner == Some(*id)).count();
+                let shares: Vec<usize> = members.iter().map(share).collect();
+                prop_assert_eq!(shares.iter().sum::<usize>(), if members.is_empty() { 0 } else { BUCKETS });
+                let (least, most) = (shares.iter().min(), shares.iter().max());
+                prop_assert!(least.zip(most).is_none_or(|(least, most)| most - least <= 1), "{:?}", shares);
+                let mut moved = before.iter().zip(&pins.owners).filter(|(before, after)| before != after);
+                let needless = moved.find(|(before, after)| **before != Some(changed) && **after != Some(changed));
+                prop_assert_eq!(needless, None, "a bucket moved between others");
+            }
+        }
+    }
+}
