@@ -254,7 +254,9 @@ fn run(acts: Vec<Act>) {
                 let bell = Arc::new(Bell::default());
                 let interest = Arc::new(wish.interest(&counts));
                 let wait = Wait { interest, from: Position(head), since, mark: mark.map(Position) };
+                let was_empty = table.waiting() == 0;
                 let key = table.enter(wait, Waker::from(Arc::clone(&bell)));
+                assert!(!was_empty || table.announced_to().0 == head, "what nobody waited for is never looked at");
                 followers.insert(key, Follower { wish, from: head, since, mark, bell });
             }
             Act::Leave(index) if !followers.is_empty() => {
