@@ -108,3 +108,33 @@ fn how_far_everybody_is_can_be_seen() {
     assert!(place.ok(&["handlers", "-o", "table"]).out.contains("at the head"));
     assert_eq!(place.ok(&["handlers", "--only-handlers", "-o", "ndjson"]).out, "");
 }
+
+#[test]
+fn what_is_parked_can_be_seen_delivered_again_and_given_up() {
+    use gesta::{ConsumerOptions, EventStore, GroupName, Nack};
+    let place = place();
+    place.ok(&["group", "create", "g", "--strategy", "round-robin"]);
+    {
+        let store = EventStore::open(place.path("store")).unwrap();
+        let options = ConsumerOptions { name: "till".to_owned(), slots: 10 };
+        let consumer = store.groups().connect(&GroupName::on_all("g").unwrap(), &options).unwrap();
+        let ids: Vec<_> = consumer.try_next(10).unwrap().iter().map(|message| message.id).collect();
+        assert_eq!(ids.len(), 4);
+        consumer.nack(&ids, Nack::Park, "the till is\u{1b}[31m closed").unwrap();
+        drop(consumer);
+        store.close().unwrap();
+    }
+    let parked = || place.ok(&["group", "parked", "g", "-o", "ndjson"]).field("position").join(" ");
+    let take = || place.ok(&["follow", "--group", "g", "-o", "ndjson", DONE]).field("data").join(" ");
+    assert_eq!((parked().as_str(), take().as_str()), ("0 1 2 3", ""));
+    let shown = place.ok(&["group", "parked", "g", "-o", "table"]).out;
+    assert!(shown.contains("the till is\\u{1b}[31m closed"), "{shown}");
+    place.ok(&["group", "replay", "g", "--one", "@2"]);
+    assert_eq!((parked().as_str(), take().as_str()), ("0 1 2 3", "3"));
+    place.ok(&["group", "replay", "g", "-n", "1"]);
+    assert_eq!((take().as_str(), parked().as_str()), ("1", "1 3"));
+    place.ok(&["group", "discard", "g", "--one", "@1"]);
+    assert_eq!((take().as_str(), parked().as_str()), ("", "3"));
+    place.ok(&["group", "replay", "g", "--all"]);
+    assert_eq!((take().as_str(), parked().as_str()), ("4", ""));
+}

@@ -69,7 +69,7 @@ fn replay_of_all_of_some_and_of_one() {
     }
 }
 
-/// A replay that was never answered leaves the message parked.
+/// A replay that was never answered leaves the message parked, and asked for.
 #[test]
 fn a_replayed_message_stays_parked_until_it_is_settled() {
     let (world, consumer) = world(with(Strategy::RoundRobin));
@@ -81,7 +81,8 @@ fn a_replayed_message_stays_parked_until_it_is_settled() {
     let world = world.reopened();
     assert_eq!(parked(&world), [(0, false)]);
     let consumer = world.connect(&on_all());
-    assert_eq!(ids(&drain(&consumer)), at([1, 2]), "it is not delivered as part of the source");
+    let again: Vec<_> = drain(&consumer).iter().map(|message| (message.id.0.0, message.replayed)).collect();
+    assert_eq!(again, [(0, true), (1, false), (2, false)], "it is not delivered as part of the source");
 }
 
 #[test]
@@ -160,4 +161,41 @@ fn what_is_parked_anew_is_parked_once_however_often_the_group_is_loaded() {
     assert_eq!(seen.iter().map(|message| &*message.reason).collect::<Vec<_>>(), ["still not"]);
     let links = world.store.read_stream(on_all().parked_stream(), ReadOptions::default()).unwrap();
     assert_eq!(links.count(), 1, "the former one is hidden");
+}
+
+#[test]
+fn a_replay_that_was_asked_for_is_done_by_whoever_comes_after_a_crash() {
+    for strategy in [
+        Strategy::RoundRobin,
+        Strategy::KeyOrdered { key: KeyOf::Stream, after_park: AfterPark::Flow },
+        Strategy::KeyOrdered { key: KeyOf::Stream, after_park: AfterPark::Hold },
+    ] {
+        let (world, consumer) = world(with(strategy));
+        loop {
+            let messages = drain(&consumer);
+            if messages.is_empty() {
+                break;
+            }
+            consumer.nack(&ids(&messages), Nack::Park, "no").unwrap();
+        }
+        world.groups.flush(&on_all()).unwrap();
+        let count = parked(&world).len();
+        assert_eq!(world.groups.replay(&on_all(), Replay::All).unwrap(), count as u64);
+        let World { disk, clock, .. } = &world;
+        let world = World::on(disk.crash_losing_all(), Arc::clone(clock), false);
+        let consumer = world.connect(&on_all());
+        let mut seen = Vec::new();
+        loop {
+            let messages = drain(&consumer);
+            if messages.is_empty() {
+                break;
+            }
+            assert!(messages.iter().all(|message| message.replayed));
+            consumer.ack(&ids(&messages)).unwrap();
+            seen.extend(ids(&messages));
+        }
+        assert_eq!(seen, at([0, 1, 2]));
+        world.groups.flush(&on_all()).unwrap();
+        assert_eq!(parked(&world), []);
+    }
 }

@@ -368,11 +368,12 @@ impl LiveGroup {
         }
     }
 
-    /// Delivers parked messages again: how many.
+    /// Delivers parked messages again, which is then durably asked for: how many.
     pub(super) fn replay(&self, which: Replay) -> Result<u64, GroupError> {
         let count = self.change(|guarded, driving| guarded.state.replay(which, driving.now()))?;
         // Somebody loads them.
         self.waiters.wake_all();
+        self.flush()?;
         Ok(count)
     }
 

@@ -188,8 +188,8 @@ impl ConsumerGroups {
         Ok(parked::messages(self.backing(), live.config(), &entries)?)
     }
 
-    /// Delivers parked messages again; answers with how many. They stay parked until they are acked: whoever asks again after a crash
-    /// misses none.
+    /// Delivers parked messages again; answers with how many. That they were asked for is durable, and they stay parked until they are acked: whoever
+    /// follows the group after a crash gets them.
     ///
     /// # Errors
     /// `NoSuchGroup`; `NotParked`; `Store`.

@@ -79,7 +79,8 @@ impl<M: Clone> GroupState<M> {
                 held.change(key, |holds| holds.add(key, entry.position));
             }
         }
-        Self {
+        let replaying = progress.replaying.clone();
+        let mut state = Self {
             rules,
             now,
             messages: Outstanding::new(),
@@ -88,7 +89,9 @@ impl<M: Clone> GroupState<M> {
             parking: BTreeMap::new(),
             parked,
             ledger: Ledger::new(progress, now),
-        }
+        };
+        state.want_again(&replaying);
+        state
     }
 
     /// When `tick` or `write_due` will have something to say that they do not say now; in the past, if they have it already.

@@ -39,6 +39,8 @@ pub(super) struct ParkedIndex {
     wanted: BTreeSet<Position>,
     /// The revisions of `by_position`: what is not among them is resolved.
     unresolved: Intervals,
+    /// The revisions of those that are wanted or outstanding.
+    replaying: Intervals,
     /// The revision after the last entry that is known.
     end: Revision,
     /// Entries before this one are hidden already.
@@ -52,8 +54,14 @@ impl ParkedIndex {
         let hidden_before = entries.first().map_or(Revision::START, |entry| entry.revision);
         let after_last = entries.last().map_or(0, |entry| entry.revision.0 + 1);
         let end = Revision(resolved.last().map_or(after_last, |last| after_last.max(last.saturating_add(1))));
-        let empty = (BTreeMap::new(), BTreeSet::new(), Intervals::default());
-        let mut index = Self { by_position: empty.0, wanted: empty.1, unresolved: empty.2, end, hidden_before };
+        let mut index = Self {
+            by_position: BTreeMap::new(),
+            wanted: BTreeSet::new(),
+            unresolved: Intervals::default(),
+            replaying: Intervals::default(),
+            end,
+            hidden_before,
+        };
         entries.retain(|entry| !resolved.contains(entry.revision.0));
         entries.into_iter().for_each(|entry| index.insert(entry, Stage::Parked));
         index
@@ -63,12 +71,10 @@ impl ParkedIndex {
     pub(super) fn insert(&mut self, entry: ParkedEntry, stage: Stage) {
         let ParkedEntry { position, revision, key } = entry;
         self.resolve(position);
-        self.by_position.insert(position, Parked { revision, key, stage });
+        self.by_position.insert(position, Parked { revision, key, stage: Stage::Parked });
         self.unresolved.insert(revision.0, revision.0);
         self.end = self.end.max(revision.next());
-        if stage == Stage::Wanted {
-            self.wanted.insert(position);
-        }
+        self.set_stage(position, stage);
     }
 
     /// Forgets an entry that was worked off, discarded or parked anew.
@@ -76,12 +82,18 @@ impl ParkedIndex {
         let parked = self.by_position.remove(&position)?;
         self.wanted.remove(&position);
         self.unresolved.remove(parked.revision.0);
+        self.replaying.remove(parked.revision.0);
         Some(parked)
     }
 
     pub(super) fn set_stage(&mut self, position: Position, stage: Stage) {
         if let Some(parked) = self.by_position.get_mut(&position) {
             parked.stage = stage;
+            let revision = parked.revision.0;
+            match stage {
+                Stage::Parked => self.replaying.remove(revision),
+                Stage::Wanted | Stage::Outstanding => self.replaying.insert(revision, revision),
+            }
             if stage == Stage::Wanted {
                 self.wanted.insert(position);
             } else {
@@ -123,6 +135,11 @@ impl ParkedIndex {
         let ends = self.unresolved.iter().map(|(_, last)| last + 1);
         let starts = self.unresolved.iter().map(|(first, _)| first).skip(1).chain([self.end.0]);
         ends.zip(starts).take(max).filter(|(first, next)| first < next).map(|(first, next)| (first, next - 1)).collect()
+    }
+
+    /// Revisions that are being replayed.
+    pub(super) fn replaying(&self) -> &Intervals {
+        &self.replaying
     }
 
     /// Before which revision everything is resolved, if that is further than what is hidden.

@@ -1,12 +1,13 @@
 //! How parked messages come back, and how they are given up.
 //!
-//! A replayed message stays parked until it is worked off: a crash in between loses nothing, and progress need not know of it. Where
+//! A replayed message stays parked until it is worked off, and progress says that it was asked for: a crash in between loses nothing. Where
 //! parked messages hold their keys, a key is replayed whole, in the order of the source.
 
 use std::time::Duration;
 
 use super::{
     GroupState,
+    intervals::Intervals,
     outstanding::{Origin, State},
     parked::Stage,
     words::{Offer, ParkedEntry},
@@ -41,7 +42,18 @@ impl<M: Clone> GroupState<M> {
             }
             marked += self.want(entry);
         }
+        if marked > 0 {
+            self.ledger.touch();
+        }
         Ok(marked)
+    }
+
+    /// Marks what an earlier life was asked to replay and did not come to.
+    pub(super) fn want_again(&mut self, replaying: &Intervals) {
+        let entries: Vec<_> = self.parked.iter_from(Position::START).map(|(entry, _)| entry).collect();
+        for entry in entries.into_iter().filter(|entry| replaying.contains(entry.revision.0)) {
+            self.want(entry);
+        }
     }
 
     /// Marks a parked message, or all of its key where that must be; how many.

@@ -21,6 +21,8 @@ pub(crate) struct Progress {
     pub(crate) settled: Intervals,
     /// Revisions of the stream of parked messages that were worked off, discarded, or parked anew.
     pub(crate) resolved: Intervals,
+    /// Revisions of the stream of parked messages that were asked to be replayed, and are not resolved yet.
+    pub(crate) replaying: Intervals,
     /// How often messages that are not settled have failed.
     pub(crate) retries: Vec<(Position, u32)>,
     /// Which life of the group this is.

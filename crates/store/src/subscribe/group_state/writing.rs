@@ -108,6 +108,7 @@ impl<M: Clone> GroupState<M> {
             checkpoint: open.first().map_or(considered, |(position, _)| *position),
             settled: self.settled(&open),
             resolved: self.resolved(parks),
+            replaying: self.replaying(parks),
             retries: failed.chain(not_yet_offered).collect(),
             epoch: self.ledger.epoch,
         }
@@ -126,6 +127,16 @@ impl<M: Clone> GroupState<M> {
         ahead.for_each(|(first, last)| settled.insert(first.max(considered), last));
         settled.truncate(max);
         settled
+    }
+
+    /// What is being replayed, without what is parked anew by this write.
+    fn replaying(&self, parks: &[Slot]) -> Intervals {
+        let mut replaying = self.parked.replaying().clone();
+        for former in parks.iter().filter_map(|slot| self.parked.get(self.messages.get(*slot).place.position)) {
+            replaying.remove(former.revision.0);
+        }
+        replaying.truncate(self.rules.intervals_max);
+        replaying
     }
 
     fn resolved(&self, parks: &[Slot]) -> Intervals {

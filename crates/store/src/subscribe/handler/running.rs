@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Duration,
 };
 
@@ -144,7 +144,7 @@ fn rest(runner: &HandlerRunner, parker: &Parker, waker: &Waker, until: Option<Du
     };
     let mut ready = pin!(consumer.ready());
     // An error is met by the next step, which asks for the messages.
-    if let Poll::Pending = ready.as_mut().poll(&mut Context::from_waker(waker)) {
+    if ready.as_mut().poll(&mut Context::from_waker(waker)).is_pending() {
         parker.park(timeout);
     }
 }

@@ -21,6 +21,8 @@ struct WireProgress {
     settled: Vec<(u64, u64)>,
     #[serde(default)]
     resolved: Vec<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    replaying: Vec<(u64, u64)>,
     #[serde(default)]
     retries: Vec<(u64, u32)>,
     epoch: u64,
@@ -32,6 +34,7 @@ pub(in super::super) fn encode_progress(progress: &Progress) -> EventData {
         checkpoint: progress.checkpoint.0,
         settled: progress.settled.iter().collect(),
         resolved: progress.resolved.iter().collect(),
+        replaying: progress.replaying.iter().collect(),
         retries: progress.retries.iter().map(|(position, count)| (position.0, *count)).collect(),
         epoch: progress.epoch,
     };
@@ -45,7 +48,7 @@ pub(in super::super) fn decode_progress(event: &EventRef<'_>, to: Position) -> R
         return Err(refuse(format!("type={}", event.event_type)));
     }
     let wire: WireProgress = decode(event.data).map_err(refuse)?;
-    let lists = [("settled", &wire.settled), ("resolved", &wire.resolved)];
+    let lists = [("settled", &wire.settled), ("resolved", &wire.resolved), ("replaying", &wire.replaying)];
     for (name, intervals) in lists {
         let found = intervals.len();
         if found > limits::GROUP_INTERVALS_MAX {
@@ -65,6 +68,7 @@ pub(in super::super) fn decode_progress(event: &EventRef<'_>, to: Position) -> R
         checkpoint: Position(wire.checkpoint),
         settled: wire.settled.into_iter().collect::<Intervals>(),
         resolved: wire.resolved.into_iter().collect(),
+        replaying: wire.replaying.into_iter().collect(),
         retries: wire.retries.into_iter().map(|(position, count)| (Position(position), count)).collect(),
         epoch: wire.epoch,
     })

@@ -113,6 +113,7 @@ fn progress() -> Progress {
         checkpoint: Position(17),
         settled: Intervals::from_iter([(18, 20), (25, 25)]),
         resolved: Intervals::from_iter([(3, 3)]),
+        replaying: Intervals::from_iter([(5, 6)]),
         retries: vec![(Position(17), 2)],
         epoch: 1,
     }
@@ -122,7 +123,7 @@ fn progress() -> Progress {
 fn progress_of_a_group() {
     let event = encode_progress(&progress());
     let document = text(&event.data);
-    expect![[r#"{"checkpoint":17,"settled":[[18,20],[25,25]],"resolved":[[3,3]],"retries":[[17,2]],"epoch":1}"#]]
+    expect![[r#"{"checkpoint":17,"settled":[[18,20],[25,25]],"resolved":[[3,3]],"replaying":[[5,6]],"retries":[[17,2]],"epoch":1}"#]]
         .assert_eq(&document);
     let read = decode_progress(&found(&event.event_type, &document, ""), Position(40)).unwrap();
     assert_eq!(read, progress());

@@ -114,7 +114,7 @@ impl Naive {
         entries.sort_by_key(|entry| entry.revision);
         let end = entries.iter().map(|entry| entry.revision + 1).max().unwrap_or(0);
         let resolved_end = progress.resolved.iter().map(|(_, last)| last + 1).max().unwrap_or(0);
-        Self {
+        let mut naive = Self {
             rules,
             now,
             considered: progress.checkpoint.0,
@@ -139,7 +139,14 @@ impl Naive {
             last_write: now,
             failures: 0,
             not_before: Duration::ZERO,
+        };
+        let mut again: Vec<Entry> = naive.open_entries().copied().collect();
+        again.retain(|entry| progress.replaying.contains(entry.revision));
+        again.sort_by_key(|entry| entry.position);
+        for entry in again {
+            naive.want(entry.position, entry.key);
         }
+        naive
     }
 
     // Looking.
@@ -594,6 +601,7 @@ impl Naive {
                 count += self.want(entry.position, entry.key);
             }
         }
+        self.touched |= count > 0;
         Some(count)
     }
 
@@ -702,8 +710,16 @@ impl Naive {
             settled: self.intervals(settled.chain(ahead)),
             resolved: self.intervals(resolved),
             retries: retries.chain(before).map(|(position, retries)| (Position(position), retries)).collect(),
+            replaying: self.intervals(self.being_replayed().filter(|revision| !replaced(*revision))),
             epoch: self.epoch,
         }
+    }
+
+    /// Revisions in order.
+    fn being_replayed(&self) -> impl Iterator<Item = u64> {
+        let out = |entry: &&Entry| matches!(entry.stage, Stage::Wanted | Stage::Out);
+        let revisions: BTreeSet<u64> = self.entries.iter().filter(out).map(|entry| entry.revision).collect();
+        revisions.into_iter()
     }
 
     fn intervals(&self, numbers: impl Iterator<Item = u64>) -> Intervals {
