@@ -1,4 +1,4 @@
-//! How fast do consumers of a group share a log: `cargo run --release -p gesta-store --example group_rates [events] [consumers] [batch]`.
+//! How fast do consumers of a group share a log: `cargo run --release -p gesta-store --example group_rates [events] [consumers] [batch] [strategy]`.
 //!
 //! Fills a store in a temporary directory, then lets the consumers, a thread each, take and ack everything, with each strategy. Not a test: it
 //! prints.
@@ -19,10 +19,10 @@ const STREAMS: u64 = 10_000;
 const PAYLOAD: &str = r#"{"customer":"c-4711","amount":1250,"currency":"EUR","note":"paid at the counter, in cash"}"#;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
-    let events = arguments.next().unwrap_or(1_000_000);
-    let consumers = arguments.next().unwrap_or(8);
-    let batch = usize::try_from(arguments.next().unwrap_or(100)).unwrap();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |place: usize, or: u64| arguments.get(place).map_or(or, |text| text.parse().unwrap());
+    let (events, consumers, batch) = (number(0, 1_000_000), number(1, 8), number(2, 100) as usize);
+    let only = arguments.get(3).map_or("", |name| name);
     let dir = tempfile::tempdir().unwrap();
     let store = EventStore::open(dir.path()).unwrap();
     fill(&store, events);
@@ -34,6 +34,9 @@ fn main() {
     for (name, strategy) in
         [("RoundRobin", Strategy::RoundRobin), ("Pinned", Strategy::Pinned), ("KeyOrdered (stream)", key_ordered)]
     {
+        if !name.starts_with(only) {
+            continue;
+        }
         for (buffer, read_batch) in [(500, 20), (8192, 1024)] {
             let group = GroupName::on_all(&format!("{name}-{buffer}")).unwrap();
             let settings = GroupSettings {

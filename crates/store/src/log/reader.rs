@@ -70,8 +70,10 @@ impl Log {
             let frames = self.tail.frames(next, to, budget.events_left(&batch));
             if frames.is_empty() {
                 let segment = self.segment(next)?;
-                let window = segment.window(&*self.disk, next, to, budget.bytes_left(&batch))?;
-                match scan(&segment, window, next, to, budget, &mut batch)? {
+                // Of a file that is not mapped, no more is read than there is room for.
+                let end = to.min(Position(next.0.saturating_add(budget.events_left(&batch) as u64)));
+                let window = segment.window(&*self.disk, next, end, budget.bytes_left(&batch))?;
+                match scan(&segment, window, next, end, budget, &mut batch)? {
                     Scanned::To(position) => next = position,
                     Scanned::Full => return Ok(batch),
                 }

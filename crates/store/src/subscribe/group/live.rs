@@ -37,6 +37,9 @@ use crate::{
 /// Steps after which an asynchronous caller lets others run.
 const STEPS_PER_POLL: usize = 16;
 
+/// Reads after which consumers are woken for what was read: for each read, many would be woken for a few messages each.
+const READS_PER_WAKING: usize = 8;
+
 /// See the module's words.
 #[derive(Debug)]
 pub(super) struct LiveGroup {
@@ -83,6 +86,45 @@ pub(super) enum Driven {
     AtRest,
     /// There may be more to be done.
     OutOfPatience,
+}
+
+/// Whom it concerns what was done: they are woken when it is told, at the latest when this is dropped; never with the lock held.
+#[derive(Debug)]
+struct News<'a> {
+    waiters: &'a Waiters,
+    ready: Vec<ConsumerId>,
+    everybody: bool,
+    /// Reads since it was told.
+    reads: usize,
+}
+
+impl<'a> News<'a> {
+    fn of(waiters: &'a Waiters) -> Self {
+        Self { waiters, ready: Vec::new(), everybody: false, reads: 0 }
+    }
+
+    fn tell(&mut self) {
+        let ready = std::mem::take(&mut self.ready);
+        if std::mem::take(&mut self.everybody) {
+            self.waiters.wake_all();
+        } else {
+            self.waiters.wake(&ready);
+        }
+        self.reads = 0;
+    }
+
+    fn tell_after_some(&mut self) {
+        self.reads += 1;
+        if self.reads == READS_PER_WAKING {
+            self.tell();
+        }
+    }
+}
+
+impl Drop for News<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
 }
 
 /// Ends the group if whoever drives it panics: what he had taken out of it will not come back, and others would wait for it.
@@ -143,35 +185,36 @@ impl LiveGroup {
     /// Brings the group forward.
     pub(super) fn drive(&self, purpose: Purpose, mut patience: Patience) -> Result<Driven, GroupError> {
         let _guard = EndOnPanic { group: self, was_panicking: thread::panicking() };
+        let mut news = News::of(&self.waiters);
         loop {
-            let (step, starving) = self.change(|guarded, driving| {
+            let (step, starving) = self.change_into(&mut news, |guarded, driving| {
                 let step = guarded.step(driving, purpose);
                 (step, guarded.is_starving())
             });
             let outcome = match step? {
                 Step::Rest => {
                     // There may be something for somebody who waits: his to read on for himself.
-                    if starving {
-                        self.waiters.wake_all();
-                    }
+                    news.everybody |= starving;
                     return Ok(Driven::AtRest);
                 }
-                Step::Read { feed, from, most } => self.read(feed, from, most),
-                Step::Load(entries) => self.load_parked(&entries),
+                Step::Read { feed, from, most } => self.read(feed, from, most, &mut news),
+                Step::Load(entries) => {
+                    news.tell();
+                    self.load_parked(&entries)
+                }
                 Step::Write(write) => {
+                    news.tell();
                     self.write(&write);
                     Ok(())
                 }
             };
             if let Err(error) = outcome {
                 // They would wait for what cannot be read; so each meets the error himself.
-                self.waiters.wake_all();
+                news.everybody = true;
                 return Err(error.into());
             }
             if patience.is_over(self.backing.elapsed()) {
-                if self.lock().is_starving() {
-                    self.waiters.wake_all();
-                }
+                news.everybody |= self.lock().is_starving();
                 return Ok(Driven::OutOfPatience);
             }
         }
@@ -179,21 +222,20 @@ impl LiveGroup {
 
     /// Changes what the lock guards, and wakes those whom it concerns when the lock is given back.
     fn change<T>(&self, change: impl FnOnce(&mut Guarded, &Driving<'_>) -> T) -> T {
+        self.change_into(&mut News::of(&self.waiters), change)
+    }
+
+    /// As `change`, but those whom it concerns are woken when the news are told.
+    fn change_into<T>(&self, news: &mut News<'_>, change: impl FnOnce(&mut Guarded, &Driving<'_>) -> T) -> T {
         let driving = self.driving();
         let mut guarded = self.lock();
         let result = change(&mut guarded, &driving);
-        let ready = guarded.state.ready_consumers();
-        let everybody = guarded.concerns_everybody();
-        drop(guarded);
-        if everybody {
-            self.waiters.wake_all();
-        } else {
-            self.waiters.wake(&ready);
-        }
+        news.ready.append(&mut guarded.state.ready_consumers());
+        news.everybody |= guarded.concerns_everybody();
         result
     }
 
-    fn read(&self, feed: Option<Box<Feed>>, from: Position, most: usize) -> Result<()> {
+    fn read(&self, feed: Option<Box<Feed>>, from: Position, most: usize, news: &mut News<'_>) -> Result<()> {
         let read = || -> Result<(Box<Feed>, Portion)> {
             let mut feed = match feed {
                 Some(feed) => feed,
@@ -206,7 +248,9 @@ impl LiveGroup {
             Ok((feed, portion))
         };
         let outcome = read();
-        self.change(|guarded, driving| guarded.fed(outcome, driving))
+        let outcome = self.change_into(news, |guarded, driving| guarded.fed(outcome, driving));
+        news.tell_after_some();
+        outcome
     }
 
     fn load_parked(&self, entries: &[ParkedEntry]) -> Result<()> {
