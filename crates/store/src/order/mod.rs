@@ -5,6 +5,8 @@ mod contract;
 mod facts;
 mod followers;
 mod foresight;
+#[cfg(all(test, loom))]
+mod hand_off;
 mod head;
 mod local;
 mod prepare;

@@ -64,6 +64,7 @@ impl Intervals {
     }
 
     /// How many intervals.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -39,7 +39,9 @@ mod tests;
 use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) use intervals::Intervals;
-pub(crate) use rules::{Rules, StrategyRule};
+pub(crate) use rules::Rules;
+#[cfg(test)]
+pub(crate) use rules::StrategyRule;
 pub(crate) use words::{
     ConsumerFacts, ConsumerId, Delivered, Facts, Offer, Park, ParkReason, ParkedEntry, Progress, Reach, Urgency, Write,
     Written,

@@ -327,8 +327,14 @@ impl HandlerRunner {
             // Whoever has it now answers it.
             GroupError::NotInFlight { .. } => Step::Worked,
             GroupError::NoSuchGroup { .. } => self.end(Some(error.to_string())),
-            _ if error.kind() == ErrorKind::Closed => self.end(Some(error.to_string())),
-            _ => {
+            GroupError::Store(cause) if cause.kind() == ErrorKind::Closed => self.end(Some(error.to_string())),
+            GroupError::Store(_)
+            | GroupError::GroupExists { .. }
+            | GroupError::Setting { .. }
+            | GroupError::MaximumSubscribers { .. }
+            | GroupError::NotParked { .. }
+            | GroupError::TooManyParked { .. }
+            | GroupError::BeyondHead { .. } => {
                 self.give_back();
                 self.control.fail(&error.to_string());
                 let at = self.now().saturating_add(TROUBLE);
