@@ -7,7 +7,7 @@ use std::{error::Error, ops::Range};
 use xshell::{Shell, cmd};
 
 use crate::{
-    fuzzing,
+    fuzzing, protos,
     steps::{self, Ending, Step},
     tidy, tools,
 };
@@ -15,6 +15,7 @@ use crate::{
 /// The steps of `cargo xtask test`.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "tidy", what: "layers, lengths, names, links, dead files", run: tidy },
+    Step { name: "protos", what: "the generated code of the wire protocol is current", run: protos::check },
     Step { name: "format", what: "rustfmt, in all three workspaces", run: format },
     Step { name: "lints", what: "clippy on all targets and features, warnings denied", run: lints },
     Step { name: "dependencies", what: "licences, duplicates, banned crates, sources (deny.toml)", run: dependencies },

@@ -1,0 +1,1 @@
+//! Gesta as a server.
