@@ -124,8 +124,7 @@ impl Fault {
                 vec![("stream-name", stream.to_string())],
             ),
             Self::WrongExpectedVersion { operation, stream, expected, actual } => {
-                let (word, expected, actual) =
-                    (operation.word(), expected_number(*expected), actual_number(*actual));
+                let (word, expected, actual) = (operation.word(), expected_number(*expected), actual_number(*actual));
                 (
                     Code::FailedPrecondition,
                     format!(
@@ -172,7 +171,10 @@ impl Fault {
     }
 }
 
-#[allow(clippy::wildcard_enum_match_arm, reason = "kinds may be added; one this server does not know is a fault of ours")]
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "kinds may be added; one this server does not know is a fault of ours"
+)]
 fn code_of(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::Invalid => Code::InvalidArgument,
@@ -182,6 +184,14 @@ fn code_of(kind: ErrorKind) -> Code {
         _ => Code::Internal,
     }
 }
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.parts().1)
+    }
+}
+
+impl std::error::Error for Fault {}
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {

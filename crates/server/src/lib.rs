@@ -10,7 +10,14 @@
 //! # Reading order
 //! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; [`serve`].
 
+pub mod admission;
 pub mod convert;
 pub mod fault;
+pub mod grpc;
 pub mod limits;
 mod proto;
+pub mod pump;
+pub mod serve;
+pub mod stopping;
+
+pub use serve::{Exposure, ServeError, Server};

@@ -3,6 +3,7 @@
 //! Whatever a client sends comes through here once, and leaves as a type that cannot be wrong, or as a [`Fault`](crate::fault::Fault)
 //! with the facts.
 
+pub mod batch;
 pub mod checkpoints;
 pub mod expected;
 pub mod filter;

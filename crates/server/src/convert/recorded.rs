@@ -41,11 +41,8 @@ fn recorded(event: &RecordedEvent, form: IdForm) -> read_event::RecordedEvent {
         ContentType::Json => JSON,
         ContentType::Binary | ContentType::Other(_) => BINARY,
     };
-    let revision = if event.event_type.as_str() == system::STREAM_DELETED {
-        TOMBSTONE_REVISION
-    } else {
-        event.revision.0
-    };
+    let revision =
+        if event.event_type.as_str() == system::STREAM_DELETED { TOMBSTONE_REVISION } else { event.revision.0 };
     read_event::RecordedEvent {
         id: Some(id::to_wire(event.id, form)),
         stream_identifier: Some(stream::to_wire(&event.stream)),
