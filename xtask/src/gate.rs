@@ -7,7 +7,7 @@ use std::{error::Error, ops::Range};
 use xshell::{Shell, cmd};
 
 use crate::{
-    fuzzing, protos,
+    acceptance, fuzzing, protos,
     steps::{self, Ending, Step},
     tidy, tools,
 };
@@ -20,6 +20,7 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "lints", what: "clippy on all targets and features, warnings denied", run: lints },
     Step { name: "dependencies", what: "licences, duplicates, banned crates, sources (deny.toml)", run: dependencies },
     Step { name: "tests", what: "unit, integration and property tests", run: tests },
+    Step { name: "acceptance", what: "stock clients of other languages against the program", run: acceptance::check },
     Step { name: "doc-tests", what: "the examples in the documentation", run: doc_tests },
     Step { name: "docs", what: "the documentation builds without a warning", run: docs },
     Step { name: "simulation", what: "a few hundred seeds of sim/", run: simulation },

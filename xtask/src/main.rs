@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::wildcard_enum_match_arm, reason = "most matches here pick from syn's enums, which are large and grow")]
 
+mod acceptance;
 mod fuzzing;
 mod gate;
 mod nightly;
