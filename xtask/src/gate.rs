@@ -7,7 +7,7 @@ use std::{error::Error, ops::Range};
 use xshell::{Shell, cmd};
 
 use crate::{
-    fuzzing,
+    acceptance, fuzzing, protos,
     steps::{self, Ending, Step},
     tidy, tools,
 };
@@ -15,11 +15,13 @@ use crate::{
 /// The steps of `cargo xtask test`.
 pub(crate) const STEPS: &[Step] = &[
     Step { name: "tidy", what: "layers, lengths, names, links, dead files", run: tidy },
+    Step { name: "protos", what: "the generated code of the wire protocol is current", run: protos::check },
     Step { name: "format", what: "rustfmt, in all three workspaces", run: format },
     Step { name: "lints", what: "clippy on all targets and features, warnings denied", run: lints },
     Step { name: "dependencies", what: "licences, duplicates, banned crates, sources (deny.toml)", run: dependencies },
     Step { name: "tests", what: "unit, integration and property tests", run: tests },
     Step { name: "hand-off", what: "loom: the hand-off between writer and followers, in every order", run: hand_off },
+    Step { name: "acceptance", what: "stock clients of other languages against the program", run: acceptance::check },
     Step { name: "doc-tests", what: "the examples in the documentation", run: doc_tests },
     Step { name: "docs", what: "the documentation builds without a warning", run: docs },
     Step { name: "simulation", what: "a few hundred seeds of sim/", run: simulation },

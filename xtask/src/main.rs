@@ -11,9 +11,11 @@
 )]
 #![allow(clippy::wildcard_enum_match_arm, reason = "most matches here pick from syn's enums, which are large and grow")]
 
+mod acceptance;
 mod fuzzing;
 mod gate;
 mod nightly;
+mod protos;
 mod steps;
 mod tidy;
 mod tools;
@@ -30,6 +32,7 @@ usage: cargo xtask <COMMAND>
   test [--only STEP]…     everything that must hold before a change lands; installs what it needs, writes nothing
                           into the source tree; --list names the steps
   fix                     formats, and applies what clippy can correct by itself
+  protos                  generates the code of the wire protocol from crates/server/proto
   bench [ARG]…            builds `gesta` for release and runs `gesta bench ARG…`
   nightly [--only STEP]…  what takes hours: long fuzzing, thousands of simulation seeds, kills, mutants, advisories
   help                    this text
@@ -38,7 +41,7 @@ exit codes: 0 all passed · 1 something failed · 2 not a command
 ";
 
 /// The names of the commands, as the README may use them.
-const COMMANDS: [&str; 5] = ["test", "fix", "bench", "nightly", "help"];
+const COMMANDS: [&str; 6] = ["test", "fix", "protos", "bench", "nightly", "help"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -58,6 +61,7 @@ fn run(command: &str, arguments: &[String]) -> Result<ExitCode, String> {
         "test" => steps::run("test", gate::STEPS, &Selection::parse(arguments)?),
         "nightly" => steps::run("nightly", nightly::STEPS, &Selection::parse(arguments)?),
         "fix" => one_off(arguments.is_empty().then(gate::fix).ok_or("fix takes no arguments")?),
+        "protos" => one_off(arguments.is_empty().then(protos::write).ok_or("protos takes no arguments")?),
         "bench" => one_off(gate::bench(arguments)),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
@@ -68,7 +72,7 @@ fn run(command: &str, arguments: &[String]) -> Result<ExitCode, String> {
 }
 
 /// A command that is one thing: it went well, or its own words said why not.
-fn one_off(result: xshell::Result<()>) -> Result<ExitCode, String> {
+fn one_off<E: std::fmt::Display>(result: Result<(), E>) -> Result<ExitCode, String> {
     Ok(match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

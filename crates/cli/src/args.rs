@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Explain(command::explain::ExplainArgs),
     /// Check every byte of the store
     Verify(command::verify::VerifyArgs),
+    /// Serve the store to clients of KurrentDB's gRPC protocol
+    Serve(command::serve::ServeArgs),
     /// Measure the store beside the raw disk
     Bench(command::bench::BenchArgs),
     /// Print completions for a shell

@@ -28,18 +28,19 @@ pub(crate) struct Document {
 }
 
 /// Directories that hold nothing of ours.
-const FOREIGN: [&str; 4] = ["target", ".git", "gesta-data", "mutants.out"];
+const FOREIGN: [&str; 5] = ["target", ".git", "gesta-data", "mutants.out", "node_modules"];
+
+/// Written by a program for a compiler: nobody reads it, so no rule of ours is about it. That it is current is a step of its own.
+const GENERATED: &str = crate::protos::GENERATED;
 
 impl Tree {
     /// The tree below `root`.
     pub(crate) fn read(root: &Path) -> io::Result<Self> {
         let mut tree = Self::default();
         let ours = |name: &str| !FOREIGN.contains(&name);
-        for entry in WalkDir::new(root)
-            .sort_by_file_name()
-            .into_iter()
-            .filter_entry(|entry| entry.depth() == 0 || entry.file_name().to_str().is_some_and(ours))
-        {
+        for entry in WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| {
+            entry.depth() == 0 || (entry.file_name().to_str().is_some_and(ours) && entry.path() != root.join(GENERATED))
+        }) {
             let entry = entry?;
             let path = entry.path().strip_prefix(root).unwrap_or(entry.path());
             let Some(path) = path.to_str().filter(|path| !path.is_empty()) else { continue };

@@ -15,6 +15,7 @@ pub(crate) mod import_git;
 pub(crate) mod import_ndjson;
 pub(crate) mod info;
 pub(crate) mod read;
+pub(crate) mod serve;
 pub(crate) mod streams;
 pub(crate) mod verify;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Info(args) => info::run(&args, target, shell),
         Command::Explain(args) => explain::run(&args, target, shell),
         Command::Verify(args) => verify::run(&args, target, shell),
+        Command::Serve(args) => serve::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),
     }

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "demo",
     "import",
     "export",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 12] = [
     "info",
     "explain",
     "verify",
+    "serve",
     "bench",
     "completions",
 ];

@@ -1,0 +1,73 @@
+//! `gesta serve`: the store as a server, for clients of KurrentDB's gRPC protocol.
+
+use std::{io, net::SocketAddr};
+
+use clap::Args;
+use gesta_server::{Exposure, ServeError, Server};
+use serde_json::json;
+
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    shell::{Format, Shell},
+    target::Target,
+};
+
+/// Arguments of `gesta serve`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  gesta serve --dir ./ledger
+  gesta serve --listen 127.0.0.1:0 -o ndjson | jq -r .address     takes a free port, and says which
+Clients connect with kurrentdb://127.0.0.1:2113?tls=false. SIGTERM or Ctrl-C ends it: calls in progress have ten seconds.")]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2113")]
+    listen: SocketAddr,
+    /// Allow an address that other machines can reach: without TLS, and without asking who is there
+    #[arg(long)]
+    insecure: bool,
+}
+
+/// Serves until it is asked to end.
+pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let exposure = if args.insecure { Exposure::Anyone } else { Exposure::Loopback };
+    // Before a store is made for a server that must not be.
+    if exposure == Exposure::Loopback && !args.listen.ip().is_loopback() {
+        return Err(ServeError::Exposed(args.listen).into());
+    }
+    let store = target.open_or_create()?;
+    let server = Server::bind(store, args.listen, exposure)?;
+    let address = server.address();
+    match shell.format() {
+        Format::Ndjson => shell.json(&json!({
+            "address": address.to_string(), "url": format!("kurrentdb://{address}?tls=false"),
+            "dir": target.dir().display().to_string(),
+        }))?,
+        Format::Table | Format::Plain => {
+            shell.line(format_args!("serving {} at kurrentdb://{address}?tls=false", target.dir().display()))?;
+        }
+    }
+    // Whoever started us waits for this line.
+    shell.flush()?;
+    server.run()?;
+    Ok(Exit::Ok)
+}
+
+impl From<ServeError> for Failure {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "reasons may be added; all that is left are other errors")]
+    fn from(error: ServeError) -> Self {
+        let what = error.to_string();
+        match error {
+            ServeError::Exposed(_) => Self::usage(what).with_remedy(
+                "listen on 127.0.0.1, or say --insecure: whoever reaches the address can then read and write everything",
+            ),
+            ServeError::Bind(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Self::new(Exit::Denied, what).with_remedy("ports below 1024 are the system's: take another one")
+            }
+            ServeError::Bind(..) => {
+                Self::new(Exit::Unavailable, what).with_remedy("is it running already? --listen takes another address")
+            }
+            ServeError::Store(error) => error.into(),
+            _ => Self::new(Exit::Other, what),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a batch append answers: to each request, in the call itself, also when it failed.
+
+use gesta_store::{Appended, ExpectedRevision, Position};
+use prost::Message;
+use tonic::Code;
+
+use super::{expected, stream};
+use crate::{
+    fault::{Fault, actual_number},
+    limits::APPEND_BYTES_MAX,
+    proto::event_store::client::{
+        self, AllStreamPosition, StreamIdentifier,
+        streams::{
+            BatchAppendResp,
+            batch_append_resp::{self, Success, success},
+        },
+    },
+};
+
+/// What an answer repeats of its request, so that the client finds it again.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    /// The request's own id, in the form it had.
+    pub correlation_id: client::Uuid,
+    /// The stream, if it named one.
+    pub stream: Option<StreamIdentifier>,
+    /// What it expected, if it said so.
+    pub expected: Option<ExpectedRevision>,
+}
+
+impl Echo {
+    /// The answer to a request that was recorded.
+    #[must_use]
+    pub fn succeeded(self, appended: &Appended) -> BatchAppendResp {
+        let revision = appended.next_revisions.first().and_then(gesta_store::NextRevision::current);
+        let current = match revision {
+            Some(revision) => success::CurrentRevisionOption::CurrentRevision(revision.0),
+            None => success::CurrentRevisionOption::NoStream(()),
+        };
+        let position = match appended.last_position {
+            Some(Position(position)) => success::PositionOption::Position(AllStreamPosition {
+                commit_position: position,
+                prepare_position: position,
+            }),
+            None => success::PositionOption::NoPosition(()),
+        };
+        let success = Success { current_revision_option: Some(current), position_option: Some(position) };
+        self.answer(batch_append_resp::Result::Success(success))
+    }
+
+    /// The answer to a request that was not.
+    #[must_use]
+    pub fn failed(self, fault: Fault) -> BatchAppendResp {
+        self.answer(batch_append_resp::Result::Error(status(fault)))
+    }
+
+    fn answer(self, result: batch_append_resp::Result) -> BatchAppendResp {
+        BatchAppendResp {
+            correlation_id: Some(self.correlation_id),
+            result: Some(result),
+            stream_identifier: self.stream,
+            expected_stream_position: self.expected.map(expected::echoed),
+        }
+    }
+}
+
+fn status(fault: Fault) -> client::Status {
+    let (code, details) = match &fault {
+        Fault::WrongExpectedVersion { expected, actual, .. } => {
+            use client::wrong_expected_version::{
+                CurrentStreamRevisionOption as Current, ExpectedStreamPositionOption as Expected,
+            };
+            let current = match u64::try_from(actual_number(*actual)) {
+                Ok(revision) => Current::CurrentStreamRevision(revision),
+                Err(_) => Current::CurrentNoStream(()),
+            };
+            let expected = match *expected {
+                ExpectedRevision::Any => Expected::ExpectedAny(()),
+                ExpectedRevision::NoStream => Expected::ExpectedNoStream(()),
+                ExpectedRevision::StreamExists => Expected::ExpectedStreamExists(()),
+                ExpectedRevision::Exact(revision) => Expected::ExpectedStreamPosition(revision.0),
+            };
+            let wrong = client::WrongExpectedVersion {
+                current_stream_revision_option: Some(current),
+                expected_stream_position_option: Some(expected),
+            };
+            (Code::AlreadyExists, any("WrongExpectedVersion", &wrong))
+        }
+        Fault::StreamDeleted(name) => {
+            let deleted = client::StreamDeleted { stream_identifier: Some(stream::to_wire(name)) };
+            (Code::NotFound, any("StreamDeleted", &deleted))
+        }
+        Fault::AppendTooLarge => {
+            let exceeded = client::MaximumAppendSizeExceeded { max_append_size: saturated(APPEND_BYTES_MAX) };
+            (Code::InvalidArgument, any("MaximumAppendSizeExceeded", &exceeded))
+        }
+        Fault::EventTooLarge { id, bytes } => {
+            let exceeded = client::MaximumAppendEventSizeExceeded {
+                event_id: id.to_string(),
+                proposed_event_size: saturated(*bytes),
+                max_append_event_size: saturated(gesta_store::limits::EVENT_BYTES_MAX),
+            };
+            (Code::InvalidArgument, any("MaximumAppendEventSizeExceeded", &exceeded))
+        }
+        Fault::DeadlineExceeded => (Code::DeadlineExceeded, any("Timeout", &client::Timeout {})),
+        Fault::Invalid(_) | Fault::MissingProperty(_) => bad_request(&fault),
+        Fault::Store(error) if error.kind() == gesta_store::ErrorKind::Invalid => bad_request(&fault),
+        Fault::IndexNotFound(_) | Fault::InvalidPosition | Fault::Stopping | Fault::Store(_) | Fault::Refused(_) => {
+            (Code::Unknown, any("Unknown", &client::Unknown {}))
+        }
+    };
+    let message = fault.to_string();
+    client::Status { code: code as i32, message, details: Some(details) }
+}
+
+fn bad_request(fault: &Fault) -> (Code, prost_types::Any) {
+    (Code::InvalidArgument, any("BadRequest", &client::BadRequest { message: fault.to_string() }))
+}
+
+fn any(name: &str, message: &impl Message) -> prost_types::Any {
+    let type_url = format!("type.googleapis.com/event_store.client.{name}");
+    prost_types::Any { type_url, value: message.encode_to_vec() }
+}
+
+fn saturated(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,92 @@
+//! Expectations: each kind of request has its own copy of the same choice.
+
+use gesta_store::{ExpectedRevision, Revision};
+
+use crate::{
+    fault::Fault,
+    proto::event_store::client::streams::{
+        append_req, append_resp, batch_append_req, batch_append_resp, delete_req, tombstone_req,
+    },
+};
+
+/// A choice of expectations on the wire.
+pub trait Expectation {
+    /// The same in the words of the store.
+    fn expected(&self) -> ExpectedRevision;
+}
+
+macro_rules! expectation {
+    ($choice:path, $exact:ident) => {
+        impl Expectation for $choice {
+            fn expected(&self) -> ExpectedRevision {
+                match self {
+                    Self::$exact(revision) => ExpectedRevision::Exact(Revision(*revision)),
+                    Self::NoStream(_) => ExpectedRevision::NoStream,
+                    Self::Any(_) => ExpectedRevision::Any,
+                    Self::StreamExists(_) => ExpectedRevision::StreamExists,
+                }
+            }
+        }
+    };
+}
+
+expectation!(append_req::options::ExpectedStreamRevision, Revision);
+expectation!(delete_req::options::ExpectedStreamRevision, Revision);
+expectation!(tombstone_req::options::ExpectedStreamRevision, Revision);
+expectation!(batch_append_req::options::ExpectedStreamPosition, StreamPosition);
+
+/// The expectation a request names.
+///
+/// # Errors
+/// `Invalid` when it names none: to expect nothing must be said.
+pub fn from_wire<E: Expectation>(expected: Option<&E>) -> Result<ExpectedRevision, Fault> {
+    expected
+        .map(Expectation::expected)
+        .ok_or_else(|| Fault::Invalid("expected revision is missing, say any to expect nothing".to_owned()))
+}
+
+/// The expectation as a batch append echoes it.
+#[must_use]
+pub fn echoed(expected: ExpectedRevision) -> batch_append_resp::ExpectedStreamPosition {
+    use batch_append_resp::ExpectedStreamPosition as Echo;
+    match expected {
+        ExpectedRevision::Any => Echo::Any(()),
+        ExpectedRevision::NoStream => Echo::NoStream(()),
+        ExpectedRevision::StreamExists => Echo::StreamExists(()),
+        ExpectedRevision::Exact(revision) => Echo::StreamPosition(revision.0),
+    }
+}
+
+/// A wrong expectation as an append answers it: the same facts for two generations of clients.
+#[must_use]
+pub fn wrong(expected: ExpectedRevision, actual: Option<Revision>) -> append_resp::WrongExpectedVersion {
+    use append_resp::wrong_expected_version::{
+        CurrentRevisionOption as Current, CurrentRevisionOption2060 as CurrentOld, ExpectedRevisionOption as Expected,
+        ExpectedRevisionOption2060 as ExpectedOld,
+    };
+
+    use crate::proto::event_store::client::Empty;
+    let (old, new) = match expected {
+        ExpectedRevision::Any => (ExpectedOld::Any2060(Empty {}), Expected::ExpectedAny(Empty {})),
+        ExpectedRevision::StreamExists => {
+            (ExpectedOld::StreamExists2060(Empty {}), Expected::ExpectedStreamExists(Empty {}))
+        }
+        // The old generation had no word for it, but minus one.
+        ExpectedRevision::NoStream => {
+            (ExpectedOld::ExpectedRevision2060(u64::MAX), Expected::ExpectedNoStream(Empty {}))
+        }
+        ExpectedRevision::Exact(revision) => {
+            (ExpectedOld::ExpectedRevision2060(revision.0), Expected::ExpectedRevision(revision.0))
+        }
+    };
+    let (current_old, current) = match actual {
+        Some(revision) => (CurrentOld::CurrentRevision2060(revision.0), Current::CurrentRevision(revision.0)),
+        None => (CurrentOld::NoStream2060(Empty {}), Current::CurrentNoStream(Empty {})),
+    };
+    append_resp::WrongExpectedVersion {
+        current_revision_option_20_6_0: Some(current_old),
+        expected_revision_option_20_6_0: Some(old),
+        current_revision_option: Some(current),
+        expected_revision_option: Some(new),
+    }
+}

@@ -1,0 +1,14 @@
+//! Between the messages of the wire and the words of the store: pure functions, without store, clock or runtime.
+//!
+//! Whatever a client sends comes through here once, and leaves as a type that cannot be wrong, or as a [`Fault`](crate::fault::Fault)
+//! with the facts.
+
+pub mod batch;
+pub mod checkpoints;
+pub mod expected;
+pub mod filter;
+pub mod id;
+pub mod proposed;
+pub mod recorded;
+pub mod request;
+pub mod stream;

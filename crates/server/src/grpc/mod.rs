@@ -1,0 +1,16 @@
+//! The services of the protocol. Each converts, asks the store, converts back.
+
+mod append;
+mod batch_append;
+mod delete;
+mod features;
+mod gossip;
+mod read;
+mod streams;
+mod subscribe;
+mod unoffered;
+
+pub use features::Features;
+pub use gossip::Member;
+pub use streams::StreamsService;
+pub use unoffered::Unoffered;

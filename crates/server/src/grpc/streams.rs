@@ -1,0 +1,86 @@
+//! The service of streams: reading, appending, deleting.
+
+use std::sync::Arc;
+
+use gesta_store::{
+    EventStore,
+    clock::{Clock, SystemClock},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{append, batch_append, delete, read::Reading, subscribe::Following};
+use crate::{
+    admission::Admission,
+    convert::request::{self, Extent},
+    proto::event_store::client::streams::{
+        AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp, TombstoneReq,
+        TombstoneResp, streams_server::Streams,
+    },
+    pump::{Pumped, pump},
+    stopping::Stopping,
+};
+
+/// The service of streams.
+#[derive(Clone, Debug)]
+pub struct StreamsService {
+    store: EventStore,
+    admission: Admission,
+    stopping: Stopping,
+    clock: Arc<dyn Clock>,
+}
+
+impl StreamsService {
+    /// The streams of `store`.
+    #[must_use]
+    pub fn new(store: EventStore, admission: Admission, stopping: Stopping) -> Self {
+        Self { store, admission, stopping, clock: Arc::new(SystemClock::default()) }
+    }
+}
+
+#[tonic::async_trait]
+impl Streams for StreamsService {
+    type ReadStream = Pumped<ReadResp>;
+    type BatchAppendStream = ReceiverStream<Result<BatchAppendResp, Status>>;
+
+    async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+        let request = request::from_wire(request.get_ref())?;
+        let (store, head, stopping) = (self.store.clone(), self.store.head(), self.stopping.clone());
+        Ok(Response::new(match request.extent {
+            Extent::Count(count) => pump(Reading::new(store, request, count), head, stopping),
+            Extent::Subscription => {
+                let following = Following::new(store, request, Arc::clone(&self.clock))?;
+                pump(following, head, stopping)
+            }
+        }))
+    }
+
+    async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
+        append::append(&self.admission, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        Ok(Response::new(delete::delete(&self.admission, request.into_inner()).await?))
+    }
+
+    async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
+        Ok(Response::new(delete::tombstone(&self.admission, request.into_inner()).await?))
+    }
+
+    async fn batch_append(
+        &self,
+        request: Request<Streaming<BatchAppendReq>>,
+    ) -> Result<Response<Self::BatchAppendStream>, Status> {
+        let (answers, receiver) = mpsc::channel(batch_append::ANSWERS_AHEAD);
+        let clock = Arc::clone(&self.clock);
+        tokio::spawn(batch_append::serve(
+            self.admission.clone(),
+            request.into_inner(),
+            answers,
+            self.stopping.clone(),
+            clock,
+        ));
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}

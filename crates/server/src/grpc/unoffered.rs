@@ -1,0 +1,78 @@
+//! Calls nobody answers: what is missing, and what to do instead.
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use tonic::Status;
+
+/// Packages of services that are known and not offered, with what to say.
+const SENTENCES: [(&str, &str); 8] = [
+    (
+        "event_store.client.persistent_subscriptions",
+        "persistent subscriptions are not offered yet: follow the stream with a catch-up subscription and keep its position",
+    ),
+    (
+        "event_store.client.projections",
+        "projections are not offered: $ce-, $et-, $bc- and $streams can be read without them, and folds belong into the application",
+    ),
+    (
+        "event_store.client.operations",
+        "operations are not offered: nothing needs to be scavenged or merged by hand; end the server with SIGTERM",
+    ),
+    (
+        "event_store.client.users",
+        "users are not offered yet: the server listens on loopback, for whoever is on the machine",
+    ),
+    ("event_store.client.monitoring", "statistics are not offered yet: `gesta info` tells what a store holds"),
+    ("kurrent.client.redaction", "chunk files cannot be switched: there are none"),
+    (
+        "kurrentdb.protocol.v2.streams",
+        "appends to many streams at once are not offered yet: append to one stream, or use the crate gesta",
+    ),
+    (
+        "kurrentdb.protocol.v2.indexes",
+        "indexes need not be made: filter by stream or type, which is answered from an index",
+    ),
+];
+
+/// Answers what no service answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Unoffered;
+
+impl Unoffered {
+    /// The answer to a request: a status with a sentence to a gRPC call, 404 to anything else.
+    pub async fn answer(request: Request) -> Response {
+        let is_call = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.starts_with("application/grpc"));
+        if is_call {
+            return Status::unimplemented(sentence(request.uri().path())).into_http::<Body>();
+        }
+        (StatusCode::NOT_FOUND, "not found\n").into_response()
+    }
+}
+
+fn sentence(path: &str) -> String {
+    let package = path.trim_start_matches('/').rsplit_once('.').map_or("", |(package, _)| package);
+    match SENTENCES.iter().find(|(known, _)| *known == package) {
+        Some((_, sentence)) => (*sentence).to_owned(),
+        None => format!("no such service, path={path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_known_by_its_package() {
+        assert!(sentence("/event_store.client.users.Users/Create").starts_with("users are not offered yet"));
+        assert_eq!(sentence("/grpc.health.v1.Health/Check"), "no such service, path=/grpc.health.v1.Health/Check");
+        assert_eq!(sentence(""), "no such service, path=");
+    }
+}

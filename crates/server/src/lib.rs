@@ -1,0 +1,23 @@
+//! Gesta as a server: KurrentDB's gRPC protocol in front of the event store.
+//!
+//! The one crate with an asynchronous runtime. A request comes in through `grpc/`, is turned into the words of the store by `convert/`
+//! (pure functions), and is answered by the store; what fails is put into the protocol's words by `fault`. No rule of the
+//! store lives here.
+//!
+//! **Invariant:** no thread of the runtime waits for a disk. Appends are tickets, which are futures, and are admitted only when the store's
+//! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
+//!
+//! # Reading order
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; [`serve`].
+
+pub mod admission;
+pub mod convert;
+pub mod fault;
+pub mod grpc;
+pub mod limits;
+mod proto;
+pub mod pump;
+pub mod serve;
+pub mod stopping;
+
+pub use serve::{Exposure, ServeError, Server};

@@ -1,0 +1,47 @@
+//! Every bound of the server, one line each, with the sum that justifies it. Those of the store are in `gesta_store::limits`.
+
+use std::time::Duration;
+
+use gesta_store::limits;
+
+/// Largest message that is decoded, in bytes: the largest commit, and what the wire puts around it.
+pub const MESSAGE_BYTES_MAX: usize = limits::COMMIT_BYTES_MAX + (4 << 20);
+/// Most events one append may have, in bytes of names and payloads: what a commit holds less its frame's and events' headers, so that the
+/// refusal is this protocol's and not the store's.
+pub const APPEND_BYTES_MAX: usize = limits::COMMIT_BYTES_MAX - (1 << 20);
+
+/// Appends between the wire and their verdict, over all connections: what the store's queue takes without making a caller wait.
+pub const APPENDS_IN_FLIGHT_MAX: usize = limits::QUEUE_PROPOSALS_MAX;
+/// Bytes of them, in KiB: the store's queue again. An append waits here, where waiting costs no thread.
+pub const APPEND_KIB_IN_FLIGHT_MAX: usize = limits::QUEUE_BYTES_MAX >> 10;
+/// Unanswered requests on one batch append: four times what it takes to keep a group of 128 full while the one before it is synced.
+pub const BATCH_REQUESTS_IN_FLIGHT_MAX: usize = 512;
+/// Requests on one batch append that have begun and are not final yet.
+pub const BATCH_REQUESTS_OPEN_MAX: usize = 64;
+
+/// Events in one batch of a read: some 100 µs of work, so that nobody has a thread of the pool for long.
+pub const READ_BATCH_EVENTS: usize = 512;
+/// Bytes in one batch of a read (one larger event still makes a batch of its own).
+pub const READ_BATCH_BYTES: usize = 1 << 20;
+/// Batches that are read ahead of what HTTP/2 took: one to be sent while the next one is read.
+pub const READ_BATCHES_AHEAD: usize = 1;
+/// Threads that read from disk. A read asks for its next batch when it has sent one, so no more than one job of it waits for a thread.
+pub const BLOCKING_THREADS_MAX: usize = 32;
+
+/// Longest regular expression, in bytes.
+pub const REGEX_BYTES_MAX: usize = 4096;
+/// Steps back an expression may take on one name before the read fails: a name has at most 1 KiB, and honest expressions take a few for each byte.
+pub const REGEX_BACKTRACKS_MAX: usize = 100_000;
+
+/// Calls open at once on one connection: a client with a subscription for each of its thousand processes, four times over.
+pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
+/// Bytes a client may send ahead on one call before it is read.
+pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
+/// Bytes a client may send ahead on one connection.
+pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Largest HTTP/2 frame: fewer of them for large payloads.
+pub const FRAME_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of request headers.
+pub const HEADER_BYTES_MAX: u32 = 32 << 10;
+/// How long calls in progress may take to end once the server was asked to stop.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);

@@ -1,0 +1,69 @@
+//! Stock clients of other languages against the program as it is built: `acceptance/`.
+//!
+//! What a client needs is installed below `target/acceptance`, once for each list of versions. The suites start the program themselves, on
+//! free ports, and find it by the variable `GESTA`.
+
+use std::{error::Error, fs, path::Path};
+
+use xshell::{Shell, cmd};
+
+use crate::steps::{self, Ending};
+
+/// Runs every suite.
+pub(crate) fn check(shell: &Shell) -> Result<Ending, Box<dyn Error>> {
+    cmd!(shell, "cargo build --locked --package gesta-cli").run()?;
+    let program = steps::root().join("target/debug/gesta");
+    python(shell, &program)?;
+    node(shell, &program)?;
+    Ok(Ending::Passed)
+}
+
+fn python(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
+    let wanted = fs::read_to_string(steps::root().join("acceptance/python/requirements.txt"))?;
+    let home = steps::root().join("target/acceptance/python");
+    let python = home.join("bin/python");
+    if !is_installed(&home, &wanted) {
+        println!("installing acceptance/python/requirements.txt into target/acceptance/python");
+        shell.remove_path(&home)?;
+        cmd!(shell, "python3 -m venv {home}").run()?;
+        cmd!(shell, "{python} -m pip install --quiet --disable-pip-version-check --no-deps")
+            .arg("--requirement")
+            .arg("acceptance/python/requirements.txt")
+            .run()?;
+        note_installed(&home, &wanted)?;
+    }
+    // -B: nothing is written beside the sources.
+    cmd!(shell, "{python} -B -m unittest discover --start-directory acceptance/python").env("GESTA", program).run()?;
+    Ok(())
+}
+
+fn node(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
+    let wanted = fs::read_to_string(steps::root().join("acceptance/node/package-lock.json"))?;
+    let home = steps::root().join("target/acceptance/node");
+    if !is_installed(&home, &wanted) {
+        println!("installing acceptance/node/package-lock.json into target/acceptance/node");
+        shell.remove_path(&home)?;
+        fs::create_dir_all(&home)?;
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(steps::root().join("acceptance/node").join(file), home.join(file))?;
+        }
+        cmd!(shell, "npm ci --prefix {home} --no-audit --no-fund --loglevel=error").run()?;
+        note_installed(&home, &wanted)?;
+    }
+    cmd!(shell, "node --test acceptance/node/")
+        .env("GESTA", program)
+        .env("NODE_PATH", home.join("node_modules"))
+        .run()?;
+    Ok(())
+}
+
+/// Where it is noted what stands in a directory: the list it was installed from.
+const NOTE: &str = "installed.txt";
+
+fn is_installed(home: &Path, wanted: &str) -> bool {
+    fs::read_to_string(home.join(NOTE)).is_ok_and(|installed| installed == wanted)
+}
+
+fn note_installed(home: &Path, wanted: &str) -> std::io::Result<()> {
+    fs::write(home.join(NOTE), wanted)
+}
