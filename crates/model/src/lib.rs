@@ -1,0 +1,2 @@
+//! Models of Gesta.
+pub mod algebra;
