@@ -271,7 +271,13 @@ impl<'v> Kind<'v> {
     fn tags(&self, krate: &TokenStream) -> TokenStream {
         let (pattern, access) = self.pattern(&self.also);
         let names = self.also.iter().map(|template| template.fill(krate, &access));
-        quote!(#pattern => [#(#names),*].into_iter().flatten().collect())
+        let count = self.also.len();
+        quote! {
+            #pattern => {
+                let names: [::core::option::Option<#krate::__private::Name>; #count] = [#(#names),*];
+                names.into_iter().flatten().collect()
+            }
+        }
     }
 
     /// The arms that find this kind by its wire name, old ones too.

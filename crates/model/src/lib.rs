@@ -5,10 +5,11 @@ extern crate self as gesta_model;
 pub mod algebra;
 pub mod error;
 pub mod event;
-pub mod fold;
+mod fold;
 pub mod key;
+pub mod laws;
 pub mod model;
-pub mod scope;
+mod scope;
 
 pub use crate::{
     error::{Error, Result},

@@ -1,6 +1,7 @@
 //! What is on the wire, what comes back, and what is refused.
 
 use expect_test::expect;
+use gesta_model_derive::Event;
 use gesta_store::{EventRef, Position, Revision, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
