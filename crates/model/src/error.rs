@@ -69,6 +69,9 @@ pub enum Error {
     /// The store refused the decision for another reason than being overtaken, such as a stream that was ended for ever.
     #[error("decision was rejected: {0}")]
     Rejected(Rejection),
+    /// A law the model declares is false: summaries are not served any more; its fold is.
+    #[error("{0}")]
+    Demoted(Box<crate::tree::Demotion>),
     /// A request key was used before, by another command.
     #[error("request key was used by another command, key={key} first={first} now={now}")]
     RequestReused {

@@ -1,6 +1,6 @@
 //! The sequential fold: the reference that every faster way must equal (I7).
 
-use gesta_store::{AsOf, Batch, ErrorKind, EventRef, EventStore, From, Position, ReadOptions, Revision};
+use gesta_store::{AsOf, Batch, Direction, ErrorKind, EventRef, EventStore, From, Position, ReadOptions, Revision};
 
 use crate::{
     error::{Error, Result, guarded},
@@ -70,6 +70,47 @@ pub(crate) fn each<M: Model>(
         .map_err(|panic| with_position(panic, at))??;
     }
     Ok(folded)
+}
+
+/// Calls `see` for each readable event of the scope below `head`, newest first, until it says that this is enough.
+pub(crate) fn each_backward<M: Model>(
+    store: &EventStore,
+    scope: &Scope,
+    head: Position,
+    see: &mut dyn FnMut(&M::Event, &Place<'_>) -> bool,
+) -> Result<()> {
+    let Some(last) = head.0.checked_sub(1).map(Position) else { return Ok(()) };
+    // Small batches: what makes the rest irrelevant is hoped to be near.
+    let options = ReadOptions {
+        direction: Direction::Backward,
+        as_of: Some(AsOf::Position(last)),
+        batch_events: 64,
+        ..ReadOptions::default()
+    };
+    let mut reading = match store.read(scope.source(), options) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        reading => reading?,
+    };
+    while let Some(batch) = reading.next_batch()? {
+        let seen = guarded(
+            || format!("{}::lift", M::name()),
+            || {
+                for event in batch.iter().filter(|event| scope.admits(event)) {
+                    match read::<M::Event>(&event) {
+                        Ok(Reading::Fact(fact)) if !see(&fact, &Place::of(&event)) => return Ok(false),
+                        Ok(Reading::Fact(_) | Reading::Ignored) => {}
+                        Err(_) if M::UNREADABLE == Unreadable::Skip => {}
+                        Err(defect) => return Err(unreadable::<M>(&event, defect)),
+                    }
+                }
+                Ok(true)
+            },
+        )??;
+        if !seen {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn see_batch<M: Model>(

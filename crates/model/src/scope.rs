@@ -55,6 +55,9 @@ impl Scope {
     /// The scope of all instances of `M` together: of every path that fits.
     pub(crate) fn pattern<M: Model>() -> Result<Self> {
         let reach = Checked::<M>::REACH;
+        if Checked::<M>::EVERYTHING {
+            return Err(Error::Unanswerable(format!("a model of everything has no paths, model={}", M::name())));
+        }
         if M::AT.starts_with('/') {
             return Ok(Self::query(QueryItem::default().path(PathPattern::new(M::AT)?)));
         }
