@@ -17,6 +17,7 @@ pub mod testing;
 pub mod tree;
 
 pub use crate::{
+    algebra::Monoid,
     command::{Command, Decide, Knows, Receipt, SendError, Sending},
     domain::{Domain, DomainOptions},
     error::{Error, Result},

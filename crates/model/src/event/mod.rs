@@ -14,7 +14,7 @@ mod wire;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub use format::{Format, Json};
+pub use format::{Format, Json, decode_variant};
 pub use name::Name;
 pub use place::Place;
 pub(crate) use reach::{Reach, meets, reach, stars};

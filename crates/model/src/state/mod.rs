@@ -8,7 +8,7 @@ mod explain;
 mod get;
 mod load;
 
-use std::{ops::Deref, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use gesta_store::{Position, Revision, Timestamp};
 
@@ -20,7 +20,6 @@ pub use load::AtHead;
 pub(crate) use load::load_exactly;
 
 /// A model's state as of some moment. Cheap to clone, and never changes.
-#[derive(Debug)]
 pub struct State<M> {
     /// The state.
     pub value: Arc<M>,
@@ -33,6 +32,13 @@ pub struct State<M> {
 impl<M> Clone for State<M> {
     fn clone(&self) -> Self {
         Self { value: Arc::clone(&self.value), head: self.head, revision: self.revision }
+    }
+}
+
+impl<M> fmt::Debug for State<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { head, revision, .. } = self;
+        f.debug_struct("State").field("head", head).field("revision", revision).finish_non_exhaustive()
     }
 }
 
