@@ -106,15 +106,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     /// As [`state`](Summaries::state).
     pub fn between(&self, key: &M::Key, range: Range<Position>) -> Result<M::Summary> {
         let scope = Scope::of::<M>(key)?;
-        let Some(line) = self.line(&scope, range.end)? else {
-            let path = path_of::<M>(key)?;
-            let mut sum = M::Summary::identity();
-            let line = self.log(scope, range.end, RUN_BLOCK)?;
-            self.over_runs(&line, range.start.0..range.end.0, &mut |run| {
-                run.get(&path).into_iter().for_each(|part| sum.combine(part));
-            }, &mut |_, _| Ok(()))?;
-            return Ok(sum);
-        };
+        let Some(line) = self.line(&scope, range.end)? else { return self.between_by_runs(key, scope, range) };
         let places = match line.axis {
             Axis::Positions => range.start.0..range.end.0,
             Axis::Revisions => {
@@ -129,6 +121,17 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
             sum.combine(&self.whole(&line, node)?.summary);
         }
         sum.combine(&self.lifted(&line, after)?);
+        Ok(sum)
+    }
+
+    fn between_by_runs(&self, key: &M::Key, scope: Scope, range: Range<Position>) -> Result<M::Summary> {
+        let (runs, path) = self.runs_with(key, range.end)?;
+        let Cover { before, nodes, after } = cover(range.start.0..range.end.0, runs.block);
+        // At the edges the events of this instance alone: by the index.
+        let own = Line { scope, ..runs.clone() };
+        let mut sum = self.lifted(&own, before)?;
+        self.compose(&runs, nodes, &path, &mut sum)?;
+        sum.combine(&self.lifted(&own, after)?);
         Ok(sum)
     }
 
@@ -247,49 +250,33 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     }
 
     fn by_runs(&self, key: &M::Key, scope: Scope, head: Position) -> Result<Answer<M>> {
-        if M::query(key).is_some() {
-            let model = M::name();
-            return Err(Error::Unanswerable(format!("a model by query has no summaries by path, model={model}")));
-        }
-        let path = path_of::<M>(key)?;
-        let runs = self.log(Scope::pattern::<M>()?, head, RUN_BLOCK)?;
-        let mut sum = M::Summary::identity();
-        let (mut count, mut rest) = (0, 0..0);
-        self.over_runs(
-            &runs,
-            0..head.0,
-            &mut |run| {
-                count += 1;
-                run.get(&path).into_iter().for_each(|part| sum.combine(part));
-            },
-            &mut |places, _| {
-                if !places.is_empty() {
-                    rest = places;
-                }
-                Ok(())
-            },
-        )?;
+        let (runs, path) = self.runs_with(key, head)?;
+        let Cover { before, nodes, after } = cover(0..head.0, runs.block);
+        let (count, mut sum) = (nodes.len(), M::Summary::identity());
+        self.compose(&runs, nodes, &path, &mut sum)?;
         let mut state = acted(M::default(), &sum)?;
-        // What follows the nodes, of this instance alone: by the index.
         let own = Line { scope, ..runs };
+        let rest = if count == 0 { before } else { after };
         let tail = own.each::<M>(rest, &mut |_, event, place| state.apply(event, place))?;
         Ok(Answer { state, nodes: count, tail })
     }
 
-    /// The runs over a range, in order, and the places at its edges.
-    fn over_runs(
-        &self,
-        line: &Line,
-        places: Range<u64>,
-        see: &mut dyn FnMut(&Run<M::Summary>),
-        edge: &mut dyn FnMut(Range<u64>, &Line) -> Result<()>,
-    ) -> Result<()> {
-        let Cover { before, nodes, after } = cover(places, line.block);
-        edge(before, line)?;
-        for node in nodes {
-            see(&*self.run(line, node)?);
+    /// The line of all instances, and the path under which runs have this one.
+    fn runs_with(&self, key: &M::Key, head: Position) -> Result<(Line, String)> {
+        if M::query(key).is_some() {
+            let model = M::name();
+            return Err(Error::Unanswerable(format!("a model by query has no summaries by path, model={model}")));
         }
-        edge(after, line)
+        Ok((self.log(Scope::pattern::<M>()?, head, RUN_BLOCK)?, path_of::<M>(key)?))
+    }
+
+    fn compose(&self, runs: &Line, nodes: Vec<NodeId>, path: &str, sum: &mut M::Summary) -> Result<()> {
+        for node in nodes {
+            if let Some(part) = self.run(runs, node)?.get(path) {
+                sum.combine(part);
+            }
+        }
+        Ok(())
     }
 
     fn lifted(&self, line: &Line, places: Range<u64>) -> Result<M::Summary> {

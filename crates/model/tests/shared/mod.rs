@@ -1,5 +1,5 @@
 //! A bank, and a store in memory to keep it in.
-#![allow(dead_code)] // each test uses some of it
+#![allow(dead_code, unreachable_pub)] // each test uses some of it
 
 use std::sync::Arc;
 
