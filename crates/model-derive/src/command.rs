@@ -45,11 +45,16 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let krate = krate::path();
     let attribute = input.attrs.iter().find(|attribute| attribute.path().is_ident("command"));
     let attribute = attribute.ok_or_else(|| {
-        Error::new_spanned(&input.ident, "a command says what it must know: #[command(Model, key = field, or = Refusal)]")
+        Error::new_spanned(
+            &input.ident,
+            "a command says what it must know: #[command(Model, key = field, or = Refusal)]",
+        )
     })?;
     let Attribute { models, key, refusal, event, name } = attribute.parse_args()?;
     let first = match &models {
-        Type::Tuple(tuple) => tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?,
+        Type::Tuple(tuple) => {
+            tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?
+        }
         one => one,
     };
     let event = event.map_or_else(|| quote!(<#first as #krate::Model>::Event), |event| quote!(#event));

@@ -30,7 +30,8 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let homes = kinds.iter().map(|kind| kind.home(&krate));
     let tags = kinds.iter().map(|kind| kind.tags(&krate));
     let found = kinds.iter().enumerate().flat_map(|(index, kind)| kind.found(index, &krate));
-    let (ignores, format) = (&settings.ignores, settings.format.map_or_else(|| quote!(#krate::Json), |path| quote!(#path)));
+    let (ignores, format) =
+        (&settings.ignores, settings.format.map_or_else(|| quote!(#krate::Json), |path| quote!(#path)));
     Ok(quote! {
         #[automatically_derived]
         impl #impl_generics #krate::Event for #names #type_generics #where_clause {
@@ -157,7 +158,10 @@ impl<'v> Kind<'v> {
     fn of(variant: &'v Variant) -> Result<Self> {
         let attribute = variant.attrs.iter().find(|attribute| attribute.path().is_ident("event"));
         let attribute = attribute.ok_or_else(|| {
-            Error::new_spanned(variant, "an event needs its wire name and home: #[event(\"name\", at = \"stream-{field}\")]")
+            Error::new_spanned(
+                variant,
+                "an event needs its wire name and home: #[event(\"name\", at = \"stream-{field}\")]",
+            )
         })?;
         let parsed: Attribute = attribute.parse_args()?;
         let at = parsed.at.ok_or_else(|| Error::new(parsed.name.span(), "an event needs a home stream: at = \"…\""))?;
@@ -178,13 +182,18 @@ impl<'v> Kind<'v> {
         let at_name = |what: String| Error::new(self.name.span(), what);
         let name = self.name.value();
         if name.is_empty() || name.starts_with('$') || name.chars().any(char::is_control) {
-            return Err(at_name("a wire name is not empty, has no control characters and does not begin with `$`".to_owned()));
+            return Err(at_name(
+                "a wire name is not empty, has no control characters and does not begin with `$`".to_owned(),
+            ));
         }
         if self.version == 0 || self.since == 0 || self.since > self.version {
             return Err(at_name("versions count from 1, and `since` is not after `v`".to_owned()));
         }
         if self.at.text.value().starts_with(['/', '$']) {
-            return Err(Error::new(self.at.text.span(), "a home stream begins neither with `/`, as paths do, nor with `$`"));
+            return Err(Error::new(
+                self.at.text.span(),
+                "a home stream begins neither with `/`, as paths do, nor with `$`",
+            ));
         }
         if let Some(field) = self.at.optional() {
             return Err(Error::new(field.span(), "every event has a home: its holes cannot be optional"));
@@ -218,7 +227,9 @@ impl<'v> Kind<'v> {
             }
             // The field's own type says whether it has them.
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Ok(()),
-            Fields::Unnamed(fields) => Err(Error::new_spanned(fields, "an event has named fields, or one struct of them")),
+            Fields::Unnamed(fields) => {
+                Err(Error::new_spanned(fields, "an event has named fields, or one struct of them"))
+            }
             Fields::Unit => match templates().flat_map(Template::fields).next() {
                 None => Ok(()),
                 Some(hole) => Err(Error::new(hole.span(), "the event has no fields")),
@@ -282,7 +293,8 @@ impl<'v> Kind<'v> {
 
     /// The arms that find this kind by its wire name, old ones too.
     fn found(&self, index: usize, krate: &TokenStream) -> Vec<TokenStream> {
-        let some = |found: TokenStream| quote!(::core::option::Option::Some(#krate::Found { kind: #index, upcast: #found }));
+        let some =
+            |found: TokenStream| quote!(::core::option::Option::Some(#krate::Found { kind: #index, upcast: #found }));
         let now = some(quote!(::core::option::Option::None));
         let wire = self.wire(self.version);
         let old = (self.since..self.version).enumerate().map(|(upcast, version)| {

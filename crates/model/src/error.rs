@@ -24,9 +24,7 @@ pub enum Error {
         event_type: String,
     },
     /// An event's data could not be read as its kind says.
-    #[error(
-        "event cannot be decoded: {reason}, model={model} position={position} type={event_type} version={version}"
-    )]
+    #[error("event cannot be decoded: {reason}, model={model} position={position} type={event_type} version={version}")]
     Undecodable {
         /// The model.
         model: &'static str,

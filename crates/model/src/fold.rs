@@ -63,11 +63,8 @@ pub(crate) fn each<M: Model>(
     };
     while let Some(batch) = reading.next_batch()? {
         let mut at = Position::START;
-        guarded(
-            || format!("{}::apply", M::name()),
-            || see_batch::<M>(&batch, scope, see, &mut at, &mut folded),
-        )
-        .map_err(|panic| with_position(panic, at))??;
+        guarded(|| format!("{}::apply", M::name()), || see_batch::<M>(&batch, scope, see, &mut at, &mut folded))
+            .map_err(|panic| with_position(panic, at))??;
     }
     Ok(folded)
 }

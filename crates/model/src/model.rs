@@ -50,9 +50,8 @@ use crate::{
 ///     const AT: &str = "acount-*"; // misspelt
 ///     fn apply(&mut self, _: &Bank, _: &Place) {}
 /// }
-/// fn read(domain: &Domain) {
-///     domain.get::<Account>("7").wait();
-/// }
+/// let read = |domain: &Domain| domain.get::<Account>("7").wait().is_ok();
+/// # let _ = &read as &dyn Fn(&Domain) -> bool;
 /// ```
 pub trait Model: Default + Clone + Send + Sync + 'static {
     /// The facts it is made of.

@@ -42,7 +42,9 @@ impl Scope {
         let stream = || StreamName::new(&path);
         let item = QueryItem::default;
         Ok(match (reach.home, reach.further) {
-            (true, false) => Self { stream: Some(stream()?), ..Self::query(item().stream(StreamFilter::Exact(stream()?))) },
+            (true, false) => {
+                Self { stream: Some(stream()?), ..Self::query(item().stream(StreamFilter::Exact(stream()?))) }
+            }
             (false, _) => Self::query(item().tag(Tag::new(&path)?)),
             (true, true) => {
                 let mut both = Self::query(item().stream(StreamFilter::Exact(stream()?)));

@@ -59,7 +59,10 @@ fn metadata_says_which_command_in_which_correlation() {
     let json = |position| serde_json::from_slice::<serde_json::Value>(&last(position).metadata).expect("JSON");
     assert_eq!(json(2), serde_json::json!({"$command": "Withdraw", "$correlationId": "c-1", "user": "ada"}));
     domain.send(withdraw(1)).caused_by(&last(2)).wait().expect("recorded");
-    assert_eq!((json(3)["$correlationId"].as_str(), json(3)["$causationId"].as_str()), (Some("c-1"), Some(&*last(2).id.to_string())));
+    assert_eq!(
+        (json(3)["$correlationId"].as_str(), json(3)["$causationId"].as_str()),
+        (Some("c-1"), Some(&*last(2).id.to_string()))
+    );
     domain.send(withdraw(1)).wait().expect("recorded");
     assert!(json(4)["$correlationId"].as_str().is_some_and(|id| id.len() == 36), "a fresh one");
 }
@@ -105,7 +108,11 @@ impl Decide for Meddling<'_> {
             self.left.fetch_sub(1, Relaxed);
             record(self.store, [deposited(1, 1)]);
         }
-        if account.cents < self.cents.into() { Err(Refused::Overdrawn { cents: account.cents }) } else { Ok(vec![withdrawn(1, self.cents)]) }
+        if account.cents < self.cents.into() {
+            Err(Refused::Overdrawn { cents: account.cents })
+        } else {
+            Ok(vec![withdrawn(1, self.cents)])
+        }
     }
 }
 
@@ -240,7 +247,10 @@ fn no_withdrawal_is_lost_between_writers_of_one_account() {
                 } else {
                     domain.send(Move { from: 1, to: 2, cents: 1 }).wait()
                 };
-                assert!(sent.as_ref().is_ok_and(|r| r.last_position.is_some()) || sent.is_err_and(|e| e.refusal().is_some()));
+                assert!(
+                    sent.as_ref().is_ok_and(|r| r.last_position.is_some())
+                        || sent.is_err_and(|e| e.refusal().is_some())
+                );
             });
         }
     });

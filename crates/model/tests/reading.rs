@@ -4,7 +4,9 @@ mod shared;
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use gesta_model::{Base, Domain, DomainOptions, Error, Event, Key, Model, Place, ReadLevel, Unreadable, event::to_recordable};
+use gesta_model::{
+    Base, Domain, DomainOptions, Error, Event, Key, Model, Place, ReadLevel, Unreadable, event::to_recordable,
+};
 use gesta_store::{
     EventData, ExpectedRevision, Position, Query, QueryItem, Revision, StreamFilter, Timestamp, clock::ManualClock,
 };
@@ -44,7 +46,8 @@ fn the_latest_state_is_the_cached_one_and_the_tail() {
 fn read_levels_say_how_fresh() {
     let clock = clock();
     let store = store_with(Arc::clone(&clock));
-    let domain = Domain::with(store.clone(), DomainOptions { clock: Arc::<ManualClock>::clone(&clock), ..Default::default() });
+    let domain =
+        Domain::with(store.clone(), DomainOptions { clock: Arc::<ManualClock>::clone(&clock), ..Default::default() });
     record(&store, [deposited(1, 5)]);
     assert_eq!(domain.get::<Account>(1_u32).wait().expect("read").cents, 5);
     let first = Timestamp(1_700_000_000_000_000_000);
@@ -164,7 +167,10 @@ fn unreadable_events_fail_with_their_place_or_are_counted() {
     record(&store, [deposited(1, 5)]);
     put("money-burnt", "{}");
     let failed = domain.get::<Account>(1_u32).wait().expect_err("unknown");
-    assert_eq!(failed.to_string(), "event of a kind the model does not know, model=Account position=1 type=money-burnt");
+    assert_eq!(
+        failed.to_string(),
+        "event of a kind the model does not know, model=Account position=1 type=money-burnt"
+    );
     let before = domain.get::<Account>(1_u32).as_of(Position(0)).wait().expect("it was not there yet");
     assert_eq!(before.cents, 5);
     put("money-deposited", r#"{"account":1,"cents":"many"}"#);

@@ -197,7 +197,11 @@ impl Algebraic for Saturating {
         }
     }
     fn act(&mut self, sum: &Sum) {
-        self.0 = i64::try_from(i128::from(self.0) + sum.total()).unwrap_or(if sum.total() < 0 { i64::MIN } else { i64::MAX });
+        self.0 = i64::try_from(i128::from(self.0) + sum.total()).unwrap_or(if sum.total() < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        });
     }
 }
 
@@ -292,7 +296,8 @@ fn nodes_are_bounded_by_bytes() {
     assert_eq!(vault.state(&(), head).expect("read").moved, 10_000);
     let info = vault.info();
     assert!(info.bytes <= 30_000 && info.nodes > 0, "{info:?}");
-    let by_account: BTreeMap<u32, i128> = vault.between(&(), Position(0)..head).expect("read").2.iter().map(|(a, s)| (*a, s.total())).collect();
+    let by_account: BTreeMap<u32, i128> =
+        vault.between(&(), Position(0)..head).expect("read").2.iter().map(|(a, s)| (*a, s.total())).collect();
     assert_eq!(by_account.len(), 97);
     assert_eq!(store.read_all(ReadOptions::default()).expect("read").count(), 10_000);
 }

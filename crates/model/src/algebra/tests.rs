@@ -120,11 +120,8 @@ fn maps_keep_the_laws_of_their_values() {
 
 #[test]
 fn affine_maps() {
-    let effect = prop_oneof![
-        wide().prop_map(Affine::add),
-        wide().prop_map(Affine::multiply),
-        wide().prop_map(Affine::set),
-    ];
+    let effect =
+        prop_oneof![wide().prop_map(Affine::add), wide().prop_map(Affine::multiply), wide().prop_map(Affine::set),];
     check(effect.clone().boxed(), &[reset]);
     proptest!(|(effects in vec(effect, 0..8), x in wide())| {
         let folded = effects.iter().fold(x, |x, effect| effect.apply_to(x));
@@ -150,7 +147,8 @@ fn machines() {
 fn distinct_counts() {
     check(any::<u64>().prop_map(|n| Hll::of(n.to_le_bytes())).boxed(), &[commutative, idempotent]);
     // Across the border from few registers to all.
-    let many = |from: u32, count| Hll::product(&(from..from + count).map(|n| Hll::of(n.to_be_bytes())).collect::<Vec<_>>());
+    let many =
+        |from: u32, count| Hll::product(&(from..from + count).map(|n| Hll::of(n.to_be_bytes())).collect::<Vec<_>>());
     let [few, more] = [many(0, 200), many(100, 3000)];
     assert_eq!(few.clone().then(&more), more.clone().then(&few));
     monoid(&few, &more, &many(50_000, 10));

@@ -1,8 +1,8 @@
 //! From a command to an append: load, decide, and say what the decision stands on.
 
 use gesta_store::{
-    Append, AppendCondition, ExpectedRevision, Position, Query, QueryItem, StreamName, Tag,
-    clock::Clock, entropy::Entropy, name::system,
+    Append, AppendCondition, ExpectedRevision, Position, Query, QueryItem, StreamName, Tag, clock::Clock,
+    entropy::Entropy, name::system,
 };
 use serde_json::{Map, Value};
 

@@ -121,7 +121,8 @@ impl<'d, C: Decide> Sending<'d, C> {
             Err(AppendError::Failed(error)) => return Err(error.into()),
             Err(AppendError::Rejected(rejection)) => rejection,
         };
-        #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows; what is new is not known to be an overtaking
+        #[allow(clippy::wildcard_enum_match_arm)]
+        // the store's enum, which grows; what is new is not known to be an overtaking
         match rejection {
             Rejection::WrongRevision { .. } | Rejection::ConditionFailed { .. } => {
                 if attempt < self.domain.options().attempts {

@@ -6,9 +6,7 @@
 use serde::{
     Serialize, Serializer,
     de::{DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, VariantAccess, Visitor},
-    ser::{
-        Error as _, Impossible, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleVariant,
-    },
+    ser::{Error as _, Impossible, SerializeStruct, SerializeStructVariant, SerializeTuple, SerializeTupleVariant},
 };
 
 /// The fields of an enum's value.

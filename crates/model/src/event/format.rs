@@ -68,7 +68,10 @@ impl Format for Json {
 ///
 /// # Errors
 /// What the format says.
-pub fn decode_variant<'de, T: serde::Deserialize<'de>, D: Deserializer<'de>>(index: usize, fields: D) -> Result<T, String> {
+pub fn decode_variant<'de, T: serde::Deserialize<'de>, D: Deserializer<'de>>(
+    index: usize,
+    fields: D,
+) -> Result<T, String> {
     let index = u32::try_from(index).map_err(|_| "an enum has too many variants".to_owned())?;
     T::deserialize(VariantOf { index, fields }).map_err(|error: D::Error| error.to_string())
 }

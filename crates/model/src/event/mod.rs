@@ -13,6 +13,8 @@ mod reach;
 mod wire;
 
 use serde::{Serialize, de::DeserializeOwned};
+/// A raw value, as upcasts see it.
+pub use serde_json::Value;
 
 pub use format::{Format, Json, decode_variant};
 pub use name::Name;
@@ -46,7 +48,7 @@ pub(crate) use wire::{Defect, Reading, read};
 /// let (stream, event) = gesta_model::event::to_recordable(&deposit)?;
 /// assert_eq!(&*stream, "account-7");
 /// assert_eq!(&*event.event_type, "money-deposited.v2");
-/// assert_eq!(&*event.tags[0], "/transfers/t~1"); // escaped: a path keeps its depth
+/// assert_eq!(&*event.tags[0], "/transfers/t~11"); // escaped: a path keeps its depth
 /// assert_eq!(&*event.data, br#"{"account":"7","cents":50,"transfer":"t/1"}"#);
 /// # Ok::<(), gesta_model::Error>(())
 /// ```
@@ -101,7 +103,7 @@ pub struct Upcast {
     /// That version's event type on the wire.
     pub wire: &'static str,
     /// What the value is in the next version, or what is wrong with it.
-    pub to_next: fn(serde_json::Value) -> Result<serde_json::Value, String>,
+    pub to_next: fn(Value) -> Result<Value, String>,
 }
 
 /// A kind as it was found under a wire name.

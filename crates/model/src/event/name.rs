@@ -14,7 +14,11 @@ impl Name {
     /// An empty name, to be filled by `template`.
     #[must_use]
     pub fn of(template: &str) -> Self {
-        Self { text: String::with_capacity(template.len() + 16), is_path: template.starts_with('/'), has_empty_hole: false }
+        Self {
+            text: String::with_capacity(template.len() + 16),
+            is_path: template.starts_with('/'),
+            has_empty_hole: false,
+        }
     }
 
     /// Appends the template's own text.

@@ -12,7 +12,11 @@ use super::*;
 #[event(ignores("account-viewed"))]
 enum Bank {
     #[event("account-opened", at = "account-{account}")]
-    Opened { account: u32, #[serde(default, skip_serializing_if = "Option::is_none")] note: Option<String> },
+    Opened {
+        account: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
     #[event(
         "money-moved",
         at = "account-{from}",
@@ -93,7 +97,10 @@ fn what_was_recorded_is_read_back() {
         let data = String::from_utf8(event.data.to_vec()).expect("JSON");
         assert_eq!(reading(&recorded(&event.event_type, &data)), format!("{sample:?}"));
     }
-    assert_eq!(reading(&recorded("account-opened", r#"{"account":1,"new":[{}]}"#)), "Opened { account: 1, note: None }");
+    assert_eq!(
+        reading(&recorded("account-opened", r#"{"account":1,"new":[{}]}"#)),
+        "Opened { account: 1, note: None }"
+    );
 }
 
 #[test]
@@ -145,6 +152,11 @@ fn the_golden_file_guards_the_wire() {
     let broken = |samples: &[Bank], golden: &str| golden::check(samples, golden).expect_err("guarded");
     assert_eq!(broken(&samples()[..2], &golden), "no sample of a kind, kind=day-closed");
     assert!(broken(&samples(), &golden.replace("cents", "amount")).starts_with("what is recorded has changed"));
-    assert!(broken(&samples(), &format!("x\tgone\t[]\t{{}}\n{golden}")).contains("golden line 1: is of a kind that is not known"));
-    assert!(broken(&samples(), &format!("{golden}x\taccount-opened\t[]\t{{}}\n")).contains("golden line 4: missing field"));
+    assert!(
+        broken(&samples(), &format!("x\tgone\t[]\t{{}}\n{golden}"))
+            .contains("golden line 1: is of a kind that is not known")
+    );
+    assert!(
+        broken(&samples(), &format!("{golden}x\taccount-opened\t[]\t{{}}\n")).contains("golden line 4: missing field")
+    );
 }

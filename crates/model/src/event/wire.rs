@@ -14,10 +14,8 @@ pub fn to_recordable<E: Event>(event: &E) -> Result<(StreamName, EventData)> {
     let wrong = |reason: String| Error::Unrecordable { event_type: kind.wire, reason };
     let stream = event.home().finish().and_then(|name| StreamName::new(name).map_err(|error| error.to_string()));
     let data = E::Format::encode_fields(event).map_err(wrong)?;
-    let mut recordable = EventData {
-        content_type: E::Format::content_type(),
-        ..EventData::json(EventType::new(kind.wire)?, data)
-    };
+    let mut recordable =
+        EventData { content_type: E::Format::content_type(), ..EventData::json(EventType::new(kind.wire)?, data) };
     for name in event.further() {
         let tag = name.finish().and_then(|name| Tag::new(name).map_err(|error| error.to_string()));
         recordable.tags.push(tag.map_err(wrong)?);

@@ -84,7 +84,11 @@ pub(super) fn idempotence<M: Algebraic<Summary: Idempotent>>(
         let suffix = summary::<M>(&events[cut..]);
         equal("word-idempotence: w·suffix(w) = w", &all.clone().then(&suffix), &all)?;
         equal("word-idempotence: a replayed suffix leaves the state", &acted(state.clone(), &suffix), &state)?;
-        equal("word-idempotence: events applied again leave the state", &folded(state.clone(), &events[cut..]), &state)?;
+        equal(
+            "word-idempotence: events applied again leave the state",
+            &folded(state.clone(), &events[cut..]),
+            &state,
+        )?;
     }
     Ok(())
 }

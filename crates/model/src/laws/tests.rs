@@ -227,13 +227,8 @@ impl Invertible for Appended {
         self.0 = None; // false
     }
 }
-model!(
-    Latest(Option<i64>),
-    Appended,
-    |s, n| *s = Some(number(n)),
-    |e, _p| Appended(Some(number(e))),
-    |s, m| *s = m.0.or(*s)
-);
+model!(Latest(Option<i64>), Appended, |s, n| *s = Some(number(n)), |e, _p| Appended(Some(number(e))), |s, m| *s =
+    m.0.or(*s));
 
 #[test]
 fn false_resets_and_inverses_are_caught() {
@@ -264,13 +259,8 @@ impl Codec for Copying {
         Some(Self(table))
     }
 }
-model!(
-    TwoBits(u8),
-    Copying,
-    |s, n| *s = lift_bits(n).0[usize::from(*s)],
-    |e, _p| lift_bits(e),
-    |s, m| *s = m.0[usize::from(*s)]
-);
+model!(TwoBits(u8), Copying, |s, n| *s = lift_bits(n).0[usize::from(*s)], |e, _p| lift_bits(e), |s, m| *s =
+    m.0[usize::from(*s)]);
 
 /// States are `x + 2·y`.
 fn lift_bits(event: &Number) -> Copying {

@@ -110,9 +110,9 @@ impl<'d, M: Model> Get<'d, M> {
             ReadLevel::Latest | ReadLevel::AtLeast(_) | ReadLevel::Stale(_) => {
                 load::load_latest(domain, key, &scope, head)
             }
-            ReadLevel::AsOf(Moment::Position(last)) if last >= head => Err(Error::Unanswerable(format!(
-                "position is not recorded yet, position={last} head={head}"
-            ))),
+            ReadLevel::AsOf(Moment::Position(last)) if last >= head => {
+                Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={head}")))
+            }
             ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(domain, key, &scope, last.next()),
             ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(domain, key, &scope, head_at(domain, time)?),
             ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(domain, &scope, revision, head),

@@ -108,7 +108,8 @@ fn advance<M: Model>(
         None => from_summaries(domain, key, scope, head)?,
     };
     loaded.known.checked_at = checked_at;
-    loaded.known.bytes = if loaded.events > 0 || weighed.is_none() { loaded.known.state.bytes() } else { loaded.known.bytes };
+    loaded.known.bytes =
+        if loaded.events > 0 || weighed.is_none() { loaded.known.state.bytes() } else { loaded.known.bytes };
     *held = Some(loaded.known.clone());
     if weighed != Some(loaded.known.bytes) {
         domain.cache().weigh::<M>(key, slot, loaded.known.bytes);

@@ -4,12 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use gesta_store::{EventRef, EventStore, From, Position, Revision};
 
-use super::{
-    audit::Auditor,
-    cover::NodeId,
-    forest::Grow,
-    run::Run,
-};
+use super::{audit::Auditor, cover::NodeId, forest::Grow, run::Run};
 use crate::{
     algebra::Monoid,
     error::{Result, guarded},
@@ -189,7 +184,8 @@ impl<M: Algebraic<Event: Clone>> Grow for Runs<'_, M> {
     fn join(&self, node: NodeId, children: &[Arc<Self::Node>]) -> Result<Self::Node> {
         let run = Run::merge_all(children);
         if self.auditor.wants(node.index) && node.index > 1 {
-            let from_the_left = children.iter().skip(1).fold(Run::clone(&children[0]), |all, run| Run::merge(&all, run));
+            let from_the_left =
+                children.iter().skip(1).fold(Run::clone(&children[0]), |all, run| Run::merge(&all, run));
             differs::<M, _>(self.auditor, &run, &from_the_left)?;
         }
         Ok(run)

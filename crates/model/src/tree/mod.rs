@@ -21,8 +21,8 @@ mod workers;
 
 pub use audit::Demotion;
 pub use run::Run;
-pub use summaries::{Summaries, SummariesInfo};
 pub(crate) use summaries::Fast;
+pub use summaries::{Summaries, SummariesInfo};
 pub use workers::{OnCaller, Threads, Workers};
 
 /// Events of a stream below which a fold beats a tree (measured: about a thousand).

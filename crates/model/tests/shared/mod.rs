@@ -121,8 +121,9 @@ impl Model for Vault {
 impl Algebraic for Vault {
     type Summary = (Sum, Max<i64>, MapOf<u32, Sum>);
     fn lift(event: &Bank, _: &Place<'_>) -> Self::Summary {
-        let (Bank::Deposited { cents, account, .. } | Bank::Withdrawn { cents, account, .. } | Bank::Set { cents, account }) =
-            event
+        let (Bank::Deposited { cents, account, .. }
+        | Bank::Withdrawn { cents, account, .. }
+        | Bank::Set { cents, account }) = event
         else {
             return Monoid::identity();
         };
