@@ -51,11 +51,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         )
     })?;
     let Attribute { models, key, refusal, event, name } = attribute.parse_args()?;
-    let first = match &models {
-        Type::Tuple(tuple) => {
-            tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?
-        }
-        one => one,
+    let first = if let Type::Tuple(tuple) = &models {
+        tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?
+    } else {
+        &models
     };
     let event = event.map_or_else(|| quote!(<#first as #krate::Model>::Event), |event| quote!(#event));
     let refusal = refusal.map_or_else(|| quote!(::core::convert::Infallible), |refusal| quote!(#refusal));

@@ -2,6 +2,8 @@
 
 use gesta_store::{Position, Rejection};
 
+use crate::demotion::Demotion;
+
 /// The result of a question to a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -69,7 +71,7 @@ pub enum Error {
     Rejected(Rejection),
     /// A law the model declares is false: summaries are not served any more; its fold is.
     #[error("{0}")]
-    Demoted(Box<crate::tree::Demotion>),
+    Demoted(Box<Demotion>),
     /// A request key was used before, by another command.
     #[error("request key was used by another command, key={key} first={first} now={now}")]
     RequestReused {

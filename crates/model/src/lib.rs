@@ -87,6 +87,7 @@ extern crate self as gesta_model;
 
 pub mod algebra;
 pub mod command;
+pub mod demotion;
 pub mod domain;
 pub mod error;
 pub mod event;
@@ -94,6 +95,7 @@ mod fold;
 pub mod key;
 pub mod laws;
 pub mod model;
+pub mod options;
 mod scope;
 pub mod state;
 pub mod testing;
@@ -102,14 +104,16 @@ pub mod tree;
 pub use crate::{
     algebra::Monoid,
     command::{Command, Decide, Knows, Receipt, SendError, Sending},
-    domain::{Domain, DomainOptions},
+    demotion::{Broken, Demotion},
+    domain::Domain,
     error::{Error, Result},
     event::{Event, Format, Found, Json, Kind, Place, Upcast},
     key::Key,
     laws::Laws,
     model::{Algebraic, Model, Unreadable},
+    options::DomainOptions,
     state::{Base, CacheInfo, Explain, Get, Moment, ReadLevel, State, Token},
-    tree::{Demotion, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
+    tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };
 pub use gesta_model_derive::{Command, Event, Key, Monoid};
 

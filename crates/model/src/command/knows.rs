@@ -5,12 +5,11 @@ use std::sync::Arc;
 use gesta_store::{EventRef, Position, Revision};
 
 use crate::{
-    domain::Domain,
     error::Result,
     event::{Place, Reading, read},
     model::Model,
     scope::Scope,
-    state::{AtHead, load_exactly},
+    state::{AtHead, Reader, load_exactly},
 };
 
 /// A model, or a tuple of up to four.
@@ -25,7 +24,7 @@ pub trait Knows: 'static {
 
     /// Loads all at `head`; `None` when some cached state is further.
     #[doc(hidden)]
-    fn load(domain: &Domain, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>>;
+    fn load(reader: &Reader, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>>;
 
     /// The states as if nothing but `events` had been recorded.
     #[doc(hidden)]
@@ -62,9 +61,9 @@ impl<M: Model> Knows for M {
     type Ref<'k> = &'k M;
     type Known = Known<M>;
 
-    fn load(domain: &Domain, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
+    fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
         let scope = Scope::of::<M>(key)?;
-        let loaded = load_exactly::<M>(domain, key, &scope, head)?;
+        let loaded = load_exactly::<M>(reader, key, &scope, head)?;
         Ok(loaded.map(|state| Known {
             ground: Ground { scope, head: state.head, last_revision: state.revision },
             state: state.value,
@@ -102,9 +101,9 @@ macro_rules! tuples {
             type Ref<'k> = ($(&'k $model,)+);
             type Known = ($(Known<$model>,)+);
 
-            fn load(domain: &Domain, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>> {
+            fn load(reader: &Reader, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>> {
                 Ok(Some(($(
-                    match $model::load(domain, &keys.$index, head)? {
+                    match $model::load(reader, &keys.$index, head)? {
                         Some(known) => known,
                         None => return Ok(None),
                     },

@@ -8,10 +8,9 @@ use serde_json::{Map, Value};
 
 use super::{Command, Decide, Knows, SendError, knows::Ground};
 use crate::{
-    domain::Domain,
     error::{Error, Result, guarded},
     event::to_recordable,
-    state::AtHead,
+    state::{AtHead, Reader},
 };
 
 /// How often all models are tried to be had at one head from the cache. Each time a cached state is further, that head is tried.
@@ -36,18 +35,18 @@ pub(super) struct Circumstances {
 pub(super) const COMMAND: &str = "$command";
 
 /// Loads what the command must know, and decides.
-pub(super) fn decide<C: Decide>(domain: &Domain, command: &C) -> Result<Decision<C::Event>, SendError<C::Refusal>> {
+pub(super) fn decide<C: Decide>(reader: &Reader, command: &C) -> Result<Decision<C::Event>, SendError<C::Refusal>> {
     let keys = command.keys();
     let mut known = None;
     for _ in 0..TRIES_AT_ONE_HEAD {
-        known = C::Knows::load(domain, &keys, AtHead::Cached(domain.store().head().position()))?;
+        known = C::Knows::load(reader, &keys, AtHead::Cached(reader.store.head().position()))?;
         if known.is_some() {
             break;
         }
     }
     let known = match known {
         Some(known) => known,
-        None => C::Knows::load(domain, &keys, AtHead::AsOf(domain.store().head().position()))?
+        None => C::Knows::load(reader, &keys, AtHead::AsOf(reader.store.head().position()))?
             .expect("a state as of a moment does not depend on what is cached"),
     };
     let decided = guarded(|| format!("{}::decide", C::NAME), || command.decide(C::Knows::states(&known)))?;
@@ -58,8 +57,8 @@ pub(super) fn decide<C: Decide>(domain: &Domain, command: &C) -> Result<Decision
 }
 
 /// What a command would record now.
-pub(crate) fn would<C: Decide>(domain: &Domain, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
-    decide(domain, command).map(|decision| decision.events)
+pub(crate) fn would<C: Decide>(reader: &Reader, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
+    decide(reader, command).map(|decision| decision.events)
 }
 
 /// The query for what was recorded for a request.
@@ -73,7 +72,7 @@ fn tag_of(request: &str) -> Result<Tag> {
 
 /// The append of a decision. Condition 0, if there is a request key, is that it is new.
 pub(super) fn append_of<C: Command>(
-    domain: &Domain,
+    reader: &Reader,
     decision: &Decision<C::Event>,
     circumstances: &Circumstances,
 ) -> Result<Append> {
@@ -81,7 +80,7 @@ pub(super) fn append_of<C: Command>(
     if let Some(request) = &circumstances.request {
         append = append.condition(AppendCondition { none_matching: recorded_for(request)?, after: None });
     }
-    let metadata = metadata_of::<C>(domain, circumstances)?;
+    let metadata = metadata_of::<C>(reader, circumstances)?;
     let mut expected = Vec::new();
     for ground in &decision.ground {
         match (ground.scope.stream(), ground.last_revision) {
@@ -100,7 +99,7 @@ pub(super) fn append_of<C: Command>(
     for event in &decision.events {
         let (stream, mut recordable) = to_recordable(event)?;
         recordable.metadata = metadata.clone().into();
-        recordable.id = Some(fresh_id(domain));
+        recordable.id = Some(fresh_id(reader));
         if let Some(request) = &circumstances.request {
             recordable.tags.push(tag_of(request)?);
         }
@@ -114,17 +113,17 @@ fn expectation_of(expected: &[(StreamName, ExpectedRevision)], stream: &StreamNa
     known.map_or(ExpectedRevision::Any, |(_, expectation)| *expectation)
 }
 
-fn fresh_id(domain: &Domain) -> uuid::Uuid {
-    let options = domain.options();
+fn fresh_id(reader: &Reader) -> uuid::Uuid {
+    let options = &reader.options;
     let (clock, entropy): (&dyn Clock, &Entropy) = (&*options.clock, &options.entropy);
     entropy.uuid(clock.now())
 }
 
 /// The metadata document of the command's events: what was given, its name, and a correlation id if none was given.
-fn metadata_of<C: Command>(domain: &Domain, circumstances: &Circumstances) -> Result<Vec<u8>> {
+fn metadata_of<C: Command>(reader: &Reader, circumstances: &Circumstances) -> Result<Vec<u8>> {
     let mut metadata = circumstances.metadata.clone();
     metadata.insert(COMMAND.to_owned(), C::NAME.into());
-    metadata.entry(system::CORRELATION_ID).or_insert_with(|| fresh_id(domain).to_string().into());
+    metadata.entry(system::CORRELATION_ID).or_insert_with(|| fresh_id(reader).to_string().into());
     serde_json::to_vec(&metadata)
         .map_err(|error| Error::Unrecordable { event_type: C::NAME, reason: format!("metadata: {error}") })
 }

@@ -16,16 +16,15 @@ use super::{
     prepare::{COMMAND, Circumstances, append_of, decide, recorded_for},
 };
 use crate::{
-    domain::Domain,
     error::{Error, Result},
-    state::Token,
+    state::{Reader, Token},
 };
 
 /// A command on its way. [`wait`](Sending::wait) for its receipt, or `.await` it.
 #[must_use = "a command is sent by `.wait()` or `.await`"]
 #[derive(Debug)]
 pub struct Sending<'d, C> {
-    domain: &'d Domain,
+    reader: &'d Reader,
     command: C,
     circumstances: Circumstances,
 }
@@ -57,8 +56,8 @@ enum Step {
 }
 
 impl<'d, C: Decide> Sending<'d, C> {
-    pub(crate) fn new(domain: &'d Domain, command: C, request: Option<String>) -> Self {
-        Self { domain, command, circumstances: Circumstances { request, ..Circumstances::default() } }
+    pub(crate) fn new(reader: &'d Reader, command: C, request: Option<String>) -> Self {
+        Self { reader, command, circumstances: Circumstances { request, ..Circumstances::default() } }
     }
 
     /// Under this correlation id, instead of a fresh one.
@@ -89,7 +88,7 @@ impl<'d, C: Decide> Sending<'d, C> {
             match self.step(attempt)? {
                 Step::Done(receipt) => return Ok(receipt),
                 Step::Append(append) => {
-                    let outcome = self.domain.store().commit(*append).wait();
+                    let outcome = self.reader.store.commit(*append).wait();
                     if let Some(receipt) = self.judge(outcome, attempt)? {
                         return Ok(receipt);
                     }
@@ -103,12 +102,12 @@ impl<'d, C: Decide> Sending<'d, C> {
         if let Some(receipt) = self.recorded_before(attempt)? {
             return Ok(Step::Done(receipt));
         }
-        let decision = decide(self.domain, &self.command)?;
+        let decision = decide(self.reader, &self.command)?;
         if decision.events.is_empty() {
             let nothing = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: false };
             return Ok(Step::Done(nothing));
         }
-        let append = append_of::<C>(self.domain, &decision, &self.circumstances)?;
+        let append = append_of::<C>(self.reader, &decision, &self.circumstances)?;
         Ok(Step::Append(Box::new(append)))
     }
 
@@ -125,7 +124,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         // the store's enum, which grows; what is new is not known to be an overtaking
         match rejection {
             Rejection::WrongRevision { .. } | Rejection::ConditionFailed { .. } => {
-                if attempt < self.domain.options().attempts {
+                if attempt < self.reader.options.attempts {
                     return Ok(None);
                 }
                 // It may have been overtaken by itself.
@@ -142,11 +141,11 @@ impl<'d, C: Decide> Sending<'d, C> {
     fn recorded_before(&self, attempt: u32) -> Result<Option<Receipt>> {
         let Some(request) = &self.circumstances.request else { return Ok(None) };
         let query = recorded_for(request)?;
-        if self.domain.store().first_match(&query, None)?.is_none() {
+        if self.reader.store.first_match(&query, None)?.is_none() {
             return Ok(None);
         }
         let mut receipt = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: true };
-        for event in self.domain.store().read_query(query, ReadOptions::default())? {
+        for event in self.reader.store.read_query(query, ReadOptions::default())? {
             let event = event?;
             let first = command_of(&event.metadata);
             if first.as_deref() != Some(C::NAME) {
@@ -179,7 +178,7 @@ where
                 // Loading and deciding are done here and now, as reads are; only the sync is waited for without a thread.
                 let ticket = match self.step(attempt)? {
                     Step::Done(receipt) => return Ok(receipt),
-                    Step::Append(append) => self.domain.store().commit(*append),
+                    Step::Append(append) => self.reader.store.commit(*append),
                 };
                 if let Some(receipt) = self.judge(ticket.await, attempt)? {
                     return Ok(receipt);

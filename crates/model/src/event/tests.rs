@@ -39,12 +39,12 @@ struct Moved {
     transfer: Option<String>,
 }
 
-fn moved_1(mut old: serde_json::Value) -> Result<serde_json::Value, String> {
+fn moved_1(mut old: Value) -> Result<Value, String> {
     old["cents"] = (old["units"].as_i64().ok_or("units is not a number")? * 100).into();
     Ok(old)
 }
 
-fn moved_2(mut old: serde_json::Value) -> Result<serde_json::Value, String> {
+fn moved_2(mut old: Value) -> Result<Value, String> {
     assert_ne!(old["to"], 666, "planted");
     old["from"] = old["account"].clone();
     Ok(old)

@@ -17,26 +17,12 @@ use std::fmt;
 use gesta_store::{EventRef, Position, Revision, Timestamp};
 use uuid::Uuid;
 
+pub use crate::demotion::Broken;
 use crate::{
     algebra::{Commutative, Idempotent, Invertible, Reset},
     event::{Event, Place},
     model::Algebraic,
 };
-
-/// A law that does not hold, with what shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
-    /// Which law.
-    pub law: &'static str,
-    /// Two sides that should be equal.
-    pub evidence: String,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "law does not hold, law={}\n{}", self.law, self.evidence)
-    }
-}
 
 /// An event with its place, owned: what laws are tried on.
 #[derive(Clone, Debug)]

@@ -9,11 +9,10 @@ use std::{
 use gesta_store::{AsOf, ErrorKind, Position, ReadOptions, Timestamp};
 
 use super::{
-    Base, Explain, Moment, ReadLevel, State,
+    Base, Explain, Moment, ReadLevel, Reader, State,
     load::{self, Loaded},
 };
 use crate::{
-    domain::Domain,
     error::{Error, Result},
     model::Model,
     scope::Scope,
@@ -23,15 +22,15 @@ use crate::{
 #[must_use = "a question is asked by `.wait()` or `.await`"]
 #[derive(Debug)]
 pub struct Get<'d, M: Model> {
-    domain: &'d Domain,
+    reader: &'d Reader,
     key: M::Key,
     level: ReadLevel,
     timeout: Option<Duration>,
 }
 
 impl<'d, M: Model> Get<'d, M> {
-    pub(crate) fn new(domain: &'d Domain, key: M::Key) -> Self {
-        Self { domain, key, level: ReadLevel::Latest, timeout: None }
+    pub(crate) fn new(reader: &'d Reader, key: M::Key) -> Self {
+        Self { reader, key, level: ReadLevel::Latest, timeout: None }
     }
 
     /// With this freshness.
@@ -77,14 +76,14 @@ impl<'d, M: Model> Get<'d, M> {
     /// As [`wait`](Get::wait).
     pub fn explain(self) -> Result<(State<M>, Explain)> {
         if let ReadLevel::AtLeast(position) = self.level {
-            self.domain.store().head().wait_past(position, self.timeout)?;
+            self.reader.store.head().wait_past(position, self.timeout)?;
         }
         self.answer()
     }
 
     /// The answer, once everything it needs is recorded.
     fn answer(&self) -> Result<(State<M>, Explain)> {
-        let clock = &self.domain.options().clock;
+        let clock = &self.reader.options.clock;
         let started = clock.elapsed();
         let Loaded { known, base, events } = self.load()?;
         let (head, skipped) = (known.head, known.skipped);
@@ -94,12 +93,12 @@ impl<'d, M: Model> Get<'d, M> {
     }
 
     fn load(&self) -> Result<Loaded<M>> {
-        let (domain, key) = (self.domain, &self.key);
-        let store = domain.store();
+        let (reader, key) = (self.reader, &self.key);
+        let store = &reader.store;
         let head = store.head().position();
         if let ReadLevel::Stale(age) = self.level {
-            let known = domain.cache().slot::<M>(key).lock().clone();
-            let now = domain.options().clock.elapsed();
+            let known = reader.cache.slot::<M>(key).lock().clone();
+            let now = reader.options.clock.elapsed();
             if let Some(known) = known.filter(|known| now.saturating_sub(known.checked_at) <= age) {
                 let base = Base::Cached(known.head);
                 return Ok(Loaded { known, base, events: 0 });
@@ -108,22 +107,22 @@ impl<'d, M: Model> Get<'d, M> {
         let scope = Scope::of::<M>(key)?;
         match self.level {
             ReadLevel::Latest | ReadLevel::AtLeast(_) | ReadLevel::Stale(_) => {
-                load::load_latest(domain, key, &scope, head)
+                load::load_latest(reader, key, &scope, head)
             }
             ReadLevel::AsOf(Moment::Position(last)) if last >= head => {
                 Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={head}")))
             }
-            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(domain, key, &scope, last.next()),
-            ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(domain, key, &scope, head_at(domain, time)?),
-            ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(domain, &scope, revision, head),
+            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &scope, last.next()),
+            ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(reader, key, &scope, head_at(reader, time)?),
+            ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(reader, &scope, revision, head),
         }
     }
 }
 
 /// The head there was at the end of a nanosecond.
-fn head_at(domain: &Domain, time: Timestamp) -> Result<Position> {
+fn head_at(reader: &Reader, time: Timestamp) -> Result<Position> {
     let options = ReadOptions { as_of: Some(AsOf::Time(time)), limit: Some(0), ..ReadOptions::default() };
-    match domain.store().read_all(options) {
+    match reader.store.read_all(options) {
         Ok(read) => Ok(read.head()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Position::START),
         Err(error) => Err(error.into()),
@@ -137,7 +136,7 @@ impl<'d, M: Model> IntoFuture for Get<'d, M> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             if let ReadLevel::AtLeast(position) = self.level {
-                self.domain.store().head().past(position).await?;
+                self.reader.store.head().past(position).await?;
             }
             self.answer().map(|(state, _)| state)
         })

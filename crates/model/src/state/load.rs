@@ -5,11 +5,10 @@ use std::sync::Arc;
 use gesta_store::{EventStore, From, Position, StreamName, StreamStatus};
 
 use super::{
-    Base, State,
+    Base, Reader, State,
     cache::{Known, Slot},
 };
 use crate::{
-    domain::Domain,
     error::{Error, Result},
     fold::{Folded, Part, fold},
     model::Model,
@@ -42,13 +41,13 @@ fn is_written(store: &EventStore, stream: &StreamName) -> Result<bool> {
 }
 
 /// The state at exactly `head`, which is not ahead of the store's; `None` if the cache is further already.
-fn load_at<M: Model>(domain: &Domain, key: &M::Key, scope: &Scope, head: Position) -> Result<Option<Loaded<M>>> {
-    let slot = domain.cache().slot::<M>(key);
+fn load_at<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Option<Loaded<M>>> {
+    let slot = reader.cache.slot::<M>(key);
     let mut known = slot.lock();
     if known.as_ref().is_some_and(|known| known.head > head) {
         return Ok(None);
     }
-    advance(domain, key, scope, head, &slot, &mut known).map(Some)
+    advance(reader, key, scope, head, &slot, &mut known).map(Some)
 }
 
 /// At which head a decision wants its states.
@@ -63,56 +62,56 @@ pub enum AtHead {
 
 /// The state at exactly a head; `None` if the cache is further and was to be used.
 pub(crate) fn load_exactly<M: Model>(
-    domain: &Domain,
+    reader: &Reader,
     key: &M::Key,
     scope: &Scope,
     head: AtHead,
 ) -> Result<Option<State<M>>> {
     let loaded = match head {
-        AtHead::Cached(head) => load_at(domain, key, scope, head)?,
-        AtHead::AsOf(head) => Some(load_as_of(domain, key, scope, head)?),
+        AtHead::Cached(head) => load_at(reader, key, scope, head)?,
+        AtHead::AsOf(head) => Some(load_as_of(reader, key, scope, head)?),
     };
     Ok(loaded.map(|Loaded { known, .. }| State { value: known.state, head: known.head, revision: known.last_revision }))
 }
 
 /// The state at `head` or later, whichever the cache has.
-pub(crate) fn load_latest<M: Model>(domain: &Domain, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
-    let slot = domain.cache().slot::<M>(key);
+pub(crate) fn load_latest<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let slot = reader.cache.slot::<M>(key);
     let mut known = slot.lock();
     if let Some(known) = known.as_ref().filter(|known| known.head > head) {
         return Ok(Loaded { known: known.clone(), base: Base::Cached(known.head), events: 0 });
     }
-    advance(domain, key, scope, head, &slot, &mut known)
+    advance(reader, key, scope, head, &slot, &mut known)
 }
 
 /// Brings a slot to `head`. Whoever else wants it waits for its lock meanwhile, and finds it done.
 fn advance<M: Model>(
-    domain: &Domain,
+    reader: &Reader,
     key: &M::Key,
     scope: &Scope,
     head: Position,
     slot: &Arc<Slot<M>>,
     held: &mut Option<Known<M>>,
 ) -> Result<Loaded<M>> {
-    let checked_at = domain.options().clock.elapsed();
+    let checked_at = reader.options.clock.elapsed();
     // If it fails, or code of the application panics, nothing half done stays.
     let before = held.take();
-    if !is_steady(domain.store(), scope)? {
-        let mut loaded = from_nothing::<M>(domain.store(), scope, head)?;
+    if !is_steady(&reader.store, scope)? {
+        let mut loaded = from_nothing::<M>(&reader.store, scope, head)?;
         loaded.known.checked_at = checked_at;
         return Ok(loaded); // not kept
     }
     let weighed = before.as_ref().map(|known| known.bytes);
     let mut loaded = match before {
-        Some(known) => onto(domain.store(), scope, known, head)?,
-        None => from_summaries(domain, key, scope, head)?,
+        Some(known) => onto(&reader.store, scope, known, head)?,
+        None => from_summaries(reader, key, scope, head)?,
     };
     loaded.known.checked_at = checked_at;
     loaded.known.bytes =
         if loaded.events > 0 || weighed.is_none() { loaded.known.state.bytes() } else { loaded.known.bytes };
     *held = Some(loaded.known.clone());
     if weighed != Some(loaded.known.bytes) {
-        domain.cache().weigh::<M>(key, slot, loaded.known.bytes);
+        reader.cache.weigh::<M>(key, slot, loaded.known.bytes);
     }
     Ok(loaded)
 }
@@ -176,10 +175,10 @@ fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> 
 }
 
 /// By summaries, if the model has them and they are worth it; else from nothing.
-fn from_summaries<M: Model>(domain: &Domain, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
-    let Some(fast) = domain.fast::<M>() else { return from_nothing(domain.store(), scope, head) };
+fn from_summaries<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let Some(fast) = reader.fast::<M>() else { return from_nothing(&reader.store, scope, head) };
     match fast.state(key, scope, head)? {
-        None => from_nothing(domain.store(), scope, head),
+        None => from_nothing(&reader.store, scope, head),
         Some(answer) => {
             let known = Known { state: Arc::new(answer.state), ..nothing() };
             let base = Base::Summaries(answer.nodes);
@@ -189,22 +188,22 @@ fn from_summaries<M: Model>(domain: &Domain, key: &M::Key, scope: &Scope, head: 
 }
 
 /// The state at `head`, which may be long past: from a cached state that is not later, else by summaries, else from nothing. Keeps nothing.
-pub(crate) fn load_as_of<M: Model>(domain: &Domain, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
-    let store = domain.store();
+pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let store = &reader.store;
     if !is_steady(store, scope)? {
         return from_nothing(store, scope, head);
     }
     // Copied, so that the lock is not held over the fold.
-    let known = domain.cache().slot::<M>(key).lock().clone();
+    let known = reader.cache.slot::<M>(key).lock().clone();
     match known.filter(|known| known.head <= head) {
         Some(known) => onto(store, scope, known, head),
-        None => from_summaries(domain, key, scope, head),
+        None => from_summaries(reader, key, scope, head),
     }
 }
 
 /// The state when `revision` was the last of the only stream.
 pub(crate) fn load_revision<M: Model>(
-    domain: &Domain,
+    reader: &Reader,
     scope: &Scope,
     revision: gesta_store::Revision,
     head: Position,
@@ -215,7 +214,7 @@ pub(crate) fn load_revision<M: Model>(
     }
     let mut known = nothing::<M>();
     let part = Part { limit: Some(revision.0.saturating_add(1)), ..Part::until(head) };
-    let folded = fold(domain.store(), scope, part, Arc::make_mut(&mut known.state))?;
+    let folded = fold(&reader.store, scope, part, Arc::make_mut(&mut known.state))?;
     if folded.last_revision != Some(revision) {
         let last = folded.last_revision.map_or_else(|| "none".to_owned(), |last| last.to_string());
         let model = M::name();

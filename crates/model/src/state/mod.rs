@@ -7,6 +7,7 @@ mod cache;
 mod explain;
 mod get;
 mod load;
+mod reader;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -18,6 +19,7 @@ pub use explain::{Base, Explain};
 pub use get::{Get, Token};
 pub use load::AtHead;
 pub(crate) use load::load_exactly;
+pub use reader::Reader;
 
 /// A model's state as of some moment. Cheap to clone, and never changes.
 pub struct State<M> {

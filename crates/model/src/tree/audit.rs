@@ -1,38 +1,16 @@
 //! Distrust: a share of the nodes is compared with the fold when it is computed. A law that turns out to be false demotes the model to the fold,
 //! with a report (I7).
 
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use gesta_store::Position;
 
 use crate::{
+    demotion::Demotion,
     error::{Error, Result},
     laws::{Broken, Laws, Witness},
     model::Algebraic,
 };
-
-/// What was found when a model was demoted: from then on it is answered by the fold alone.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Demotion {
-    /// The model.
-    pub model: &'static str,
-    /// The law, and two sides that should be equal.
-    pub broken: Broken,
-    /// Where the events are that show it, about as few as do.
-    pub events: Vec<Position>,
-}
-
-impl fmt::Display for Demotion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, broken, events } = self;
-        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
-        write!(f, "model is answered by its fold alone, model={model} positions={}\n{broken}", events.join(","))
-    }
-}
 
 /// Chooses what is audited, and remembers what was found.
 #[derive(Clone, Debug)]
@@ -49,7 +27,7 @@ impl Auditor {
 
     /// Whether a node is looked at: the first ones, which show soonest what is wrong, and then a share spread evenly.
     pub(crate) fn wants(&self, index: u64) -> bool {
-        self.share > 0 && (index < 2 || mixed(index) % self.share == 0)
+        self.share > 0 && (index < 2 || mixed(index).is_multiple_of(self.share))
     }
 
     pub(crate) fn demotion(&self) -> Option<&Demotion> {

@@ -42,7 +42,7 @@ pub(crate) fn cover(range: Range<u64>, block: u64) -> Cover {
     let mut at = first;
     while at < end {
         let (mut level, mut width) = (0, 1);
-        while at % (width * FAN_OUT) == 0 && at + width * FAN_OUT <= end {
+        while at.is_multiple_of(width * FAN_OUT) && at + width * FAN_OUT <= end {
             (level, width) = (level + 1, width * FAN_OUT);
         }
         nodes.push(NodeId { level, index: at / width });

@@ -15,11 +15,13 @@ mod audit;
 mod cover;
 mod forest;
 mod line;
+mod recorded;
 mod run;
 mod summaries;
 mod workers;
 
-pub use audit::Demotion;
+pub use recorded::LawReport;
+pub(crate) use recorded::check as check_recorded;
 pub use run::Run;
 pub(crate) use summaries::Fast;
 pub use summaries::{Summaries, SummariesInfo};

@@ -22,7 +22,7 @@ pub struct Run<S> {
 impl<S: Monoid + Clone> Run<S> {
     /// A run of entries in any order; those of one path are composed in the order they come in.
     pub(crate) fn of(mut entries: Vec<(&str, S)>, skipped: u64) -> Self {
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b)); // stable: the events of a path stay in order
+        entries.sort_by_key(|(path, _)| *path); // stable: the events of a path stay in order
         let mut builder = Builder::default();
         for (path, summary) in entries {
             builder.push(path, &summary);

@@ -11,13 +11,14 @@ use gesta_store::{AsOf, Direction, ErrorKind, EventStore, Position, ReadOptions,
 
 use super::{
     RUN_BLOCK, Run, SHORT, TreeOptions, WHOLE_BLOCK, Workers,
-    audit::{Auditor, Demotion},
+    audit::Auditor,
     cover::{Cover, FAN_OUT, NodeId, cover},
     forest::Forest,
     line::{Axis, Line, Runs, Whole, Wholes},
 };
 use crate::{
     algebra::{Monoid, Reset},
+    demotion::Demotion,
     error::{Error, Result, guarded},
     fold::Folded,
     key::Key,

@@ -129,7 +129,7 @@ impl Algebraic for Vault {
         };
         let deposits = match event {
             Bank::Deposited { .. } => MapOf::of(*account, Sum::of(*cents)),
-            _ => MapOf::default(),
+            Bank::Opened { .. } | Bank::Withdrawn { .. } | Bank::Set { .. } => MapOf::default(),
         };
         (Sum::of(*cents), Max::of(*cents), deposits)
     }
