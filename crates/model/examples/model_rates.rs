@@ -253,7 +253,9 @@ fn memory(store: &EventStore, keys: u64) {
     let domain = Domain::with(store.clone(), DomainOptions { cache_bytes: 64 << 20, ..DomainOptions::default() });
     let before = resident();
     let start = Instant::now();
-    (0..keys).for_each(|key| drop(domain.get::<Entry>(key).wait().unwrap()));
+    for key in 0..keys {
+        domain.get::<Entry>(key).wait().unwrap();
+    }
     let each = start.elapsed() / u32::try_from(keys).unwrap();
     println!(
         "\n{keys} different states under a cache of 64 MiB: {} each, resident {:+.0} MiB, {:?}",
@@ -270,10 +272,10 @@ fn live(store: &EventStore) {
     domain.get::<Entry>(0_u64).wait().unwrap();
     println!(
         "  hot latest, nothing new    {:>12}",
-        shown(median(timed(10_000, || drop(domain.get::<Entry>(0_u64).wait().unwrap()))))
+        shown(median(timed(10_000, || domain.get::<Entry>(0_u64).wait().map(drop).unwrap())))
     );
     let (stream, event) = to_recordable(&op(u64::MAX, 1, false)).unwrap();
-    let append = || drop(store.append(stream.clone(), ExpectedRevision::Any, [event.clone()]).wait().unwrap());
+    let append = || store.append(stream.clone(), ExpectedRevision::Any, [event.clone()]).wait().map(drop).unwrap();
     let others: Vec<_> = (0..500)
         .map(|_| {
             append();
@@ -287,7 +289,7 @@ fn live(store: &EventStore) {
     let (mut bare, mut sent) = (Vec::new(), Vec::new());
     for _ in 0..500 {
         bare.extend(timed(1, append));
-        sent.extend(timed(1, || drop(domain.send(Add { key: 1 }).wait().unwrap())));
+        sent.extend(timed(1, || domain.send(Add { key: 1 }).wait().map(drop).unwrap()));
     }
     let (bare, sent) = (median(bare), median(sent));
     println!("  durable append             {:>12}", shown(bare));

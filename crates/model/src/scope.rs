@@ -98,6 +98,15 @@ impl Scope {
         }
     }
 
+    /// Whatever could change what readers see of the scope: its events, and for a stream its metadata.
+    pub(crate) fn disturbance(&self) -> Query {
+        let metadata = self.stream.as_ref().and_then(|stream| stream.metadata_stream().ok());
+        match metadata {
+            None => self.query.clone(),
+            Some(metadata) => self.query.clone().or(QueryItem::default().stream(StreamFilter::Exact(metadata))),
+        }
+    }
+
     /// Whether an event that was read belongs.
     pub(crate) fn admits(&self, event: &EventRef<'_>) -> bool {
         let Some(filter) = &self.tagged else { return true };

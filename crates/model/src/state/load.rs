@@ -96,6 +96,15 @@ fn advance<M: Model>(
     let checked_at = reader.options.clock.elapsed();
     // If it fails, or code of the application panics, nothing half done stays.
     let before = held.take();
+    // The hot path: one look at the index, or none.
+    if let Some(known) = &before
+        && is_undisturbed(&reader.store, scope, known, head)?
+    {
+        let base = Base::Cached(known.head);
+        let known = Known { head, checked_at, ..known.clone() };
+        *held = Some(known.clone());
+        return Ok(Loaded { known, base, events: 0 });
+    }
     if !is_steady(&reader.store, scope)? {
         let mut loaded = from_nothing::<M>(&reader.store, scope, head)?;
         loaded.known.checked_at = checked_at;
@@ -119,7 +128,7 @@ fn advance<M: Model>(
 /// Folds what came after a known state onto it.
 fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: Position) -> Result<Loaded<M>> {
     let base = Base::Cached(known.head);
-    if known.head == head || !has_more(store, scope, &known)? {
+    if is_undisturbed(store, scope, &known, head)? {
         known.head = head;
         return Ok(Loaded { known, base, events: 0 });
     }
@@ -133,18 +142,10 @@ fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: 
     Ok(Loaded { known: after(known, folded, head), base, events: folded.events })
 }
 
-/// Whether anything of the scope was recorded since; a look at the index, which is all that most hot reads cost.
-fn has_more<M>(store: &EventStore, scope: &Scope, known: &Known<M>) -> Result<bool> {
-    let Some(stream) = scope.stream() else {
-        let seen = known.head.0.checked_sub(1).map(Position);
-        return Ok(store.first_match(scope.condition(), seen)?.is_some());
-    };
-    Ok(match store.stream_status(stream)? {
-        StreamStatus::Missing => false,
-        StreamStatus::Live { last, .. } | StreamStatus::SoftDeleted { last } | StreamStatus::Tombstoned { last } => {
-            Some(last) != known.last_revision
-        }
-    })
+/// Whether nothing was recorded since that could change what is known.
+fn is_undisturbed<M>(store: &EventStore, scope: &Scope, known: &Known<M>, head: Position) -> Result<bool> {
+    let seen = known.head.0.checked_sub(1).map(Position);
+    Ok(known.head == head || store.first_match(&scope.disturbance(), seen)?.is_none())
 }
 
 fn after<M>(known: Known<M>, folded: Folded, head: Position) -> Known<M> {
