@@ -155,7 +155,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let balance = |owner: &str| bank.get::<Account>(owner).at_least(&receipt).wait().map(|account| account.cents);
     println!("ada has {}, grace has {}", balance("ada")?, balance("grace")?);
     let before = bank.get::<Account>("ada").as_of(Position(2)).wait()?;
-    println!("before lunch ada had {}", before.cents);
     assert_eq!((balance("ada")?, balance("grace")?, before.cents), (7_500, 2_500, 10_000));
 
     // And what a range of the log has changed.
