@@ -78,7 +78,7 @@
 //!
 //! # Reading order
 //! [`algebra`]: what composes. [`event`]: facts on the wire. [`key`], [`model`]: folds over them; `scope` says which events, `fold` applies them, and is
-//! the reference for everything else. [`laws`]: whether what is declared holds. [`tree`]: what laws buy. [`state`]: asking. [`command`]: deciding.
+//! the reference for everything else. [`mod@laws`]: whether what is declared holds. [`tree`]: what laws buy. [`state`]: asking. [`command`]: deciding.
 //! [`domain`] is the front door, [`testing`] does without a store.
 //!
 //! There is no file, no thread that outlives a call, and no runtime in this crate: everything goes through the public API of `gesta-store`.

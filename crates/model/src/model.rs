@@ -98,7 +98,7 @@ pub enum Unreadable {
 /// A model whose events compose: many of them act on the state like one [`Summary`].
 ///
 /// The law that decides: for every state `s` and events `e1 … en`,
-/// `s.act(lift(e1)·…·lift(en))` leaves `s` as applying `e1`, …, `en` in turn does. Declare it with [`laws!`](crate::laws), which tries to refute it; the
+/// `s.act(lift(e1)·…·lift(en))` leaves `s` as applying `e1`, …, `en` in turn does. Declare it with [`laws!`](crate::laws!), which tries to refute it; the
 /// engine goes on trying at run time and, if it succeeds, falls back to the fold and reports.
 pub trait Algebraic: Model + PartialEq + Debug {
     /// What many events come to.

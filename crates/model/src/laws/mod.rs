@@ -1,9 +1,9 @@
-//! Whether a declared law holds: checks of generated events in tests ([`laws!`](crate::laws)), and of recorded ones on a real log.
+//! Whether a declared law holds: checks of generated events in tests ([`laws!`](crate::laws!)), and of recorded ones on a real log.
 //!
 //! The law that decides compares with the fold. The others compare summaries, and what they do to states. Every check takes a sequence of
 //! events and two places to cut it, so one function serves the property test, the audit of tree nodes and the check of a log.
 //!
-//! Small numbers find little: a saturating addition passes ten thousand cases of them. Let generators reach extremes: [`suite::extreme_i64`].
+//! Small numbers find little: a saturating addition passes ten thousand cases of them. Let generators reach extremes: `suite::extreme_i64`.
 
 mod check;
 #[cfg(feature = "laws")]

@@ -1,4 +1,4 @@
-//! Property tests of laws over generated events: what [`laws!`](crate::laws) runs. Reproducible: the same events in each run.
+//! Property tests of laws over generated events: what [`laws!`](crate::laws!) runs. Reproducible: the same events in each run.
 
 use std::fmt::Debug;
 

@@ -9,7 +9,7 @@
 //! | has many, and one is asked for that is a long stream | revisions of that stream | its summary |
 //! | has many, asked for together, or by one on no stream of its own | positions of the log | a sorted run, path → summary |
 //!
-//! Streams shorter than [`SHORT`] are folded: that is faster than any tree.
+//! Streams shorter than about a thousand events are folded: that is faster than any tree.
 
 mod audit;
 mod cover;
