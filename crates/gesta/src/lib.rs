@@ -1,4 +1,15 @@
-//! Gesta, an event-sourcing database.
+//! Gesta, an event-sourcing database: the store, and the models on top of it.
+//!
+//! What both crates have goes by its plain name for the store, and as [`model`]`::…` for models: [`model::Error`], [`model::event`].
+
+pub use gesta_model as model;
+#[doc(hidden)]
+pub use gesta_model::__private;
+pub use gesta_model::{
+    Algebraic, Base, CacheInfo, Command, Decide, Demotion, Domain, DomainOptions, Event, Explain, Format, Found, Get,
+    Json, Key, Kind, Knows, Laws, Model, Moment, Monoid, OnCaller, Place, ReadLevel, Receipt, Run, SendError, Sending,
+    State, Summaries, Threads, Token, TreeOptions, Unreadable, Upcast, Workers, algebra, laws, testing,
+};
 pub use gesta_store::*;
 
 /// The examples of the project's README, which are run with the examples of the documentation.

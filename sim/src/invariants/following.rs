@@ -63,12 +63,9 @@ impl Follower {
         }
         let Some(subscription) = &mut self.subscription else { return Ok(()) };
         while let Some(delivery) = subscription.next(Some(Duration::ZERO)).map_err(failed)? {
-            match delivery {
-                Delivery::Events(batch) => {
-                    bounded::check_batch(&batch)?;
-                    self.seen.extend(batch.iter().map(|event| event.position));
-                }
-                _ => {}
+            if let Delivery::Events(batch) = delivery {
+                bounded::check_batch(&batch)?;
+                self.seen.extend(batch.iter().map(|event| event.position));
             }
         }
         self.checkpoint = subscription.checked_to();

@@ -1,4 +1,4 @@
-//! I8: a file of the store imports only from lower layers; the commit rules only from the vocabulary.
+//! I8: a file of the store, or of the models, imports only from lower layers; the commit rules only from the vocabulary.
 //!
 //! Looks at every `crate::…`, `super::…` and `self::…` path, in `use` items, in code and inside macros. Tests may reach up.
 
@@ -18,7 +18,7 @@ struct Layer {
     open: bool,
 }
 
-/// The layers from the bottom to the top: the one place that says where a file belongs.
+/// The layers of the store from the bottom to the top: the one place that says where a file belongs.
 const LAYERS: &[Layer] = &[
     Layer {
         name: "vocabulary",
@@ -50,26 +50,46 @@ const LAYERS: &[Layer] = &[
     Layer { name: "store", modules: &["store"], open: false },
 ];
 
+/// The layers of the models. The store, which all of them stand on, is another crate.
+const MODEL_LAYERS: &[Layer] = &[
+    Layer { name: "vocabulary", modules: &["algebra", "key", "demotion", "error", "options"], open: true },
+    Layer { name: "event", modules: &["event"], open: false },
+    Layer { name: "model", modules: &["model"], open: false },
+    Layer { name: "scope", modules: &["scope"], open: false },
+    Layer { name: "fold", modules: &["fold"], open: false },
+    Layer { name: "laws", modules: &["laws"], open: false },
+    Layer { name: "tree", modules: &["tree"], open: false },
+    Layer { name: "state", modules: &["state"], open: false },
+    Layer { name: "command", modules: &["command"], open: false },
+    Layer { name: "domain", modules: &["domain", "testing"], open: false },
+];
+
 /// Modules that may import nothing but the lowest layer.
 const PURE: &[&str] = &["commit"];
 
 const STORE: &str = "crates/store/src/";
 
+/// The crates that have layers, by where their modules are.
+const CRATES: &[(&str, &[Layer])] = &[(STORE, LAYERS), ("crates/model/src/", MODEL_LAYERS)];
+
 /// Every import that goes up or sideways, and every file the table does not know.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let files = || {
-        tree.sources.iter().filter(|source| source.path.starts_with(STORE) && source.path != format!("{STORE}lib.rs"))
-    };
-    let exports = files().map(|source| (module_of(&source.path), reexports(source))).collect();
-    files().flat_map(|source| check_file(source, &exports)).collect()
+    CRATES.iter().flat_map(|(root, layers)| check_crate(tree, root, layers)).collect()
+}
+
+fn check_crate(tree: &Tree, root: &str, layers: &'static [Layer]) -> Vec<Finding> {
+    let files =
+        || tree.sources.iter().filter(|source| source.path.starts_with(root) && source.path != format!("{root}lib.rs"));
+    let exports = files().map(|source| (module_of(&source.path, root), reexports(source, root))).collect();
+    files().flat_map(|source| check_file(source, root, layers, &exports)).collect()
 }
 
 /// Where the names a module re-exports from its children come from.
 type Exports = BTreeMap<Vec<String>, BTreeMap<String, Vec<String>>>;
 
-fn check_file(source: &Source, exports: &Exports) -> Vec<Finding> {
-    let module = module_of(&source.path);
-    let Some(home) = place_of(&module) else {
+fn check_file(source: &Source, root: &str, layers: &'static [Layer], exports: &Exports) -> Vec<Finding> {
+    let module = module_of(&source.path, root);
+    let Some(home) = place_of(&module, layers) else {
         return vec![Finding::new(&source.path, 0, "has no layer, add it to the table in xtask/src/tidy/layers.rs")];
     };
     let mut imports = Imports { module: module.clone(), found: Vec::new() };
@@ -77,7 +97,7 @@ fn check_file(source: &Source, exports: &Exports) -> Vec<Finding> {
         imports.visit_file(&source.syntax);
     }
     let breach = |(line, path): (usize, Vec<String>)| {
-        let target = place_of(&resolve(&path, exports))?;
+        let target = place_of(&resolve(&path, exports), layers)?;
         let what = home.forbids(&target)?;
         Some(Finding::new(&source.path, line, format!("{what}, import={}", path.join("::"))))
     };
@@ -85,24 +105,24 @@ fn check_file(source: &Source, exports: &Exports) -> Vec<Finding> {
 }
 
 /// The path of a file's module below the crate.
-fn module_of(path: &str) -> Vec<String> {
-    let path = path.strip_prefix(STORE).unwrap_or(path);
+fn module_of(path: &str, root: &str) -> Vec<String> {
+    let path = path.strip_prefix(root).unwrap_or(path);
     let path = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
     path.split('/').map(str::to_owned).collect()
 }
 
 /// A module's place in the table.
-#[derive(Debug, PartialEq, Eq)]
 struct Place {
+    layers: &'static [Layer],
     layer: usize,
     module: &'static str,
 }
 
-fn place_of(path: &[String]) -> Option<Place> {
+fn place_of(path: &[String], layers: &'static [Layer]) -> Option<Place> {
     let path = path.join("/");
     let fits = |module: &str| path == module || path.strip_prefix(module).is_some_and(|rest| rest.starts_with('/'));
-    let rows = LAYERS.iter().enumerate();
-    rows.flat_map(|(layer, row)| row.modules.iter().map(move |&module| Place { layer, module }))
+    let rows = layers.iter().enumerate();
+    rows.flat_map(|(layer, row)| row.modules.iter().map(move |&module| Place { layers, layer, module }))
         .filter(|place| fits(place.module))
         .max_by_key(|place| place.module.len())
 }
@@ -110,7 +130,7 @@ fn place_of(path: &[String]) -> Option<Place> {
 impl Place {
     /// Why this place may not import from `target`, if it may not.
     fn forbids(&self, target: &Self) -> Option<String> {
-        let [here, there] = [&LAYERS[self.layer], &LAYERS[target.layer]];
+        let [here, there] = [&self.layers[self.layer], &self.layers[target.layer]];
         if self.module == target.module || (self.layer == target.layer && here.open) {
             return None;
         }
@@ -133,8 +153,8 @@ fn resolve(path: &[String], exports: &Exports) -> Vec<String> {
 }
 
 /// The `pub use child::{…}` of a module.
-fn reexports(source: &Source) -> BTreeMap<String, Vec<String>> {
-    let module = module_of(&source.path);
+fn reexports(source: &Source, root: &str) -> BTreeMap<String, Vec<String>> {
+    let module = module_of(&source.path, root);
     let children: Vec<String> = source.syntax.items.iter().filter_map(child_module).collect();
     let mut names = BTreeMap::new();
     for item in &source.syntax.items {
@@ -321,6 +341,19 @@ mod tests {
         let text = "#[cfg(test)]\nmod tests { use crate::store::EventStore; }";
         assert_eq!(findings(&[("log/writer.rs", text)]), [""; 0]);
         assert_eq!(findings(&[("log/tests.rs", "use crate::store::EventStore;")]), [""; 0]);
+    }
+
+    #[test]
+    fn models_have_layers_of_their_own() {
+        let found = check(&Tree::of(&[
+            ("crates/model/src/fold.rs", "use crate::{model::Model, state::State};"),
+            ("crates/model/src/domain.rs", "use crate::state::State;"),
+            ("crates/model/src/log.rs", ""),
+        ]));
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let breach = "crates/model/src/fold.rs:1: layer fold may not import from layer state, import=state::State";
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.contains(&breach.to_owned()), "{found:?}");
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! What a command must know: one model or several, loaded at one head.
+
+use std::sync::Arc;
+
+use gesta_store::{EventRef, Position, Revision};
+
+use crate::{
+    error::Result,
+    event::{Place, Reading, read},
+    model::Model,
+    scope::Scope,
+    state::{AtHead, Reader, load_exactly},
+};
+
+/// A model, or a tuple of up to four.
+pub trait Knows: 'static {
+    /// A key for each.
+    type Keys: Send;
+    /// The states, as `decide` takes them.
+    type Ref<'k>;
+    /// The states, and what they stand on.
+    #[doc(hidden)]
+    type Known: Send;
+
+    /// Loads all at `head`; `None` when some cached state is further.
+    #[doc(hidden)]
+    fn load(reader: &Reader, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>>;
+
+    /// The states as if nothing but `events` had been recorded.
+    #[doc(hidden)]
+    fn imagine(keys: &Self::Keys, events: &[EventRef<'_>]) -> Result<Self::Known>;
+
+    #[doc(hidden)]
+    fn states(known: &Self::Known) -> Self::Ref<'_>;
+
+    #[doc(hidden)]
+    fn ground(known: &Self::Known, ground: &mut Vec<Ground>);
+}
+
+/// A state and what it stands on.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Known<M> {
+    state: Arc<M>,
+    ground: Ground,
+}
+
+/// What one state of a decision stands on.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub struct Ground {
+    pub(crate) scope: Scope,
+    /// Every event of the scope below was seen.
+    pub(crate) head: Position,
+    /// The last one seen, if the scope is one stream.
+    pub(crate) last_revision: Option<Revision>,
+}
+
+impl<M: Model> Knows for M {
+    type Keys = M::Key;
+    type Ref<'k> = &'k M;
+    type Known = Known<M>;
+
+    fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
+        let scope = Scope::of::<M>(key)?;
+        let loaded = load_exactly::<M>(reader, key, &scope, head)?;
+        Ok(loaded.map(|state| Known {
+            ground: Ground { scope, head: state.head, last_revision: state.revision },
+            state: state.value,
+        }))
+    }
+
+    fn imagine(key: &M::Key, events: &[EventRef<'_>]) -> Result<Known<M>> {
+        let scope = Scope::of::<M>(key)?;
+        let mut state = M::default();
+        let belongs = |event: &&EventRef<'_>| {
+            scope.condition().matches(event.stream, event.event_type, event.tags.iter()) && scope.admits(event)
+        };
+        for event in events.iter().filter(belongs) {
+            if let Ok(Reading::Fact(fact)) = read::<M::Event>(event) {
+                state.apply(&fact, &Place::of(event));
+            }
+        }
+        let ground = Ground { scope, head: Position(events.len() as u64), last_revision: None };
+        Ok(Known { state: Arc::new(state), ground })
+    }
+
+    fn states(known: &Known<M>) -> &M {
+        &known.state
+    }
+
+    fn ground(known: &Known<M>, ground: &mut Vec<Ground>) {
+        ground.push(known.ground.clone());
+    }
+}
+
+macro_rules! tuples {
+    ($($model:ident $index:tt),+) => {
+        impl<$($model: Model),+> Knows for ($($model,)+) {
+            type Keys = ($($model::Key,)+);
+            type Ref<'k> = ($(&'k $model,)+);
+            type Known = ($(Known<$model>,)+);
+
+            fn load(reader: &Reader, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>> {
+                Ok(Some(($(
+                    match $model::load(reader, &keys.$index, head)? {
+                        Some(known) => known,
+                        None => return Ok(None),
+                    },
+                )+)))
+            }
+
+            fn imagine(keys: &Self::Keys, events: &[EventRef<'_>]) -> Result<Self::Known> {
+                Ok(($($model::imagine(&keys.$index, events)?,)+))
+            }
+
+            fn states(known: &Self::Known) -> Self::Ref<'_> {
+                ($($model::states(&known.$index),)+)
+            }
+
+            fn ground(known: &Self::Known, ground: &mut Vec<Ground>) {
+                $($model::ground(&known.$index, ground);)+
+            }
+        }
+    };
+}
+tuples!(A 0);
+tuples!(A 0, B 1);
+tuples!(A 0, B 1, C 2);
+tuples!(A 0, B 1, C 2, D 3);

@@ -1,0 +1,190 @@
+//! Sending a command: decide, append, and again if the decision was overtaken.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use gesta_store::{
+    Append, AppendError, Appended, Outcome, Position, ReadOptions, RecordedEvent, Rejection,
+    correlation::correlation_of, name::system,
+};
+use serde_json::Value;
+
+use super::{
+    Decide, SendError,
+    prepare::{COMMAND, Circumstances, append_of, decide, recorded_for},
+};
+use crate::{
+    error::{Error, Result},
+    state::{Reader, Token},
+};
+
+/// A command on its way. [`wait`](Sending::wait) for its receipt, or `.await` it.
+#[must_use = "a command is sent by `.wait()` or `.await`"]
+#[derive(Debug)]
+pub struct Sending<'d, C> {
+    reader: &'d Reader,
+    command: C,
+    circumstances: Circumstances,
+}
+
+/// What was recorded for a command. A token for [`at_least`](crate::Get::at_least).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Position of the first event; `None` if the decision was to record nothing.
+    pub first_position: Option<Position>,
+    /// Position of the last event; `None` if the decision was to record nothing.
+    pub last_position: Option<Position>,
+    /// How often it was decided.
+    pub attempts: u32,
+    /// Whether an earlier sending of the same request had recorded it.
+    pub replayed: bool,
+}
+
+impl From<&Receipt> for Token {
+    fn from(receipt: &Receipt) -> Self {
+        Self(receipt.last_position)
+    }
+}
+
+/// What is to be done after deciding.
+enum Step {
+    Append(Box<Append>),
+    Done(Receipt),
+}
+
+impl<'d, C: Decide> Sending<'d, C> {
+    pub(crate) fn new(reader: &'d Reader, command: C, request: Option<String>) -> Self {
+        Self { reader, command, circumstances: Circumstances { request, ..Circumstances::default() } }
+    }
+
+    /// Under this correlation id, instead of a fresh one.
+    pub fn correlated(self, id: impl Into<String>) -> Self {
+        self.metadata(system::CORRELATION_ID, id.into())
+    }
+
+    /// Because of an event: its id becomes the causation id, and its correlation id, or else its id, the correlation id.
+    pub fn caused_by(self, event: &RecordedEvent) -> Self {
+        let correlation = correlation_of(&event.metadata).unwrap_or_else(|| event.id.to_string());
+        self.correlated(correlation).metadata(system::CAUSATION_ID, event.id.to_string())
+    }
+
+    /// With one more key in the metadata documents of its events.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.circumstances.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sends it, and waits until its events are durable.
+    ///
+    /// # Errors
+    /// `Refused` by the domain; `Failed` when a model could not be loaded, code of the application panicked, the decision was overtaken too
+    /// often, or the store could not record it.
+    pub fn wait(self) -> Result<Receipt, SendError<C::Refusal>> {
+        let mut attempt = 1;
+        loop {
+            match self.step(attempt)? {
+                Step::Done(receipt) => return Ok(receipt),
+                Step::Append(append) => {
+                    let outcome = self.reader.store.commit(*append).wait();
+                    if let Some(receipt) = self.judge(outcome, attempt)? {
+                        return Ok(receipt);
+                    }
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    fn step(&self, attempt: u32) -> Result<Step, SendError<C::Refusal>> {
+        if let Some(receipt) = self.recorded_before(attempt)? {
+            return Ok(Step::Done(receipt));
+        }
+        let decision = decide(self.reader, &self.command)?;
+        if decision.events.is_empty() {
+            let nothing = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: false };
+            return Ok(Step::Done(nothing));
+        }
+        let append = append_of::<C>(self.reader, &decision, &self.circumstances)?;
+        Ok(Step::Append(Box::new(append)))
+    }
+
+    /// What an append came to: a receipt, or `None` to decide again.
+    fn judge(&self, outcome: Outcome, attempt: u32) -> Result<Option<Receipt>, SendError<C::Refusal>> {
+        let rejection = match outcome {
+            Ok(Appended { first_position, last_position, .. }) => {
+                return Ok(Some(Receipt { first_position, last_position, attempts: attempt, replayed: false }));
+            }
+            Err(AppendError::Failed(error)) => return Err(error.into()),
+            Err(AppendError::Rejected(rejection)) => rejection,
+        };
+        #[allow(clippy::wildcard_enum_match_arm)]
+        // the store's enum, which grows; what is new is not known to be an overtaking
+        match rejection {
+            Rejection::WrongRevision { .. } | Rejection::ConditionFailed { .. } => {
+                if attempt < self.reader.options.attempts {
+                    return Ok(None);
+                }
+                // It may have been overtaken by itself.
+                match self.recorded_before(attempt)? {
+                    Some(receipt) => Ok(Some(receipt)),
+                    None => Err(Error::Overtaken { attempts: attempt, rejection }.into()),
+                }
+            }
+            _ => Err(Error::Rejected(rejection).into()),
+        }
+    }
+
+    /// What an earlier sending of the same request recorded.
+    fn recorded_before(&self, attempt: u32) -> Result<Option<Receipt>> {
+        let Some(request) = &self.circumstances.request else { return Ok(None) };
+        let query = recorded_for(request)?;
+        if self.reader.store.first_match(&query, None)?.is_none() {
+            return Ok(None);
+        }
+        let mut receipt = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: true };
+        for event in self.reader.store.read_query(query, ReadOptions::default())? {
+            let event = event?;
+            let first = command_of(&event.metadata);
+            if first.as_deref() != Some(C::NAME) {
+                let (key, first) = (request.clone(), first.unwrap_or_else(|| "unknown".to_owned()));
+                return Err(Error::RequestReused { key, first, now: C::NAME });
+            }
+            receipt.first_position = receipt.first_position.or(Some(event.position));
+            receipt.last_position = Some(event.position);
+        }
+        Ok(Some(receipt))
+    }
+}
+
+fn command_of(metadata: &[u8]) -> Option<String> {
+    let document: Value = serde_json::from_slice(metadata).ok()?;
+    document.get(COMMAND)?.as_str().map(str::to_owned)
+}
+
+impl<'d, C: Decide + 'd> IntoFuture for Sending<'d, C>
+where
+    C::Refusal: Send,
+{
+    type Output = Result<Receipt, SendError<C::Refusal>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'd>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut attempt = 1;
+            loop {
+                // Loading and deciding are done here and now, as reads are; only the sync is waited for without a thread.
+                let ticket = match self.step(attempt)? {
+                    Step::Done(receipt) => return Ok(receipt),
+                    Step::Append(append) => self.reader.store.commit(*append),
+                };
+                if let Some(receipt) = self.judge(ticket.await, attempt)? {
+                    return Ok(receipt);
+                }
+                attempt += 1;
+            }
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! The front door: a store, seen through its models.
+
+use std::{fmt, sync::Arc};
+
+use gesta_store::EventStore;
+
+use crate::{
+    command::{self, Decide, SendError, Sending},
+    error::Result,
+    laws::Laws,
+    model::{Algebraic, Model},
+    options::DomainOptions,
+    state::{CacheInfo, Get, Reader},
+    tree::{LawReport, Summaries, TreeOptions, check_recorded},
+};
+
+/// A store, seen through its models: [`get`](Domain::get) asks for a state, [`send`](Domain::send) for a decision. Cheap to clone.
+#[derive(Clone)]
+pub struct Domain {
+    reader: Arc<Reader>,
+}
+
+impl Domain {
+    /// The domain in a store.
+    #[must_use]
+    pub fn new(store: EventStore) -> Self {
+        Self::with(store, DomainOptions::default())
+    }
+
+    /// The domain in a store, with settings.
+    #[must_use]
+    pub fn with(store: EventStore, options: DomainOptions) -> Self {
+        Self { reader: Arc::new(Reader::new(store, options)) }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &EventStore {
+        &self.reader.store
+    }
+
+    /// Asks for the state of the instance of `M` under `key`: as it is now, unless asked otherwise.
+    pub fn get<M: Model>(&self, key: impl Into<M::Key>) -> Get<'_, M> {
+        Get::new(&self.reader, key.into())
+    }
+
+    /// Asks for a decision, and for its events to be recorded if nothing that it stands on has changed meanwhile.
+    pub fn send<C: Decide>(&self, command: C) -> Sending<'_, C> {
+        Sending::new(&self.reader, command, None)
+    }
+
+    /// As [`send`](Domain::send), but once for a request key, ever: sent again, it is answered with what was recorded the first time.
+    ///
+    /// A refusal, and a decision for nothing, record nothing; sent again, such a command is decided anew.
+    pub fn send_once<C: Decide>(&self, request: impl Into<String>, command: C) -> Sending<'_, C> {
+        Sending::new(&self.reader, command, Some(request.into()))
+    }
+
+    /// What a command would record now. Records nothing.
+    ///
+    /// # Errors
+    /// As [`send`](Domain::send).
+    pub fn would<C: Decide>(&self, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
+        command::would(&self.reader, command)
+    }
+
+    /// Has questions about an algebraic model answered from summaries, from now on, and gives access to them. Computes nothing yet.
+    ///
+    /// # Errors
+    /// As a read of the store.
+    pub fn accelerate<M: Algebraic>(&self) -> Result<Summaries<M>>
+    where
+        M::Event: Clone,
+    {
+        self.accelerate_with(TreeOptions::default())
+    }
+
+    /// As [`accelerate`](Domain::accelerate), with settings. The settings of the first call hold.
+    ///
+    /// # Errors
+    /// As a read of the store.
+    pub fn accelerate_with<M: Algebraic>(&self, options: TreeOptions) -> Result<Summaries<M>>
+    where
+        M::Event: Clone,
+    {
+        self.reader.accelerate(options)
+    }
+
+    /// Tries laws on the events of one instance that are recorded now: generators do not make what a log holds.
+    ///
+    /// # Errors
+    /// As a read of its state. A law that does not hold is in the report, not an error.
+    pub fn check_laws<M: Algebraic>(&self, laws: &Laws<M>, key: impl Into<M::Key>) -> Result<LawReport>
+    where
+        M::Event: Clone,
+    {
+        let store = self.store();
+        check_recorded(store, laws, &key.into(), store.head().position())
+    }
+
+    /// Facts about the states that are kept.
+    #[must_use]
+    pub fn cache_info(&self) -> CacheInfo {
+        self.reader.cache.info()
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Domain").field("store", &self.reader.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! The sequential fold: the reference that every faster way must equal (I7).
+
+use gesta_store::{AsOf, Batch, Direction, ErrorKind, EventRef, EventStore, From, Position, ReadOptions, Revision};
+
+use crate::{
+    error::{Error, Result, guarded},
+    event::{Defect, Place, Reading, read},
+    model::{Model, Unreadable},
+    scope::Scope,
+};
+
+/// What a fold went over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Folded {
+    /// Events applied.
+    pub(crate) events: u64,
+    /// Events that could not be read and were left out.
+    pub(crate) skipped: u64,
+    /// Revision of the last event of the scope that was met, if the scope is one stream.
+    pub(crate) last_revision: Option<Revision>,
+    /// Position of the last event of the scope that was met.
+    pub(crate) last_position: Option<Position>,
+}
+
+/// Which part of a scope is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Where it begins.
+    pub(crate) from: From,
+    /// The head it ends at: only positions below count.
+    pub(crate) head: Position,
+    /// At most so many events.
+    pub(crate) limit: Option<u64>,
+}
+
+impl Part {
+    /// Everything below `head`.
+    pub(crate) fn until(head: Position) -> Self {
+        Self { from: From::Beginning, head, limit: None }
+    }
+}
+
+/// Applies a part of the scope to `state`. After an error the state is worth nothing.
+pub(crate) fn fold<M: Model>(store: &EventStore, scope: &Scope, part: Part, state: &mut M) -> Result<Folded> {
+    each::<M>(store, scope, part, &mut |_, event, place| state.apply(event, place))
+}
+
+/// Calls `see` for each readable event of a part of the scope, in order: the one way that models' events are read.
+pub(crate) fn each<M: Model>(
+    store: &EventStore,
+    scope: &Scope,
+    part: Part,
+    see: &mut dyn FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
+) -> Result<Folded> {
+    let mut folded = Folded::default();
+    let Some(last) = part.head.0.checked_sub(1).map(Position) else { return Ok(folded) };
+    let options =
+        ReadOptions { from: part.from, as_of: Some(AsOf::Position(last)), limit: part.limit, ..ReadOptions::default() };
+    let mut reading = match store.read(scope.source(), options) {
+        // Never written, or deleted: no events.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(folded),
+        reading => reading?,
+    };
+    while let Some(batch) = reading.next_batch()? {
+        let mut at = Position::START;
+        guarded(|| format!("{}::apply", M::name()), || see_batch::<M>(&batch, scope, see, &mut at, &mut folded))
+            .map_err(|panic| with_position(panic, at))??;
+    }
+    Ok(folded)
+}
+
+/// Calls `see` for each readable event of the scope below `head`, newest first, until it says that this is enough.
+pub(crate) fn each_backward<M: Model>(
+    store: &EventStore,
+    scope: &Scope,
+    head: Position,
+    see: &mut dyn FnMut(&M::Event, &Place<'_>) -> bool,
+) -> Result<()> {
+    let Some(last) = head.0.checked_sub(1).map(Position) else { return Ok(()) };
+    // Small batches: what makes the rest irrelevant is hoped to be near.
+    let options = ReadOptions {
+        direction: Direction::Backward,
+        as_of: Some(AsOf::Position(last)),
+        batch_events: 64,
+        ..ReadOptions::default()
+    };
+    let mut reading = match store.read(scope.source(), options) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        reading => reading?,
+    };
+    while let Some(batch) = reading.next_batch()? {
+        let seen = guarded(
+            || format!("{}::lift", M::name()),
+            || {
+                for event in batch.iter().filter(|event| scope.admits(event)) {
+                    match read::<M::Event>(&event) {
+                        Ok(Reading::Fact(fact)) if !see(&fact, &Place::of(&event)) => return Ok(false),
+                        Ok(Reading::Fact(_) | Reading::Ignored) => {}
+                        Err(_) if M::UNREADABLE == Unreadable::Skip => {}
+                        Err(defect) => return Err(unreadable::<M>(&event, defect)),
+                    }
+                }
+                Ok(true)
+            },
+        )??;
+        if !seen {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn see_batch<M: Model>(
+    batch: &Batch,
+    scope: &Scope,
+    see: &mut dyn FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
+    at: &mut Position,
+    folded: &mut Folded,
+) -> Result<()> {
+    for event in batch.iter().filter(|event| scope.admits(event)) {
+        *at = event.position;
+        folded.last_position = Some(event.position);
+        folded.last_revision = scope.stream().map(|_| event.revision);
+        match read::<M::Event>(&event) {
+            Ok(Reading::Fact(fact)) => {
+                see(&event, &fact, &Place::of(&event));
+                folded.events += 1;
+            }
+            Ok(Reading::Ignored) => {}
+            Err(defect) => match M::UNREADABLE {
+                Unreadable::Fail => return Err(unreadable::<M>(&event, defect)),
+                Unreadable::Skip => folded.skipped += 1,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn unreadable<M: Model>(event: &EventRef<'_>, defect: Defect) -> Error {
+    let (model, position, event_type) = (M::name(), event.position, event.event_type.to_owned());
+    match defect {
+        Defect::Unknown => Error::UnknownKind { model, position, event_type },
+        Defect::Undecodable { version, reason } => Error::Undecodable { model, position, event_type, version, reason },
+    }
+}
+
+fn with_position(error: Error, at: Position) -> Error {
+    #[allow(clippy::wildcard_enum_match_arm)] // only the one that `guarded` makes is changed
+    match error {
+        Error::Panicked { doing, message } => Error::Panicked { doing: format!("{doing} position={at}"), message },
+        other => other,
+    }
+}

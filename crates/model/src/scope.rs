@@ -1,0 +1,169 @@
+//! Which events a model is made of: from its path and a key to a read and to the condition a decision stands on.
+
+use gesta_store::{
+    Category, EventRef, EventType, PathPattern, Query, QueryItem, Source, StreamFilter, StreamName, Tag, TypeFilter,
+};
+
+use crate::{
+    error::{Error, Result},
+    event::{Event, Kind, Name, meets},
+    key::Key,
+    model::{Checked, Model},
+};
+
+/// The events one instance of a model is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    /// The stream, if it is exactly one; else there is only the query.
+    stream: Option<StreamName>,
+    query: Query,
+    /// Of what the query finds, only events with a tag that fits: the index has no patterns for tags that are not paths.
+    tagged: Option<StreamFilter>,
+}
+
+impl Scope {
+    /// The scope of the instance of `M` under `key`.
+    pub(crate) fn of<M: Model>(key: &M::Key) -> Result<Self> {
+        let reach = Checked::<M>::REACH;
+        if let Some(query) = M::query(key) {
+            return Ok(Self { stream: None, query, tagged: None });
+        }
+        if Checked::<M>::EVERYTHING {
+            if M::Key::PARTS > 0 {
+                let model = M::name();
+                return Err(Error::Unanswerable(format!("a model of everything has no keys, model={model}")));
+            }
+            return Ok(Self::query(QueryItem { types: types(M::Event::KINDS), ..QueryItem::default() }));
+        }
+        if M::Key::PARTS == 0 && M::AT.contains('*') {
+            return Self::pattern::<M>();
+        }
+        let path = path_of::<M>(key)?;
+        let stream = || StreamName::new(&path);
+        let item = QueryItem::default;
+        Ok(match (reach.home, reach.further) {
+            (true, false) => {
+                Self { stream: Some(stream()?), ..Self::query(item().stream(StreamFilter::Exact(stream()?))) }
+            }
+            (false, _) => Self::query(item().tag(Tag::new(&path)?)),
+            (true, true) => {
+                let mut both = Self::query(item().stream(StreamFilter::Exact(stream()?)));
+                both.query = both.query.or(item().tag(Tag::new(&path)?));
+                both
+            }
+        })
+    }
+
+    /// The scope of all instances of `M` together: of every path that fits.
+    pub(crate) fn pattern<M: Model>() -> Result<Self> {
+        let reach = Checked::<M>::REACH;
+        if Checked::<M>::EVERYTHING {
+            return Err(Error::Unanswerable(format!("a model of everything has no paths, model={}", M::name())));
+        }
+        if M::AT.starts_with('/') {
+            return Ok(Self::query(QueryItem::default().path(PathPattern::new(M::AT)?)));
+        }
+        let mut scope = Self { stream: None, query: Query { items: Vec::new() }, tagged: None };
+        if reach.home {
+            scope.query = scope.query.or(QueryItem::default().stream(stream_filter(M::AT)?));
+        }
+        if reach.further {
+            let tagged = |kind: &&Kind| kind.also.iter().any(|also| meets(M::AT, also));
+            let kinds: Vec<Kind> = M::Event::KINDS.iter().filter(tagged).copied().collect();
+            scope.query = scope.query.or(QueryItem { types: types(&kinds), ..QueryItem::default() });
+            scope.tagged = Some(StreamFilter::Pattern(M::AT.into()));
+        }
+        Ok(scope)
+    }
+
+    fn query(item: QueryItem) -> Self {
+        Self { stream: None, query: Query::of(item), tagged: None }
+    }
+
+    /// The only stream, if there is only one.
+    pub(crate) fn stream(&self) -> Option<&StreamName> {
+        self.stream.as_ref()
+    }
+
+    /// What a decision stands on: nothing more of this.
+    pub(crate) fn condition(&self) -> &Query {
+        &self.query
+    }
+
+    /// What is read.
+    pub(crate) fn source(&self) -> Source {
+        match &self.stream {
+            Some(stream) => Source::Stream(stream.clone()),
+            None => Source::Query(self.query.clone()),
+        }
+    }
+
+    /// Whatever could change what readers see of the scope: its events, and for a stream its metadata.
+    pub(crate) fn disturbance(&self) -> Query {
+        let metadata = self.stream.as_ref().and_then(|stream| stream.metadata_stream().ok());
+        match metadata {
+            None => self.query.clone(),
+            Some(metadata) => self.query.clone().or(QueryItem::default().stream(StreamFilter::Exact(metadata))),
+        }
+    }
+
+    /// Whether an event that was read belongs.
+    pub(crate) fn admits(&self, event: &EventRef<'_>) -> bool {
+        let Some(filter) = &self.tagged else { return true };
+        // By its home: then the first item of the query found it.
+        let home = self.query.items.iter().flat_map(|item| &item.streams).any(|streams| streams.matches(event.stream));
+        home || event.tags.iter().any(|tag| filter.matches(tag))
+    }
+}
+
+/// The paths of one event that fit the pattern of `M`: the instances it belongs to. Each once.
+pub(crate) fn paths_of<'e, M: Model>(event: &EventRef<'e>) -> impl Iterator<Item = &'e str> + use<'e, M> {
+    let fits = |path: &str| {
+        if path.starts_with('/') { fits_path(M::AT, path) } else { StreamFilter::Pattern(M::AT.into()).matches(path) }
+    };
+    let home = Some(event.stream).filter(|stream| !M::AT.starts_with('/') && fits(stream));
+    home.into_iter().chain(event.tags.iter().filter(move |tag| Some(*tag) != home && fits(tag)))
+}
+
+fn fits_path(pattern: &str, path: &str) -> bool {
+    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (pattern.next(), path.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(literal), Some(segment)) if literal == segment => {}
+            (_, _) => return false,
+        }
+    }
+}
+
+/// The path of the instance of `M` under `key`.
+pub(crate) fn path_of<M: Model>(key: &M::Key) -> Result<String> {
+    let mut name = Name::of(M::AT);
+    for (index, literal) in M::AT.split('*').enumerate() {
+        if index > 0 {
+            let mut part = String::new();
+            key.part(index - 1, &mut part);
+            name.hole(&part);
+        }
+        name.literal(literal);
+    }
+    name.finish().map_err(|reason| Error::Unanswerable(format!("key names no instance: {reason}, model={}", M::name())))
+}
+
+/// Streams whose names fit a pattern: by category if that says the same, which the index answers at once.
+fn stream_filter(pattern: &str) -> Result<StreamFilter> {
+    Ok(match (pattern.strip_suffix("-*"), pattern.contains('*')) {
+        (Some(category), _) if !category.is_empty() && !category.contains(['-', '*']) => {
+            StreamFilter::Category(Category::new(category)?)
+        }
+        (_, true) => StreamFilter::Pattern(pattern.into()),
+        (_, false) => StreamFilter::Exact(StreamName::new(pattern)?),
+    })
+}
+
+/// The wire types of kinds, those of older versions too.
+fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
+    let wires = kinds.iter().flat_map(|kind| std::iter::once(kind.wire).chain(kind.upcasts.iter().map(|old| old.wire)));
+    wires.filter_map(|wire| EventType::new(wire).ok()).map(TypeFilter::Exact).collect()
+}

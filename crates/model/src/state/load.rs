@@ -1,0 +1,228 @@
+//! Loading a state: from the cache, by summaries, by folding.
+
+use std::sync::Arc;
+
+use gesta_store::{EventStore, From, Position, StreamName, StreamStatus};
+
+use super::{
+    Base, Reader, State,
+    cache::{Known, Slot},
+};
+use crate::{
+    error::{Error, Result},
+    fold::{Folded, Part, fold},
+    model::Model,
+    scope::Scope,
+};
+
+/// A state and how it came about.
+pub(crate) struct Loaded<M> {
+    pub(crate) known: Known<M>,
+    pub(crate) base: Base,
+    pub(crate) events: u64,
+}
+
+/// Whether what was read once of a scope stays what its readers see.
+///
+/// Events never change, but a stream with a metadata document may hide some (`$maxCount`, `$tb`, deletion), and one that was ended shows none.
+/// Such streams are folded anew each time; they are short by intention.
+pub(crate) fn is_steady(store: &EventStore, scope: &Scope) -> Result<bool> {
+    let Some(stream) = scope.stream() else { return Ok(true) };
+    if stream.is_system() {
+        return Ok(false); // computed, or a metadata stream itself
+    }
+    // Without metadata a stream is missing, ended, or shows everything.
+    let has_metadata = stream.metadata_stream().is_ok_and(|metadata| is_written(store, &metadata).unwrap_or(true));
+    Ok(!has_metadata && !matches!(store.stream_status(stream)?, StreamStatus::Tombstoned { .. }))
+}
+
+fn is_written(store: &EventStore, stream: &StreamName) -> Result<bool> {
+    Ok(store.stream_status(stream)? != StreamStatus::Missing)
+}
+
+/// The state at exactly `head`, which is not ahead of the store's; `None` if the cache is further already.
+fn load_at<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Option<Loaded<M>>> {
+    let slot = reader.cache.slot::<M>(key);
+    let mut known = slot.lock();
+    if known.as_ref().is_some_and(|known| known.head > head) {
+        return Ok(None);
+    }
+    advance(reader, key, scope, head, &slot, &mut known).map(Some)
+}
+
+/// At which head a decision wants its states.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum AtHead {
+    /// At this one, by the cache, unless that is further.
+    Cached(Position),
+    /// At this one, whatever is cached.
+    AsOf(Position),
+}
+
+/// The state at exactly a head; `None` if the cache is further and was to be used.
+pub(crate) fn load_exactly<M: Model>(
+    reader: &Reader,
+    key: &M::Key,
+    scope: &Scope,
+    head: AtHead,
+) -> Result<Option<State<M>>> {
+    let loaded = match head {
+        AtHead::Cached(head) => load_at(reader, key, scope, head)?,
+        AtHead::AsOf(head) => Some(load_as_of(reader, key, scope, head)?),
+    };
+    Ok(loaded.map(|Loaded { known, .. }| State { value: known.state, head: known.head, revision: known.last_revision }))
+}
+
+/// The state at `head` or later, whichever the cache has.
+pub(crate) fn load_latest<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let slot = reader.cache.slot::<M>(key);
+    let mut known = slot.lock();
+    if let Some(known) = known.as_ref().filter(|known| known.head > head) {
+        return Ok(Loaded { known: known.clone(), base: Base::Cached(known.head), events: 0 });
+    }
+    advance(reader, key, scope, head, &slot, &mut known)
+}
+
+/// Brings a slot to `head`. Whoever else wants it waits for its lock meanwhile, and finds it done.
+fn advance<M: Model>(
+    reader: &Reader,
+    key: &M::Key,
+    scope: &Scope,
+    head: Position,
+    slot: &Arc<Slot<M>>,
+    held: &mut Option<Known<M>>,
+) -> Result<Loaded<M>> {
+    let checked_at = reader.options.clock.elapsed();
+    // If it fails, or code of the application panics, nothing half done stays.
+    let before = held.take();
+    // The hot path: one look at the index, or none.
+    if let Some(known) = &before
+        && is_undisturbed(&reader.store, scope, known, head)?
+    {
+        let base = Base::Cached(known.head);
+        let known = Known { head, checked_at, ..known.clone() };
+        *held = Some(known.clone());
+        return Ok(Loaded { known, base, events: 0 });
+    }
+    if !is_steady(&reader.store, scope)? {
+        let mut loaded = from_nothing::<M>(&reader.store, scope, head)?;
+        loaded.known.checked_at = checked_at;
+        return Ok(loaded); // not kept
+    }
+    let weighed = before.as_ref().map(|known| known.bytes);
+    let mut loaded = match before {
+        Some(known) => onto(&reader.store, scope, known, head)?,
+        None => from_summaries(reader, key, scope, head)?,
+    };
+    loaded.known.checked_at = checked_at;
+    loaded.known.bytes =
+        if loaded.events > 0 || weighed.is_none() { loaded.known.state.bytes() } else { loaded.known.bytes };
+    *held = Some(loaded.known.clone());
+    if weighed != Some(loaded.known.bytes) {
+        reader.cache.weigh::<M>(key, slot, loaded.known.bytes);
+    }
+    Ok(loaded)
+}
+
+/// Folds what came after a known state onto it.
+fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: Position) -> Result<Loaded<M>> {
+    let base = Base::Cached(known.head);
+    if is_undisturbed(store, scope, &known, head)? {
+        known.head = head;
+        return Ok(Loaded { known, base, events: 0 });
+    }
+    let from = match (scope.stream(), known.last_revision) {
+        (Some(_), Some(last)) => From::Revision(last.next()),
+        (Some(_), None) => From::Beginning,
+        (None, _) => From::Position(known.head),
+    };
+    // Shared with readers it is copied, else changed in place.
+    let folded = fold(store, scope, Part { from, head, limit: None }, Arc::make_mut(&mut known.state))?;
+    Ok(Loaded { known: after(known, folded, head), base, events: folded.events })
+}
+
+/// Whether nothing was recorded since that could change what is known.
+fn is_undisturbed<M>(store: &EventStore, scope: &Scope, known: &Known<M>, head: Position) -> Result<bool> {
+    let seen = known.head.0.checked_sub(1).map(Position);
+    Ok(known.head == head || store.first_match(&scope.disturbance(), seen)?.is_none())
+}
+
+fn after<M>(known: Known<M>, folded: Folded, head: Position) -> Known<M> {
+    Known {
+        head,
+        last_revision: folded.last_revision.or(known.last_revision),
+        skipped: known.skipped + folded.skipped,
+        ..known
+    }
+}
+
+fn nothing<M: Model>() -> Known<M> {
+    Known {
+        state: Arc::new(M::default()),
+        head: Position::START,
+        last_revision: None,
+        skipped: 0,
+        checked_at: std::time::Duration::ZERO,
+        bytes: 0,
+    }
+}
+
+/// Folds everything below `head`: the reference.
+fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let mut known = nothing::<M>();
+    let folded = fold(store, scope, Part::until(head), Arc::make_mut(&mut known.state))?;
+    Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+}
+
+/// By summaries, if the model has them and they are worth it; else from nothing.
+fn from_summaries<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let Some(fast) = reader.fast::<M>() else { return from_nothing(&reader.store, scope, head) };
+    match fast.state(key, scope, head)? {
+        None => from_nothing(&reader.store, scope, head),
+        Some(answer) => {
+            let known = Known { state: Arc::new(answer.state), ..nothing() };
+            let base = Base::Summaries(answer.nodes);
+            Ok(Loaded { known: after(known, answer.tail, head), base, events: answer.tail.events })
+        }
+    }
+}
+
+/// The state at `head`, which may be long past: from a cached state that is not later, else by summaries, else from nothing. Keeps nothing.
+pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    let store = &reader.store;
+    if !is_steady(store, scope)? {
+        return from_nothing(store, scope, head);
+    }
+    // Copied, so that the lock is not held over the fold.
+    let known = reader.cache.slot::<M>(key).lock().clone();
+    match known.filter(|known| known.head <= head) {
+        Some(known) => onto(store, scope, known, head),
+        None => from_summaries(reader, key, scope, head),
+    }
+}
+
+/// The state when `revision` was the last of the only stream.
+pub(crate) fn load_revision<M: Model>(
+    reader: &Reader,
+    scope: &Scope,
+    revision: gesta_store::Revision,
+    head: Position,
+) -> Result<Loaded<M>> {
+    if scope.stream().is_none() {
+        let model = M::name();
+        return Err(Error::Unanswerable(format!("only a model of one stream has revisions, model={model}")));
+    }
+    let mut known = nothing::<M>();
+    let part = Part { limit: Some(revision.0.saturating_add(1)), ..Part::until(head) };
+    let folded = fold(&reader.store, scope, part, Arc::make_mut(&mut known.state))?;
+    if folded.last_revision != Some(revision) {
+        let last = folded.last_revision.map_or_else(|| "none".to_owned(), |last| last.to_string());
+        let model = M::name();
+        return Err(Error::Unanswerable(format!(
+            "revision cannot be read, model={model} revision={revision} last={last}"
+        )));
+    }
+    let head = folded.last_position.map_or(head, Position::next);
+    Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+}

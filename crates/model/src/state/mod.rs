@@ -1,0 +1,95 @@
+//! The state of a model as a question: the nearest base there is, and a fold of what came after it.
+//!
+//! Invariant I7: whatever base is used, the answer equals the fold from the beginning. A cached state is never taken for the newest: it is
+//! only where the fold begins, and the tail is read each time.
+
+mod cache;
+mod explain;
+mod get;
+mod load;
+mod reader;
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use gesta_store::{Position, Revision, Timestamp};
+
+pub(crate) use cache::Cache;
+pub use cache::CacheInfo;
+pub use explain::{Base, Explain};
+pub use get::{Get, Token};
+pub use load::AtHead;
+pub(crate) use load::load_exactly;
+pub use reader::Reader;
+
+/// A model's state as of some moment. Cheap to clone, and never changes.
+pub struct State<M> {
+    /// The state.
+    pub value: Arc<M>,
+    /// The head it is for: every event below counts, none from here on.
+    pub head: Position,
+    /// The revision of the stream it is made of, if it is made of one stream and that has events.
+    pub revision: Option<Revision>,
+}
+
+impl<M> Clone for State<M> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), head: self.head, revision: self.revision }
+    }
+}
+
+impl<M> fmt::Debug for State<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { head, revision, .. } = self;
+        f.debug_struct("State").field("head", head).field("revision", revision).finish_non_exhaustive()
+    }
+}
+
+impl<M> Deref for State<M> {
+    type Target = M;
+    fn deref(&self) -> &M {
+        &self.value
+    }
+}
+
+/// How fresh a state must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadLevel {
+    /// Everything that was recorded when the question was asked. The default.
+    #[default]
+    Latest,
+    /// At least what a receipt stands for: one's own writes. Waits for it.
+    AtLeast(Position),
+    /// What is in the cache, if that was checked no longer ago than this; else the latest.
+    Stale(std::time::Duration),
+    /// When this position was the last one.
+    AsOf(Moment),
+}
+
+/// A moment of the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// When this position was the last one.
+    Position(Position),
+    /// At the end of this nanosecond.
+    Time(Timestamp),
+    /// When this revision was the last of the stream; only of models that are made of one stream.
+    Revision(Revision),
+}
+
+impl From<Position> for Moment {
+    fn from(position: Position) -> Self {
+        Self::Position(position)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self::Time(time)
+    }
+}
+
+impl From<Revision> for Moment {
+    fn from(revision: Revision) -> Self {
+        Self::Revision(revision)
+    }
+}

@@ -1,0 +1,111 @@
+//! Testing decisions without a store: given these events, when this command, then those events.
+
+use std::fmt::Debug;
+
+use gesta_store::{EventData, EventRef, Position, Revision, StreamName, Tags, Timestamp, event::encode_tags};
+use uuid::Uuid;
+
+use crate::{
+    command::{Command, Decide, Knows},
+    event::{Event, to_recordable},
+};
+
+/// As if these events, and no others, had been recorded.
+///
+/// # Panics
+/// If one cannot be recorded.
+pub fn given<E: Event>(events: impl IntoIterator<Item = E>) -> Given {
+    let recordable = |event: E| to_recordable(&event).unwrap_or_else(|error| panic!("given event: {error}"));
+    Given { events: events.into_iter().map(recordable).collect() }
+}
+
+/// What was recorded, for a test.
+#[derive(Clone, Debug)]
+pub struct Given {
+    events: Vec<(StreamName, EventData)>,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Decided<C: Command>(Result<Vec<C::Event>, C::Refusal>);
+
+impl Given {
+    /// Events of another type as well.
+    #[must_use]
+    pub fn and<E: Event>(mut self, events: impl IntoIterator<Item = E>) -> Self {
+        self.events.extend(given(events).events);
+        self
+    }
+
+    /// Decides a command by what was given.
+    ///
+    /// # Panics
+    /// If a key names nothing.
+    pub fn when<C: Decide>(&self, command: &C) -> Decided<C> {
+        let mut blocks = Vec::new();
+        for (_, event) in &self.events {
+            let mut tags = event.tags.clone();
+            tags.sort();
+            tags.dedup();
+            let mut block = Vec::new();
+            encode_tags(&tags, &mut block);
+            blocks.push(block);
+        }
+        let indexed = (0_u64..).zip(&self.events).zip(&blocks);
+        let views: Vec<_> = indexed.map(|((index, (stream, event)), tags)| view(index, stream, event, tags)).collect();
+        let known = C::Knows::imagine(&command.keys(), &views).unwrap_or_else(|error| panic!("given events: {error}"));
+        Decided(command.decide(C::Knows::states(&known)))
+    }
+}
+
+fn view<'e>(index: u64, stream: &'e StreamName, event: &'e EventData, tags: &'e [u8]) -> EventRef<'e> {
+    EventRef {
+        position: Position(index),
+        revision: Revision(index),
+        recorded_at: Timestamp(i64::try_from(index).unwrap_or(i64::MAX)),
+        id: Uuid::from_u128(u128::from(index) + 1),
+        stream,
+        event_type: &event.event_type,
+        content_type: event.content_type.as_str(),
+        tags: Tags::parse(tags).expect("tags were encoded right here"),
+        data: &event.data,
+        metadata: &event.metadata,
+        erased: false,
+    }
+}
+
+impl<C: Command> Decided<C>
+where
+    C::Event: PartialEq + Debug,
+    C::Refusal: PartialEq + Debug,
+{
+    /// Expects these events.
+    ///
+    /// # Panics
+    /// If it came to something else.
+    #[track_caller]
+    pub fn then(self, events: impl IntoIterator<Item = C::Event>) {
+        let expected: Vec<_> = events.into_iter().collect();
+        match self.0 {
+            Ok(decided) => assert_eq!(decided, expected, "{} decided something else", C::NAME),
+            Err(refusal) => panic!("{} was refused: {refusal:?}", C::NAME),
+        }
+    }
+
+    /// Expects this refusal.
+    ///
+    /// # Panics
+    /// If it came to something else.
+    #[track_caller]
+    pub fn refuses(self, refusal: &C::Refusal) {
+        match self.0 {
+            Ok(decided) => panic!("{} was not refused, but decided {decided:?}", C::NAME),
+            Err(refused) => assert_eq!(refused, *refusal, "{} was refused for another reason", C::NAME),
+        }
+    }
+
+    /// The result itself.
+    pub fn result(self) -> Result<Vec<C::Event>, C::Refusal> {
+        self.0
+    }
+}

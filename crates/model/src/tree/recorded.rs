@@ -1,0 +1,56 @@
+//! Laws tried on what was really recorded: generators make the events their authors think of, logs have the others.
+
+use gesta_store::{EventStore, Position};
+
+use crate::{
+    demotion::{Broken, Demotion},
+    error::{Result, guarded},
+    fold::{Part, each},
+    laws::{Laws, Witness},
+    model::Algebraic,
+    scope::Scope,
+};
+
+/// Events tried together.
+const WINDOW: usize = 64;
+
+/// What trying laws on a log came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LawReport {
+    /// Events they were tried on.
+    pub events: u64,
+    /// The first that does not hold, with the events that show it.
+    pub broken: Option<Demotion>,
+}
+
+/// Tries laws on all events of one instance below `head`, a window after the other. Demotes nothing.
+pub(crate) fn check<M: Algebraic<Event: Clone>>(
+    store: &EventStore,
+    laws: &Laws<M>,
+    key: &M::Key,
+    head: Position,
+) -> Result<LawReport> {
+    let scope = Scope::of::<M>(key)?;
+    let (mut window, mut broken): (Vec<Witness<M::Event>>, _) = (Vec::new(), None);
+    let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
+        window.push(Witness::of(event.clone(), recorded));
+        if window.len() == WINDOW && broken.is_none() {
+            broken = found(laws, std::mem::take(&mut window));
+        }
+        window.truncate(WINDOW - 1);
+    })?;
+    if broken.is_none() {
+        broken = guarded(|| format!("laws of {}", M::name()), || found(laws, window))?;
+    }
+    Ok(LawReport { events: folded.events, broken })
+}
+
+fn found<M: Algebraic<Event: Clone>>(laws: &Laws<M>, window: Vec<Witness<M::Event>>) -> Option<Demotion> {
+    let places = [0, 1, window.len() / 3, window.len() / 2, window.len()];
+    let cuts = places.iter().flat_map(|&first| places.iter().map(move |&second| [first, second]));
+    let broken: Broken =
+        cuts.filter(|[first, second]| first <= second).find_map(|cuts| laws.check(&window, cuts).err())?;
+    let (events, broken) = laws.shrink(window.clone()).unwrap_or((window, broken));
+    Some(Demotion { model: M::name(), broken, events: events.iter().map(|witness| witness.position).collect() })
+}
