@@ -190,3 +190,21 @@ test("what is not offered is told as unsupported", async () => {
     return true;
   });
 });
+
+test("many streams are appended to at once, or none", async () => {
+  const [one, two] = [name(), name()];
+  const session = (state) => client.multiStreamAppend([
+    { streamName: one, expectedState: "any", events: [jsonEvent({ type: "Noted", data: { n: 1 }, metadata: { who: "ada" } })] },
+    { streamName: two, expectedState: state, events: events(2) },
+  ]);
+  const { responses } = await session("no_stream");
+  assert.deepEqual(responses, [{ streamName: one, revision: 0n }, { streamName: two, revision: 1n }]);
+  const [{ event }] = await collect(client.readStream(one));
+  assert.deepEqual([event.data, event.metadata.who], [{ n: 1 }, "ada"]);
+  await assert.rejects(session("no_stream"), (error) => {
+    assert.ok(error instanceof WrongExpectedVersionError, error);
+    assert.deepEqual([error.streamName, error.actualState], [two, 1n]);
+    return true;
+  });
+  assert.equal((await collect(client.readStream(one))).length, 1);
+});

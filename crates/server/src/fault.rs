@@ -91,6 +91,7 @@ pub fn actual_number(actual: Option<Revision>) -> i64 {
 impl Fault {
     /// What a refused append or deletion is to this protocol.
     #[must_use]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "verdicts may be added; for those left the protocol has no word")]
     pub fn refused(operation: Operation, expected: ExpectedRevision, rejection: Rejection) -> Self {
         match rejection {
             Rejection::WrongRevision { stream, expected, actual } => {

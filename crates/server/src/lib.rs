@@ -17,6 +17,7 @@ pub mod grpc;
 pub mod limits;
 mod proto;
 pub mod pump;
+pub mod rich;
 pub mod serve;
 pub mod stopping;
 

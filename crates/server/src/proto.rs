@@ -51,14 +51,14 @@ pub mod kurrent {
             include!("generated/kurrent.client.redaction.rs");
         }
     }
+    pub mod rpc {
+        include!("generated/kurrent.rpc.rs");
+    }
 }
 
 pub mod kurrentdb {
     pub mod protocol {
         pub mod v2 {
-            pub mod errors {
-                include!("generated/kurrentdb.protocol.v2.errors.rs");
-            }
             pub mod indexes {
                 include!("generated/kurrentdb.protocol.v2.indexes.rs");
             }

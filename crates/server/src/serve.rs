@@ -18,14 +18,17 @@ use tonic::{
 
 use crate::{
     admission::Admission,
-    grpc::{Features, Member, StreamsService, Unoffered},
+    grpc::{Features, Member, RecordsService, StreamsService, Unoffered},
     limits::{
         BLOCKING_THREADS_MAX, CALL_WINDOW_BYTES, CALLS_PER_CONNECTION_MAX, CONNECTION_WINDOW_BYTES, DRAIN_TIME,
         FRAME_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
     },
-    proto::event_store::client::{
-        gossip::gossip_server::GossipServer, server_features::server_features_server::ServerFeaturesServer,
-        streams::streams_server::StreamsServer,
+    proto::{
+        event_store::client::{
+            gossip::gossip_server::GossipServer, server_features::server_features_server::ServerFeaturesServer,
+            streams::streams_server::StreamsServer,
+        },
+        kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
     },
     stopping::{Stopping, stop},
 };
@@ -168,11 +171,15 @@ fn builder() -> transport::Server {
 
 fn routes(store: &EventStore, address: SocketAddr, stopping: Stopping) -> Result<Routes, ServeError> {
     let id = store.info().map_err(ServeError::Store)?.store_id;
-    let streams = StreamsService::new(store.clone(), Admission::to(store.clone()), stopping);
+    let admission = Admission::to(store.clone());
+    let records = RecordsService::new(store.clone(), admission.clone());
+    let records = StreamsServiceServer::new(records).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let streams = StreamsService::new(store.clone(), admission, stopping);
     let streams = StreamsServer::new(streams)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let router = Routes::new(streams)
+        .add_service(records)
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router()

@@ -9,6 +9,7 @@ pub mod expected;
 pub mod filter;
 pub mod id;
 pub mod proposed;
+pub mod record;
 pub mod recorded;
 pub mod request;
 pub mod stream;

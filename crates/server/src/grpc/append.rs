@@ -49,13 +49,11 @@ pub(super) async fn append(admission: &Admission, mut messages: Streaming<Append
     let result = match outcome {
         Ok(appended) => append_resp::Result::Success(success(&appended)),
         Err(AppendError::Failed(error)) => return Err(Fault::Store(error).into()),
-        Err(AppendError::Rejected(rejection)) => match Fault::refused(Operation::Append, expected, rejection) {
-            Fault::WrongExpectedVersion { expected, actual, .. } => {
-                append_resp::Result::WrongExpectedVersion(expected::wrong(expected, actual))
-            }
-            #[allow(clippy::wildcard_enum_match_arm, reason = "all other faults are failures")]
-            other => return Err(other.into()),
-        },
+        Err(AppendError::Rejected(rejection)) => {
+            let fault = Fault::refused(Operation::Append, expected, rejection);
+            let Fault::WrongExpectedVersion { expected, actual, .. } = fault else { return Err(fault.into()) };
+            append_resp::Result::WrongExpectedVersion(expected::wrong(expected, actual))
+        }
     };
     Ok(AppendResp { result: Some(result) })
 }

@@ -287,3 +287,100 @@ fn deadline(option: &DeadlineOption, clock: &dyn Clock) -> Option<Instant> {
     };
     (left < PATIENCE_MAX).then(|| Instant::now() + left)
 }
+
+#[cfg(test)]
+mod tests {
+    use gesta_store::clock::ManualClock;
+
+    use super::*;
+    use crate::{
+        convert::id::IdForm,
+        proto::event_store::client::streams::batch_append_req::{ProposedMessage, options::ExpectedStreamPosition},
+    };
+
+    /// A part of request number `request`, with events of so many bytes.
+    fn part(request: u128, events: &[usize]) -> BatchAppendReq {
+        let message = |&bytes: &usize| ProposedMessage {
+            id: Some(id::to_wire(Uuid::from_u128(7), IdForm::Structured)),
+            metadata: [("type", "T"), ("content-type", "application/json")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            custom_metadata: Default::default(),
+            data: vec![0; bytes].into(),
+        };
+        BatchAppendReq {
+            correlation_id: Some(id::to_wire(Uuid::from_u128(request), IdForm::Text)),
+            options: None,
+            proposed_messages: events.iter().map(message).collect(),
+            is_final: false,
+        }
+    }
+
+    fn first(request: u128, events: &[usize]) -> BatchAppendReq {
+        let options = Options {
+            stream_identifier: Some(stream::to_wire("order-1")),
+            expected_stream_position: Some(ExpectedStreamPosition::Any(())),
+            deadline_option: None,
+        };
+        BatchAppendReq { options: Some(options), ..part(request, events) }
+    }
+
+    fn last(part: BatchAppendReq) -> BatchAppendReq {
+        BatchAppendReq { is_final: true, ..part }
+    }
+
+    /// The requests that became final, each as its number of events or what was wrong.
+    fn complete(parts: impl IntoIterator<Item = BatchAppendReq>) -> Result<Vec<Result<usize, String>>, Fault> {
+        let (mut open, clock) = (OpenRequests::default(), ManualClock::default());
+        let complete = parts.into_iter().filter_map(|part| open.add(part, &clock).transpose());
+        complete
+            .map(|complete| {
+                let request = complete?.request;
+                Ok(request.map(|request| request.proposed.events.len()).map_err(|fault| fault.to_string()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn parts_of_several_requests_may_be_mixed() {
+        let parts = [first(1, &[1, 1]), first(2, &[1]), part(1, &[1]), last(part(2, &[])), last(part(1, &[1]))];
+        assert_eq!(complete(parts).unwrap(), [Ok(1), Ok(4)]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_told_when_it_is_final() {
+        let broken = BatchAppendReq { proposed_messages: vec![ProposedMessage::default()], ..first(1, &[]) };
+        let parts = [broken, part(1, &[1]), last(part(1, &[])), last(part(2, &[1])), last(first(3, &[1]))];
+        let expected = [Err("event id is missing".to_owned()), Err("options are missing".to_owned()), Ok(1)];
+        assert_eq!(complete(parts).unwrap(), expected);
+    }
+
+    #[test]
+    fn open_requests_are_bounded_together() {
+        let half = APPEND_BYTES_MAX / 2;
+        let parts =
+            [first(1, &[half]), first(2, &[half]), last(part(2, &[])), last(part(1, &[])), last(first(3, &[half]))];
+        let too_large = Err(Fault::AppendTooLarge.to_string());
+        assert_eq!(complete(parts).unwrap(), [too_large, Ok(1), Ok(1)]);
+        let many = (0..=BATCH_REQUESTS_OPEN_MAX as u128).map(|request| first(request, &[]));
+        assert!(matches!(complete(many), Err(Fault::Invalid(what)) if what.starts_with("too many requests")));
+    }
+
+    #[test]
+    fn a_call_ends_at_a_request_that_cannot_be_answered() {
+        let nameless = BatchAppendReq { correlation_id: None, ..first(1, &[1]) };
+        assert!(matches!(complete([nameless]), Err(Fault::Invalid(what)) if what == "correlation id is missing"));
+    }
+
+    #[test]
+    fn time_limits_of_all_clients_are_understood() {
+        let clock = ManualClock::at(gesta_store::Timestamp(5_000_000_000));
+        let duration = |seconds| DeadlineOption::Deadline(prost_types::Duration { seconds, nanos: 0 });
+        assert!(deadline(&duration(30), &clock).is_some());
+        assert!(deadline(&duration(1_800_000_000), &clock).is_none(), "the time since 1970 is no limit");
+        assert!(deadline(&duration(-1), &clock).is_none());
+        let at = |seconds| DeadlineOption::Deadline21100(prost_types::Timestamp { seconds, nanos: 0 });
+        assert!(deadline(&at(6), &clock).is_some());
+        assert!(deadline(&at(4), &clock).is_some_and(|deadline| deadline <= Instant::now()));
+    }
+}

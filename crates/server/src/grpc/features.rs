@@ -11,12 +11,14 @@ use crate::proto::event_store::client::{
 const VERSION: &str = "26.1.0";
 
 /// Service, method, and what is offered of it; lower case, as clients compare it.
-const METHODS: [(&str, &str, &[&str]); 7] = [
+const METHODS: [(&str, &str, &[&str]); 9] = [
     ("event_store.client.streams.streams", "read", &["position", "events"]),
     ("event_store.client.streams.streams", "append", &[]),
     ("event_store.client.streams.streams", "batchappend", &["deadline_duration"]),
     ("event_store.client.streams.streams", "delete", &[]),
     ("event_store.client.streams.streams", "tombstone", &[]),
+    ("kurrentdb.protocol.v2.streams.streamsservice", "appendsession", &[]),
+    ("kurrentdb.protocol.v2.streams.streamsservice", "appendrecords", &[]),
     ("event_store.client.gossip.gossip", "read", &[]),
     ("event_store.client.server_features.serverfeatures", "getsupportedmethods", &[]),
 ];

@@ -6,11 +6,13 @@ mod delete;
 mod features;
 mod gossip;
 mod read;
+mod records;
 mod streams;
 mod subscribe;
 mod unoffered;
 
 pub use features::Features;
 pub use gossip::Member;
+pub use records::RecordsService;
 pub use streams::StreamsService;
 pub use unoffered::Unoffered;

@@ -2,7 +2,7 @@
 
 use gesta_store::{
     Batch, Direction, EventStore, From, Position, Read, ReadOptions, Revision, Source, StreamName, StreamStatus,
-    name::is_virtual,
+    name::{is_virtual, system},
 };
 
 use crate::{
@@ -127,11 +127,12 @@ impl Reading {
     fn events(&mut self, batch: &Batch, expressed: Option<&Expressed>) -> Result<Vec<ReadResp>, Fault> {
         let events = picked(batch, expressed);
         let mut messages = Vec::with_capacity(if expressed.is_some() { 0 } else { batch.len() });
-        for index in events {
+        for event in events {
             if self.left == 0 {
                 break;
             }
-            messages.extend(event_message(batch, index?, &self.request));
+            let (index, _) = event?;
+            messages.extend(event_message(batch, index, &self.request));
             self.left -= 1;
         }
         self.delivered |= !messages.is_empty();
@@ -199,19 +200,19 @@ impl Pull for Reading {
     }
 }
 
-/// The places of the events of a batch that an expression picks; of all, without one. A link is judged by itself, not by what it
-/// points to.
+/// The events of a batch that an expression picks, or all without one: where in the batch they are, and where in the log. A link is
+/// judged, and placed, by itself, not by what it points to.
 pub(super) fn picked<'b>(
     batch: &'b Batch,
     expressed: Option<&'b Expressed>,
-) -> impl Iterator<Item = Result<usize, Fault>> + 'b {
+) -> impl Iterator<Item = Result<(usize, Position), Fault>> + 'b {
     batch.iter().enumerate().filter_map(move |(index, event)| {
-        let Some(expressed) = expressed else { return Some(Ok(index)) };
-        let matches = match batch.link(index) {
-            Some(link) => expressed.matches(&link.stream, gesta_store::name::system::LINK),
-            None => expressed.matches(event.stream, event.event_type),
+        let (stream, event_type, position) = match batch.link(index) {
+            Some(link) => (link.stream.as_str(), system::LINK, link.position),
+            None => (event.stream, event.event_type, event.position),
         };
-        matches.map(|matches| matches.then_some(index)).transpose()
+        let picks = expressed.map_or(Ok(true), |expressed| expressed.matches(stream, event_type));
+        picks.map(|picks| picks.then_some((index, position))).transpose()
     })
 }
 

@@ -126,26 +126,21 @@ impl Following {
 
     fn events(&mut self, open: &mut Open, batch: &Batch) -> Result<Vec<ReadResp>, Fault> {
         let mut messages = Vec::with_capacity(if open.expressed.is_some() { 0 } else { batch.len() });
-        for index in picked(batch, open.expressed.as_ref()) {
-            let index = index?;
-            let Some(event) = batch.iter().nth(index) else { break };
-            let place = batch.link(index).map_or(event.position, |link| link.position);
+        for event in picked(batch, open.expressed.as_ref()) {
+            let (index, place) = event?;
             if let Some(due) = open.checkpoints.as_mut().and_then(|checkpoints| checkpoints.passed(place)) {
                 messages.push(self.checkpoint(due));
             }
             messages.extend(event_message(batch, index, &self.request));
         }
         if let Subject::Stream(name, _) = &self.request.subject
-            && let Some(last) = batch.len().checked_sub(1)
+            && let Some((last, link)) = batch.iter().last().map(|last| (last, batch.link(batch.len() - 1)))
         {
-            self.revision = batch.link(last).map(|link| link.revision);
-            if self.revision.is_none() {
-                let event = batch.iter().nth(last);
-                self.revision = event.map(|event| event.revision);
-                if event.is_some_and(|event| event.event_type == system::STREAM_DELETED) && !is_virtual(name) {
-                    messages.pop();
-                    self.state = State::Deleted(name.clone());
-                }
+            self.revision = Some(link.map_or(last.revision, |link| link.revision));
+            if link.is_none() && last.event_type == system::STREAM_DELETED {
+                // Clients hear of the end of a stream by the end of the call.
+                messages.pop();
+                self.state = State::Deleted(name.clone());
             }
         }
         messages.extend(self.looked_to(open));

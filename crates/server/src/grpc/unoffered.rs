@@ -9,7 +9,7 @@ use axum::{
 use tonic::Status;
 
 /// Packages of services that are known and not offered, with what to say.
-const SENTENCES: [(&str, &str); 8] = [
+const SENTENCES: [(&str, &str); 7] = [
     (
         "event_store.client.persistent_subscriptions",
         "persistent subscriptions are not offered yet: follow the stream with a catch-up subscription and keep its position",
@@ -28,10 +28,6 @@ const SENTENCES: [(&str, &str); 8] = [
     ),
     ("event_store.client.monitoring", "statistics are not offered yet: `gesta info` tells what a store holds"),
     ("kurrent.client.redaction", "chunk files cannot be switched: there are none"),
-    (
-        "kurrentdb.protocol.v2.streams",
-        "appends to many streams at once are not offered yet: append to one stream, or use the crate gesta",
-    ),
     (
         "kurrentdb.protocol.v2.indexes",
         "indexes need not be made: filter by stream or type, which is answered from an index",
