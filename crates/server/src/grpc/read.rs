@@ -178,6 +178,9 @@ impl Reading {
 impl Pull for Reading {
     type Message = ReadResp;
 
+    /// A read has an end, and never waits.
+    async fn ready(&mut self) {}
+
     fn pull(&mut self) -> Result<Pulled<ReadResp>, Fault> {
         loop {
             match std::mem::replace(&mut self.state, State::End) {

@@ -46,12 +46,12 @@ impl Streams for StreamsService {
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let request = request::from_wire(request.get_ref())?;
-        let (store, head, stopping) = (self.store.clone(), self.store.head(), self.stopping.clone());
+        let (store, stopping) = (self.store.clone(), self.stopping.clone());
         Ok(Response::new(match request.extent {
-            Extent::Count(count) => pump(Reading::new(store, request, count), head, stopping),
+            Extent::Count(count) => pump(Reading::new(store, request, count), stopping),
             Extent::Subscription => {
                 let following = Following::new(store, request, Arc::clone(&self.clock))?;
-                pump(following, head, stopping)
+                pump(following, stopping)
             }
         }))
     }
