@@ -63,11 +63,7 @@ pub fn pump<P: Pull>(pull: P, stopping: Stopping) -> Pumped<P::Message> {
     Pumped { batches, ahead: Vec::new().into_iter() }
 }
 
-async fn run<P: Pull>(
-    mut pull: P,
-    mut stopping: Stopping,
-    batches: mpsc::Sender<Result<Vec<P::Message>, Status>>,
-) {
+async fn run<P: Pull>(mut pull: P, mut stopping: Stopping, batches: mpsc::Sender<Result<Vec<P::Message>, Status>>) {
     loop {
         let room = tokio::select! {
             room = batches.reserve() => room,
