@@ -130,6 +130,10 @@ fn on_its_thread_it_gets_what_was_recorded_and_what_comes() {
     assert_eq!(arrivals.wait_for(1), ["1"]);
     append(&store, "s", "2");
     assert_eq!(arrivals.wait_for(2), ["1", "2"]);
+    // An event is counted when its handler has come back, which is after it was seen.
+    while running.status().unwrap().handled < 2 {
+        std::thread::yield_now();
+    }
     let status = running.status().unwrap();
     assert_eq!((status.name.as_str(), status.handled, status.failures), ("t", 2, 0));
     running.stop().unwrap();
