@@ -50,7 +50,7 @@ pub(crate) struct FollowArgs {
     pub(super) limit: Option<u64>,
     /// End when nothing has come for so long: `500ms`, `10s`
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
-    pub(super) until_idle: Option<Duration>,
+    until_idle: Option<Duration>,
     /// Show what links point to instead of the links
     #[arg(long)]
     resolve_links: bool,
@@ -80,44 +80,56 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
     if let Some(last) = args.last {
         following.print_last(&target.open()?, last, shell)?;
     }
+    watch(args, target, &interrupt, |store| {
+        let heard = following.catch_up(&store, &interrupt, shell)?;
+        drop(store);
+        if interrupt.is_requested() {
+            let From::Position(next) = following.from else { return Err(interrupted("")) };
+            return Err(interrupted(&format!(", go on with --from @{next}")));
+        }
+        Ok(Looked { heard, printed: following.list.printed() })
+    })
+}
+
+/// What a look at the store came to.
+pub(super) struct Looked {
+    /// Whether there was anything new.
+    pub(super) heard: bool,
+    /// Events printed so far.
+    pub(super) printed: u64,
+}
+
+/// Looks at the store again and again, until `--limit` or `--until-idle` ends it. A look closes the store, so that others can append.
+pub(super) fn watch(
+    args: &FollowArgs,
+    target: &Target,
+    interrupt: &Interrupt,
+    mut look: impl FnMut(EventStore) -> Outcome<Looked>,
+) -> Outcome<Exit> {
     let mut heard = Instant::now();
     loop {
-        let pause = Pause::begun();
-        if following.catch_up(&target.open()?, &interrupt, shell)? {
+        let begun = Instant::now();
+        let looked = look(target.open()?)?;
+        if looked.heard {
             heard = Instant::now();
         }
-        if interrupt.is_requested() {
-            let From::Position(next) = following.from else { return Err(interrupted(String::new())) };
-            return Err(interrupted(format!(", go on with --from @{next}")));
-        }
-        let done = args.limit.is_some_and(|limit| following.list.printed() >= limit);
+        let done = args.limit.is_some_and(|limit| looked.printed >= limit);
         if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
             return Ok(Exit::Ok);
         }
-        pause.end(&interrupt);
+        // The larger the store, the longer it takes to open: never more than a small part of the time is spent on it.
+        pause(LOOK_EVERY.max(LOOK_SHARE * begun.elapsed()), interrupt);
     }
 }
 
-fn interrupted(how_to_go_on: String) -> Failure {
+pub(super) fn interrupted(how_to_go_on: &str) -> Failure {
     Failure::new(Exit::Interrupted, format!("interrupted{how_to_go_on}"))
 }
 
-/// The time between two looks, which begins with a look.
-pub(super) struct Pause(Instant);
-
-impl Pause {
-    pub(super) fn begun() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Waits until it is time for the next look. The larger the store, the longer it takes to open: never more than a small part of
-    /// the time is spent on it.
-    pub(super) fn end(&self, interrupt: &Interrupt) {
-        let length = LOOK_EVERY.max(LOOK_SHARE * self.0.elapsed());
-        let begun = Instant::now();
-        while begun.elapsed() < length && !interrupt.is_requested() {
-            std::thread::sleep(length.saturating_sub(begun.elapsed()).min(DEAF_FOR));
-        }
+fn pause(length: Duration, interrupt: &Interrupt) {
+    let begun = Instant::now();
+    while begun.elapsed() < length && !interrupt.is_requested() {
+        std::thread::sleep(length.saturating_sub(begun.elapsed()).min(DEAF_FOR));
     }
 }
 

@@ -3,14 +3,12 @@
 //! As `follow` does, it looks at the store and closes it again, so that others can append. A message is acked when it has been written to the output, and
 //! what was acked is durable when the store is closed: whoever reads the output gets every message at least once.
 
-use std::time::Instant;
-
 use gesta::{Consumer, ConsumerOptions, EventStore, GroupName, Message, MessageId};
 
-use super::follow::{FollowArgs, Pause};
+use super::follow::{FollowArgs, Looked, interrupted, watch};
 use crate::{
     event_list::EventList,
-    exit::{Exit, Failure, Outcome},
+    exit::{Exit, Outcome},
     interrupt::Interrupt,
     shell::Shell,
     target::Target,
@@ -24,23 +22,14 @@ pub(super) fn run(args: &FollowArgs, group: &GroupName, target: &Target, shell: 
     let interrupt = Interrupt::listen()?;
     let source = target.open()?.groups().info(group)?.config.source;
     let mut following = Following { args, group, list: EventList::new(&source, true) };
-    let mut heard = Instant::now();
-    loop {
-        let pause = Pause::begun();
-        let store = target.open()?;
-        if following.take_all(&store, &interrupt, shell)? {
-            heard = Instant::now();
-        }
+    watch(args, target, &interrupt, |store| {
+        let heard = following.take_all(&store, &interrupt, shell)?;
         store.close()?;
         if interrupt.is_requested() {
-            return Err(Failure::new(Exit::Interrupted, "interrupted, what was printed is acked"));
+            return Err(interrupted(", what was printed is acked"));
         }
-        let done = args.limit.is_some_and(|limit| following.list.printed() >= limit);
-        if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
-            return Ok(Exit::Ok);
-        }
-        pause.end(&interrupt);
-    }
+        Ok(Looked { heard, printed: following.list.printed() })
+    })
 }
 
 struct Following<'a> {

@@ -12,11 +12,11 @@ use gesta::{
 use serde_json::json;
 
 use super::group::source_words;
-use crate::target::Target;
 use crate::{
     exit::{Exit, Outcome},
     shell::{DIM, Format, NAME, Shell, grouped, printable},
     table::{Column, Table},
+    target::Target,
     time,
 };
 

@@ -78,6 +78,11 @@ impl ConsumerGroups {
         self.backing().elapsed()
     }
 
+    /// What a group is.
+    pub(crate) fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
+        self.registry.config(group)
+    }
+
     fn backing(&self) -> &Backing {
         &self.registry.backing
     }

@@ -98,7 +98,7 @@ impl Handlers {
         match self.groups.create(&group, source.clone(), settings.clone()) {
             Ok(()) => {}
             Err(GroupError::GroupExists { .. }) => {
-                let before = self.config(&group)?;
+                let before = self.groups.config(&group)?;
                 if before.source != *source {
                     let bounds = "the source it was created with: delete it, or give the new one another name";
                     return Err(setting("source", name, bounds));
@@ -123,12 +123,6 @@ impl Handlers {
         let mut all = self.groups.list()?;
         all.retain(|config| handler_of(&config.name).is_some());
         Ok(all)
-    }
-
-    fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
-        let all = self.groups.list()?;
-        let found = all.into_iter().find(|config| config.name == *group);
-        found.ok_or_else(|| GroupError::NoSuchGroup { group: group.to_string() })
     }
 }
 

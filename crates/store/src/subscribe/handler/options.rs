@@ -75,7 +75,7 @@ pub enum Reaction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandlerFailure {
     pub(super) reason: String,
-    pub(super) at: Option<usize>,
+    at: Option<usize>,
     pub(super) reaction: Option<Reaction>,
 }
 
@@ -91,6 +91,11 @@ impl HandlerFailure {
     pub fn at(mut self, index: usize) -> Self {
         self.at = Some(index);
         self
+    }
+
+    /// Which event of a batch of `events` it was; `None` if that shows only when each is handed over alone.
+    pub(super) fn place(&self, events: usize) -> Option<usize> {
+        self.at.or((events == 1).then_some(0)).filter(|at| *at < events)
     }
 
     /// What is to happen to the event, whatever the options say.

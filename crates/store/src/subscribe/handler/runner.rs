@@ -187,8 +187,7 @@ impl HandlerRunner {
                     rest = later;
                 }
                 Err(failure) => {
-                    let Some(at) = failure.at.or((now.len() == 1).then_some(0)).filter(|at| *at < now.len()) else {
-                        // Which one it was shows when each is handed over alone.
+                    let Some(at) = failure.place(now.len()) else {
                         at_once = 1;
                         continue;
                     };
@@ -222,7 +221,7 @@ impl HandlerRunner {
                 }
                 Err(failure) => failure,
             };
-            let Some(at) = failure.at.or((now.len() == 1).then_some(0)).filter(|at| *at < now.len()) else {
+            let Some(at) = failure.place(now.len()) else {
                 at_once = 1;
                 continue;
             };
@@ -238,8 +237,7 @@ impl HandlerRunner {
                 return Ok(Some(Step::Idle(Some(at))));
             }
             let message = self.held.pop_front().expect("the one that failed is held");
-            let parked = HandlerFailure { reaction: Some(final_reaction(reaction)), ..failure };
-            let end = self.answer_failure(&message, self.tries, &parked)?;
+            let end = self.answer_failure(&message, self.tries, &failure.reaction(final_reaction(reaction)))?;
             self.tries = 0;
             if end.is_some() {
                 return Ok(end);
