@@ -12,6 +12,8 @@
 
 pub mod admission;
 pub mod convert;
+#[cfg(test)]
+mod faces;
 pub mod fault;
 pub mod group_fault;
 pub mod grpc;

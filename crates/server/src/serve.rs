@@ -177,7 +177,8 @@ fn builder() -> transport::Server {
         .http2_max_header_list_size(HEADER_BYTES_MAX)
 }
 
-fn routes(
+/// Everything that is answered.
+pub(crate) fn routes(
     store: &EventStore,
     address: SocketAddr,
     shutdown: &ShutdownRequest,
