@@ -8,7 +8,7 @@ const { after, before, test } = require("node:test");
 const {
   DISPATCH_TO_SINGLE,
   END,
-  MaximumSubscribersReachedError,
+  PersistentSubscriptionMaximumSubscribersReachedError,
   PARK,
   PINNED,
   PINNED_BY_CORRELATION,
@@ -172,7 +172,7 @@ test("refusals are known by their names", async () => {
   await assert.rejects(again, PersistentSubscriptionExistsError);
   const first = connect(on);
   await once(first, "confirmation");
-  assert.ok((await failure(connect(on))) instanceof MaximumSubscribersReachedError);
+  assert.ok((await failure(connect(on))) instanceof PersistentSubscriptionMaximumSubscribersReachedError);
   const missing = await failure(connect({ ...on, group: "missing" }));
   assert.ok(missing instanceof PersistentSubscriptionDoesNotExistError, missing);
   await assert.rejects(

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use gesta_store::{
-    Append, AppendError, Consumer, ConsumerOptions, Direction, ErrorKind, EventStore, ExpectedRevision, From,
-    GroupError, GroupName, GroupSettings, MessageId, Nack, NameExpression, NameOf, Position, Query, QueryItem,
-    ReadOptions, RecordedEvent, Rejection, Replay, Revision, Source, Strategy, StreamFilter, StreamName, StreamStatus,
-    TypeFilter, name::is_virtual,
+    Append, AppendError, Consumer, ConsumerOptions, Direction, EventStore, ExpectedRevision, From, GroupError,
+    GroupName, GroupSettings, MessageId, Nack, NameExpression, NameOf, Position, Query, QueryItem, ReadOptions,
+    RecordedEvent, Rejection, Replay, Revision, Source, Strategy, StreamFilter, StreamName, StreamStatus, TypeFilter,
+    name::is_virtual,
 };
 use tempfile::TempDir;
 
@@ -139,7 +139,6 @@ impl Face for Library {
         };
         let read = match self.store.read(source, ReadOptions { direction, from, ..ReadOptions::default() }) {
             Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Invalid => return Verdict::InvalidPosition,
             Err(error) => return Verdict::Other(error.to_string()),
         };
         let wanted = |event: &RecordedEvent| {

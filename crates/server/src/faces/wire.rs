@@ -7,7 +7,7 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::{Code, Status, Streaming, service::Routes};
+use tonic::{Status, Streaming, service::Routes};
 
 use super::{Answer, End, Face, Only, Verdict, event, id, shown};
 use crate::{
@@ -93,9 +93,6 @@ fn refused(status: &Status) -> Verdict {
         Some("persistent-subscription-exists") => Verdict::GroupExists,
         Some("persistent-subscription-does-not-exist") => Verdict::NoSuchGroup,
         Some("maximum-subscribers-reached") => Verdict::MaximumSubscribers,
-        None if status.code() == Code::InvalidArgument && status.message().contains("invalid position") => {
-            Verdict::InvalidPosition
-        }
         _ => Verdict::Other(status.to_string()),
     }
 }
