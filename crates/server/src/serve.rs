@@ -24,7 +24,7 @@ use crate::{
     },
     limits::{
         BLOCKING_THREADS_MAX, CALL_WINDOW_BYTES, CALLS_PER_CONNECTION_MAX, CONNECTION_WINDOW_BYTES, DRAIN_TIME,
-        FRAME_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
+        FRAME_BYTES_MAX, GROUP_REQUEST_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
     },
     proto::{
         event_store::client::{
@@ -190,7 +190,9 @@ pub(crate) fn routes(
     let records = StreamsServiceServer::new(records).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let restarts = Restarts::default();
     let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
-    let groups = PersistentSubscriptionsServer::new(groups).max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let groups = PersistentSubscriptionsServer::new(groups)
+        .max_decoding_message_size(GROUP_REQUEST_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
     let streams = StreamsService::new(store.clone(), admission, stopping);
