@@ -3,6 +3,8 @@
 /// Longest stream name, in bytes. Names live in the index of every segment that has their events: at 1 M streams a
 /// kilobyte each is the most a 1 GiB index could carry, and no KurrentDB client library makes longer ones.
 pub const STREAM_NAME_BYTES_MAX: usize = 1024;
+/// Longest name of a stream that is written, in bytes: `$$` fits in front of it, so that every stream can have metadata and be deleted.
+pub const WRITTEN_STREAM_NAME_BYTES_MAX: usize = STREAM_NAME_BYTES_MAX - 2;
 /// Longest event type, in bytes: its length is one byte on disk.
 pub const EVENT_TYPE_BYTES_MAX: usize = 255;
 /// Longest content type, in bytes: its length is one byte on disk; RFC 6838 allows 127 + 1 + 127.
