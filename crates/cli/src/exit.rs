@@ -118,7 +118,7 @@ impl From<gesta::Error> for Failure {
         let failure = Self::new(if denied { Exit::Denied } else { exit_of(kind) }, error.to_string());
         if error.io_source().is_some_and(is_full) {
             return failure.with_remedy(
-                "make room where the store is, then try again: what was answered is safe, and the store can be read meanwhile",
+                "make room where the store is. What was answered is safe; what was not may have been recorded all the same: look before you try again",
             );
         }
         if denied {

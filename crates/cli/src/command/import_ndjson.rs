@@ -104,6 +104,8 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
     let counts = import.counts;
     let done = done(&counts, args.dry_run);
     outcome.and(finished).map_err(|failure| match counts.events {
+        // What was under way when a write failed may stand all the same; nobody knows before the store is opened again.
+        _ if failure.exit == Exit::Unavailable => failure.after(format_args!("{done} for certain, others perhaps")),
         0 => failure,
         _ => failure.after(format_args!("{done} before it")),
     })?;
