@@ -101,11 +101,14 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
+    let sent = import.pipeline.is_some();
     let counts = import.counts;
     let done = done(&counts, args.dry_run);
     outcome.and(finished).map_err(|failure| match counts.events {
         // What was under way when a write failed may stand all the same; nobody knows before the store is opened again.
-        _ if failure.exit == Exit::Unavailable => failure.after(format_args!("{done} for certain, others perhaps")),
+        _ if sent && failure.exit == Exit::Unavailable => {
+            failure.after(format_args!("{done} for certain, others perhaps"))
+        }
         0 => failure,
         _ => failure.after(format_args!("{done} before it")),
     })?;
