@@ -91,8 +91,8 @@ pub use crate::{
         AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NotInFlight, Ready,
         Replay, Strategy, SubscribeOptions, Subscription, WhyNotInFlight,
         group::{
-            Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message,
-            MessagesReady, ParkedMessage, ParkedOnReset,
+            AnswerTimes, Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus,
+            Message, MessagesReady, ParkedMessage, ParkedOnReset,
         },
         handler::{
             Backoff, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlerState, HandlerStatus, Handlers,

@@ -68,6 +68,13 @@ impl World {
         Self::on(disk, clock, false)
     }
 
+    /// The machine goes down: what was not synced is lost.
+    fn crashed(self) -> Self {
+        let (disk, clock) = (self.disk.crash(7), Arc::clone(&self.clock));
+        drop(self);
+        Self::on(disk, clock, false)
+    }
+
     /// Appends events to a stream.
     fn append(&self, stream: &str, types: impl IntoIterator<Item = &'static str>) {
         let events = types.into_iter().map(event);

@@ -481,13 +481,15 @@ impl LiveGroup {
         let guarded = self.lock();
         let facts = guarded.state.facts();
         let connected = facts.consumers.iter().map(|one| guarded.consumers.get(one.id).cloned()).collect();
+        let latencies = facts.consumers.iter().map(|one| guarded.state.latencies(Some(one.id))).collect();
+        let latencies = (latencies, guarded.state.latencies(None));
         let (taken, failure) = (guarded.taken, guarded.writing.failure().map(ToString::to_string));
         drop(guarded);
         let measured = {
             let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
             meter.measure(taken, &facts.consumers, self.backing.elapsed())
         };
-        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, measured, failure };
+        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, latencies, measured, failure };
         Ok(info::describe(&self.backing, known)?)
     }
 }
