@@ -95,7 +95,7 @@ impl HandlerFailure {
 
     /// Which event of a batch of `events` it was; `None` if that shows only when each is handed over alone.
     pub(super) fn place(&self, events: usize) -> Option<usize> {
-        self.at.or((events == 1).then_some(0)).filter(|at| *at < events)
+        self.at.filter(|at| *at < events).or((events == 1).then_some(0))
     }
 
     /// What is to happen to the event, whatever the options say.
@@ -212,6 +212,15 @@ mod tests {
         let cause = std::io::Error::other("connection reset");
         let error = crate::Error::io("writing the row", cause);
         assert_eq!(HandlerFailure::from(error).to_string(), "writing the row: connection reset");
+    }
+
+    /// A handler that named an event beyond its batch was handed the one event it had again and again, within one step and without end: the failure
+    /// counted as that of nobody knows which event, although there was but one.
+    #[test]
+    fn a_failure_at_no_event_of_the_batch_is_that_of_the_only_one() {
+        let beyond = HandlerFailure::new("no").at(4);
+        assert_eq!([1, 2, 5].map(|events| beyond.place(events)), [Some(0), None, Some(4)]);
+        assert_eq!(HandlerFailure::new("no").place(1), Some(0));
     }
 
     #[test]
