@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod convert;
 pub mod fault;
+pub mod group_fault;
 pub mod grpc;
 pub mod limits;
 mod proto;

@@ -18,15 +18,21 @@ use tonic::{
 
 use crate::{
     admission::Admission,
-    grpc::{Features, Member, RecordsService, StreamsService, Unoffered},
+    grpc::{
+        Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
+        RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered,
+    },
     limits::{
         BLOCKING_THREADS_MAX, CALL_WINDOW_BYTES, CALLS_PER_CONNECTION_MAX, CONNECTION_WINDOW_BYTES, DRAIN_TIME,
         FRAME_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
     },
     proto::{
         event_store::client::{
-            gossip::gossip_server::GossipServer, server_features::server_features_server::ServerFeaturesServer,
-            streams::streams_server::StreamsServer,
+            gossip::gossip_server::GossipServer, monitoring::monitoring_server::MonitoringServer,
+            operations::operations_server::OperationsServer,
+            persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer,
+            projections::projections_server::ProjectionsServer,
+            server_features::server_features_server::ServerFeaturesServer, streams::streams_server::StreamsServer,
         },
         kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
     },
@@ -142,7 +148,8 @@ impl Server {
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let (stop, stopping) = stop();
         let mut graceful = stopping.clone();
-        let routes = routes(&self.store, self.address, stopping)?;
+        let shutdown = ShutdownRequest::default();
+        let routes = routes(&self.store, self.address, &shutdown, stopping)?;
         let serving = builder().add_routes(routes).serve_with_incoming_shutdown(incoming, async move {
             graceful.told().await;
         });
@@ -150,6 +157,7 @@ impl Server {
         tokio::select! {
             served = &mut serving => return served.map_err(ServeError::Transport),
             () = asked => stop.tell(),
+            () = shutdown.asked() => stop.tell(),
         }
         match tokio::time::timeout(DRAIN_TIME, serving).await {
             Ok(served) => served.map_err(ServeError::Transport),
@@ -169,17 +177,31 @@ fn builder() -> transport::Server {
         .http2_max_header_list_size(HEADER_BYTES_MAX)
 }
 
-fn routes(store: &EventStore, address: SocketAddr, stopping: Stopping) -> Result<Routes, ServeError> {
+fn routes(
+    store: &EventStore,
+    address: SocketAddr,
+    shutdown: &ShutdownRequest,
+    stopping: Stopping,
+) -> Result<Routes, ServeError> {
     let id = store.info().map_err(ServeError::Store)?.store_id;
     let admission = Admission::to(store.clone());
     let records = RecordsService::new(store.clone(), admission.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let restarts = Restarts::default();
+    let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
+    let groups = PersistentSubscriptionsServer::new(groups).max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
+    let monitoring = MonitoringService::new(store.clone(), stopping.clone());
     let streams = StreamsService::new(store.clone(), admission, stopping);
     let streams = StreamsServer::new(streams)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let router = Routes::new(streams)
         .add_service(records)
+        .add_service(groups)
+        .add_service(ProjectionsServer::new(ProjectionsService::new(store.clone())))
+        .add_service(OperationsServer::new(operations))
+        .add_service(MonitoringServer::new(monitoring))
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router()

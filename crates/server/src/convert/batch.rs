@@ -105,9 +105,12 @@ fn status(fault: Fault) -> client::Status {
         Fault::DeadlineExceeded => (Code::DeadlineExceeded, any("Timeout", &client::Timeout {})),
         Fault::Invalid(_) | Fault::MissingProperty(_) => bad_request(&fault),
         Fault::Store(error) if error.kind() == gesta_store::ErrorKind::Invalid => bad_request(&fault),
-        Fault::IndexNotFound(_) | Fault::InvalidPosition | Fault::Stopping | Fault::Store(_) | Fault::Refused(_) => {
-            (Code::Unknown, any("Unknown", &client::Unknown {}))
-        }
+        Fault::IndexNotFound(_)
+        | Fault::InvalidPosition
+        | Fault::Stopping
+        | Fault::Store(_)
+        | Fault::Refused(_)
+        | Fault::Group(_) => (Code::Unknown, any("Unknown", &client::Unknown {})),
     };
     let message = fault.to_string();
     client::Status { code: code as i32, message, details: Some(details) }

@@ -49,7 +49,7 @@ use crate::{
 pub use answer_times::AnswerTimes;
 pub(crate) use backing::Backing;
 pub use catalog::GroupConfig;
-pub use consumer::{Consumer, ConsumerOptions, MessagesReady};
+pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
 pub use message::Message;
 pub use parked::ParkedMessage;
