@@ -37,6 +37,7 @@ use crate::{
     index::{Index, IndexedEvent, TagList},
     limits,
     log::{Group, Log, LogFlusher, LogWriter},
+    measures::Meters,
     position::Position,
 };
 
@@ -56,6 +57,7 @@ pub(crate) struct LocalParts {
     pub(crate) head: Head,
     pub(crate) upkeep: Arc<Upkeep>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) queue_timeout: Duration,
     /// Whether writer and maintenance threads exist.
     pub(crate) threads: bool,
@@ -80,6 +82,7 @@ struct Shared {
     head: Head,
     upkeep: Arc<Upkeep>,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
     queue_timeout: Duration,
     threads: bool,
 }
@@ -139,6 +142,7 @@ impl Local {
             head: parts.head,
             upkeep: parts.upkeep,
             clock: parts.clock,
+            meters: parts.meters,
             queue_timeout: parts.queue_timeout,
             threads,
         });
@@ -180,6 +184,11 @@ impl Local {
     fn stop_threads(&self) {
         self.shared.queue.close();
         self.threads.join();
+    }
+
+    /// Appends that wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.queue.len()
     }
 
     /// Whether appends are refused since a write failed, and why.
@@ -295,6 +304,9 @@ impl Shared {
         let outcome = self.flush(&mut flush, group);
         self.flushing.store(false, Ordering::Release);
         drop(flush);
+        if outcome.is_ok() {
+            self.meters.answered(answers.iter().map(|(_, answer)| answer));
+        }
         for (sender, answer) in answers {
             sender.answer(match &outcome {
                 Ok(_) => answer,
@@ -331,9 +343,10 @@ impl Shared {
         if group.is_empty() {
             return Ok(Vec::new());
         }
-        let end = group.end();
+        let (end, bytes, begun) = (group.end(), group.bytes(), self.clock.elapsed());
         match flusher.flush(group) {
             Ok(flushed) => {
+                self.meters.synced(bytes, self.clock.elapsed().saturating_sub(begun));
                 let wakers = self.head.publish(end);
                 self.upkeep.want_spare();
                 if !flushed.sealed.is_empty() {
