@@ -23,6 +23,7 @@ mod ndjson;
 mod pipeline;
 mod progress;
 mod query_args;
+mod settings;
 mod shell;
 mod table;
 mod target;
