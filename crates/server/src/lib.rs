@@ -8,18 +8,27 @@
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; [`serve`].
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
+//! [`metrics`]; [`serve`].
 
 pub mod admission;
+mod calls;
+mod connections;
 pub mod convert;
+mod door;
 pub mod fault;
 pub mod group_fault;
 pub mod grpc;
+mod health;
 pub mod limits;
+pub mod logging;
+pub mod metrics;
+pub mod options;
 mod proto;
 pub mod pump;
 pub mod rich;
 pub mod serve;
 pub mod stopping;
 
+pub use options::Options;
 pub use serve::{Exposure, ServeError, Server};

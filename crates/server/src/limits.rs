@@ -37,15 +37,36 @@ pub const ANSWERS_PER_JOB_MAX: usize = 256;
 /// How often figures are told at most on one call: telling them costs some 10 µs.
 pub const STATS_EVERY_AT_LEAST: Duration = Duration::from_millis(100);
 
+/// Connections open at once: a thousand processes, and as many again while they are deployed. What one may hold is bounded by the lines below.
+pub const CONNECTIONS_MAX: usize = 2048;
 /// Calls open at once on one connection: a client with a subscription for each of its thousand processes, four times over.
 pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 /// Bytes a client may send ahead on one call before it is read.
 pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes a client may send ahead on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of one call's answers that wait to be sent, whatever window its client opens: two frames, one on its way and one behind it.
+pub const SEND_BUFFER_BYTES: usize = 128 << 10;
 /// Largest HTTP/2 frame: fewer of them for large payloads.
 pub const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of request headers.
 pub const HEADER_BYTES_MAX: u32 = 32 << 10;
+/// Calls a client may open and reset before they were looked at: beyond, its connection ends (a "rapid reset" costs it one).
+pub const RESETS_PENDING_MAX: usize = 64;
+/// How long a client may take to say what it speaks, and over HTTP/1.1 each request's headers, and the pause between two requests.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// After what silence a client is asked whether it is there: below the minute or two after which firewalls forget a connection.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to say so: several retransmissions of a lost packet.
+pub const PING_TIME: Duration = Duration::from_secs(20);
+/// How long nobody is accepted after the system had no room for a connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long calls in progress may take to end once the server was asked to stop.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// From when on a call that was not answered is told of in the log.
+pub const SLOW_CALL_TIME: Duration = Duration::from_secs(1);
+
+/// Names of methods with meters of their own: several times those there are, since a client may ask for any name.
+pub const METHODS_METERED_MAX: usize = 256;
+/// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
+pub const GROUPS_METERED_MAX: usize = 1000;

@@ -3,29 +3,30 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
 };
 
-use axum::{http::StatusCode, routing::get};
 use gesta_store::{Error, EventStore};
+use sd_notify::NotifyState;
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
-use tonic::{
-    service::Routes,
-    transport::{self, server::TcpIncoming},
-};
+use tonic::service::Routes;
 
 use crate::{
     admission::Admission,
+    calls::Calls,
+    connections::{self, Traffic},
+    door::Door,
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
         RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered,
     },
-    limits::{
-        BLOCKING_THREADS_MAX, CALL_WINDOW_BYTES, CALLS_PER_CONNECTION_MAX, CONNECTION_WINDOW_BYTES, DRAIN_TIME,
-        FRAME_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
-    },
+    health,
+    limits::BLOCKING_THREADS_MAX,
+    metrics::Metrics,
+    options::Options,
     proto::{
         event_store::client::{
             gossip::gossip_server::GossipServer, monitoring::monitoring_server::MonitoringServer,
@@ -54,6 +55,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     store: EventStore,
+    options: Options,
 }
 
 /// Why a server does not run, or did not end as it should.
@@ -66,8 +68,6 @@ pub enum ServeError {
     Bind(SocketAddr, io::Error),
     /// The operating system refused threads or signals.
     Runtime(io::Error),
-    /// Connections are no longer accepted.
-    Transport(transport::Error),
     /// The store could not be asked, or not be closed.
     Store(Error),
 }
@@ -78,7 +78,6 @@ impl fmt::Display for ServeError {
             Self::Exposed(address) => write!(f, "address is not a loopback address, address={address}"),
             Self::Bind(address, error) => write!(f, "listening failed, address={address}: {error}"),
             Self::Runtime(error) => write!(f, "starting the server failed: {error}"),
-            Self::Transport(error) => write!(f, "accepting connections failed: {error}"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -99,7 +98,13 @@ impl Server {
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, store })
+        Ok(Self { listener, address, store, options: Options::default() })
+    }
+
+    /// The same server with settings of its own.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
     }
 
     /// Where it listens.
@@ -108,10 +113,10 @@ impl Server {
         self.address
     }
 
-    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, and closes the store.
+    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, at most until a second signal, and closes the store.
     ///
     /// # Errors
-    /// `Runtime`, `Transport`, `Store`.
+    /// `Runtime`, `Store`.
     pub fn run(self) -> Result<(), ServeError> {
         let store = self.store.clone();
         let runtime = runtime::Builder::new_multi_thread()
@@ -123,80 +128,121 @@ impl Server {
         let served = runtime.block_on(self.serve());
         // Reads that are still at it go on with a closed store, which reads may.
         runtime.shutdown_background();
+        let head = store.head().position();
         let closed = store.close().map_err(ServeError::Store);
+        match &closed {
+            Ok(()) => tracing::info!(%head, "stopped"),
+            Err(error) => tracing::error!(%error, "closing the store failed"),
+        }
         served.and(closed)
     }
 
     async fn serve(self) -> Result<(), ServeError> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+        let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
+        let mut further = Signals::listen().map_err(ServeError::Runtime)?;
         let asked = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let signal = signals.next().await;
+            tracing::info!(signal, "asked to stop");
+            tell_systemd(NotifyState::Stopping);
         };
-        self.serve_until(asked).await
+        let hurried = async move {
+            further.next().await;
+            let signal = further.next().await;
+            tracing::warn!(signal, "asked to stop again, calls in progress are cut off");
+        };
+        tokio::select! {
+            served = self.serve_until(asked) => served,
+            () = hurried => Ok(()),
+        }
     }
 
     /// Serves until `asked` says so, on the runtime it is called on. The store stays open.
     ///
     /// # Errors
-    /// `Runtime`, `Transport`, `Store`.
+    /// `Runtime`, `Store`.
     pub async fn serve_until(self, asked: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let listener = tokio::net::TcpListener::from_std(self.listener).map_err(ServeError::Runtime)?;
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let Self { listener, address, store, options } = self;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
-        let mut graceful = stopping.clone();
+        let calls = Arc::new(Calls::new(options.slow_call));
+        let traffic = Arc::<Traffic>::default();
+        let metrics = Metrics {
+            store: store.clone(),
+            calls: Arc::clone(&calls),
+            traffic: Arc::clone(&traffic),
+            stopping: stopping.clone(),
+        };
         let shutdown = ShutdownRequest::default();
-        let routes = routes(&self.store, self.address, &shutdown, stopping)?;
-        let serving = builder().add_routes(routes).serve_with_incoming_shutdown(incoming, async move {
-            graceful.told().await;
-        });
+        let routes = routes(&store, address, &shutdown, stopping.clone(), &options)?;
+        let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
+        let door = Door::new(routes, calls, traffic);
+        let serving = connections::serve(listener, door, &options, stopping);
+        tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
+        tell_systemd(NotifyState::Ready);
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
-            served = &mut serving => return served.map_err(ServeError::Transport),
+            () = &mut serving => return Ok(()),
             () = asked => stop.tell(),
             () = shutdown.asked() => stop.tell(),
         }
-        match tokio::time::timeout(DRAIN_TIME, serving).await {
-            Ok(served) => served.map_err(ServeError::Transport),
+        if tokio::time::timeout(options.drain_time, serving).await.is_err() {
             // Who has not ended by now is cut off.
-            Err(_) => Ok(()),
+            tracing::warn!(drain_seconds = options.drain_time.as_secs(), "calls did not end in time, cut off");
+        }
+        Ok(())
+    }
+}
+
+/// SIGTERM and SIGINT, which ask alike.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }
 
-fn builder() -> transport::Server {
-    transport::Server::builder()
-        .accept_http1(true)
-        .initial_stream_window_size(CALL_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .http2_max_header_list_size(HEADER_BYTES_MAX)
+/// Tells systemd, if it started us and wants to know.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
 }
 
+/// The services of the protocol.
 fn routes(
     store: &EventStore,
     address: SocketAddr,
     shutdown: &ShutdownRequest,
     stopping: Stopping,
-) -> Result<Routes, ServeError> {
+    options: &Options,
+) -> Result<axum::Router, ServeError> {
     let id = store.info().map_err(ServeError::Store)?.store_id;
     let admission = Admission::to(store.clone());
     let records = RecordsService::new(store.clone(), admission.clone());
-    let records = StreamsServiceServer::new(records).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
     let restarts = Restarts::default();
     let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
-    let groups = PersistentSubscriptionsServer::new(groups).max_encoding_message_size(MESSAGE_BYTES_MAX);
+    let groups = PersistentSubscriptionsServer::new(groups)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
     let streams = StreamsService::new(store.clone(), admission, stopping);
     let streams = StreamsServer::new(streams)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let router = Routes::new(streams)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
+    Ok(Routes::new(streams)
         .add_service(records)
         .add_service(groups)
         .add_service(ProjectionsServer::new(ProjectionsService::new(store.clone())))
@@ -204,8 +250,5 @@ fn routes(
         .add_service(MonitoringServer::new(monitoring))
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
-        .into_axum_router()
-        .route("/health/live", get(|| async { StatusCode::NO_CONTENT }))
-        .fallback(Unoffered::answer);
-    Ok(Routes::from(router))
+        .into_axum_router())
 }

@@ -34,6 +34,7 @@ const LAYERS: &[Layer] = &[
             "query",
             "leaf",
             "append",
+            "measures",
             "commit/proposal",
         ],
         open: true,

@@ -38,6 +38,7 @@ use crate::{
     index::{Index, IndexedEvent, TagList},
     limits,
     log::{Group, Log, LogFlusher, LogWriter},
+    measures::Meters,
     position::Position,
 };
 
@@ -57,6 +58,7 @@ pub(crate) struct LocalParts {
     pub(crate) head: Head,
     pub(crate) upkeep: Arc<Upkeep>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) queue_timeout: Duration,
     /// Whether writer and maintenance threads exist.
     pub(crate) threads: bool,
@@ -81,6 +83,7 @@ struct Shared {
     head: Head,
     upkeep: Arc<Upkeep>,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
     queue_timeout: Duration,
     threads: bool,
 }
@@ -143,6 +146,7 @@ impl Local {
             head: parts.head,
             upkeep: parts.upkeep,
             clock: parts.clock,
+            meters: parts.meters,
             queue_timeout: parts.queue_timeout,
             threads,
         });
@@ -184,6 +188,11 @@ impl Local {
     fn stop_threads(&self) {
         self.shared.queue.close();
         self.threads.join();
+    }
+
+    /// Appends that wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.queue.len()
     }
 
     /// Whether appends are refused since a write failed, and why.
@@ -299,6 +308,9 @@ impl Shared {
         let outcome = self.flush(&mut flush, group);
         self.flushing.store(false, Ordering::Release);
         drop(flush);
+        if outcome.is_ok() {
+            self.meters.answered(answers.iter().map(|(_, answer)| answer));
+        }
         for (sender, answer) in answers {
             sender.answer(match &outcome {
                 Ok(_) => answer,
@@ -336,9 +348,10 @@ impl Shared {
         if group.is_empty() {
             return Ok(Vec::new());
         }
-        let end = group.end();
+        let (end, bytes, begun) = (group.end(), group.bytes(), self.clock.elapsed());
         match flusher.flush(group) {
             Ok(flushed) => {
+                self.meters.synced(bytes, self.clock.elapsed().saturating_sub(begun));
                 let wakers = self.head.publish(end);
                 self.upkeep.want_spare();
                 if !flushed.sealed.is_empty() {

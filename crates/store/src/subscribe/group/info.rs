@@ -100,8 +100,17 @@ pub struct ConsumerInfo {
     pub answer_times: Option<AnswerTimes>,
 }
 
+/// Whether asking where a group stands begins a new count of what was taken since somebody asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// It does.
+    Counts,
+    /// It does not: somebody only watches.
+    Passes,
+}
+
 /// How many messages had been taken when somebody last asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Meter {
     started: Duration,
     total: u64,

@@ -50,6 +50,7 @@ pub use answer_times::AnswerTimes;
 pub(crate) use backing::Backing;
 pub use catalog::GroupConfig;
 pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
+use info::Asking;
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
 pub use message::Message;
 pub use parked::ParkedMessage;
@@ -176,7 +177,15 @@ impl ConsumerGroups {
     /// # Errors
     /// `NoSuchGroup`; `Store`.
     pub fn info(&self, group: &GroupName) -> Result<GroupInfo, GroupError> {
-        self.registry.group(group)?.info()
+        self.registry.group(group)?.info(Asking::Counts)
+    }
+
+    /// Where a group stands, for somebody who only watches: `since_last_asked` goes on counting from when [`info`](Self::info) was asked.
+    ///
+    /// # Errors
+    /// `NoSuchGroup`; `Store`.
+    pub fn watch(&self, group: &GroupName) -> Result<GroupInfo, GroupError> {
+        self.registry.group(group)?.info(Asking::Passes)
     }
 
     /// Connects a consumer.
