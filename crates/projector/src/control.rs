@@ -149,30 +149,29 @@ impl Control {
         self.tell(|told| told.requests.push_back(Request::Promote));
     }
 
-    /// Waits until every event up to `position` is in the tables, or parked; `false` if the time is over before, or the projector stops.
+    /// Waits until every event up to `position` is in the tables of its build, or parked; `false` if the time is over before, or the projector stops.
     pub fn wait_past(&self, position: Position, timeout: Duration) -> bool {
-        let unsettled = |told: &mut Told| {
-            told.said.position <= position && !matches!(told.said.activity, Activity::Stopped { .. })
-        };
+        let unsettled =
+            |told: &mut Told| told.said.position <= position && !matches!(told.said.activity, Activity::Stopped { .. });
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, unsettled);
         let (told, _) = waited.unwrap_or_else(PoisonError::into_inner);
         told.said.position > position
     }
 
+    /// Waits until the views show its build; `false` if the time is over before, or the projector stops.
+    pub fn wait_until_live(&self, timeout: Duration) -> bool {
+        let is_live = |told: &Told| matches!(told.said.build, Some((_, BuildState::Live)));
+        let unsettled = |told: &mut Told| !is_live(told) && !matches!(told.said.activity, Activity::Stopped { .. });
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, unsettled);
+        let (told, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        is_live(&told)
+    }
+
     /// Where it stands; `head` is the log's.
     #[must_use]
     pub fn status(&self, head: Position) -> ProjectorStatus {
-        let Said {
-            build,
-            activity,
-            position,
-            projected,
-            skipped,
-            failures,
-            last_failure,
-            parked_keys,
-            parked_events,
-        } = self.lock().said.clone();
+        let Said { build, activity, position, projected, skipped, failures, last_failure, parked_keys, parked_events } =
+            self.lock().said.clone();
         #[allow(clippy::cast_precision_loss)] // for people
         let progress = if head == Position::START { 1.0 } else { (position.0 as f64 / head.0 as f64).min(1.0) };
         ProjectorStatus {

@@ -254,14 +254,12 @@ fn drop_build(connection: &mut dyn Connection, info: &BuildInfo) -> Result<(), S
 /// `Refused` if it is live, or there is none; what the database says.
 pub fn discard(connection: &mut dyn Connection, build: &Build) -> Result<(), SqlError> {
     connection.begin()?;
-    let outcome = builds(connection, &build.name).and_then(|all| {
-        match all.iter().find(|info| info.build == *build) {
-            None => Err(SqlError::refused(format!("there is no such build, build={build}"))),
-            Some(info) if info.state == BuildState::Live => {
-                Err(SqlError::refused(format!("a build that is live cannot be dropped, build={build}")))
-            }
-            Some(info) => drop_build(connection, info),
+    let outcome = builds(connection, &build.name).and_then(|all| match all.iter().find(|info| info.build == *build) {
+        None => Err(SqlError::refused(format!("there is no such build, build={build}"))),
+        Some(info) if info.state == BuildState::Live => {
+            Err(SqlError::refused(format!("a build that is live cannot be dropped, build={build}")))
         }
+        Some(info) => drop_build(connection, info),
     });
     match outcome {
         Ok(()) => connection.commit(),

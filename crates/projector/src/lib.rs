@@ -48,7 +48,8 @@
 //!
 //! // One's own writes: wait until they are in the tables.
 //! let position = recorded.last_position.expect("one event");
-//! assert!(balances.wait_past(position, std::time::Duration::from_secs(60)));
+//! let soon = std::time::Duration::from_secs(60);
+//! assert!(balances.wait_past(position, soon) && balances.wait_until_live(soon));
 //! let rows = database.open()?.query("select cents from balances where account = $1", &["ada".into()])?;
 //! assert_eq!(rows, [[50_i64.into()]]);
 //! balances.stop();

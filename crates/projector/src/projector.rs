@@ -63,11 +63,7 @@ pub struct Tables<'t> {
 }
 
 impl<'t> Tables<'t> {
-    pub(crate) fn new(
-        connection: &'t mut dyn Connection,
-        build: &'t Build,
-        names: &'static [&'static str],
-    ) -> Self {
+    pub(crate) fn new(connection: &'t mut dyn Connection, build: &'t Build, names: &'static [&'static str]) -> Self {
         Self { connection, build, names, error: None }
     }
 

@@ -250,9 +250,11 @@ impl<P: Projector> ProjectorRunner<P> {
         }
         let newest_building = all.iter().rposition(|info| info.state == BuildState::Building);
         let index = match self.options.start {
-            Start::Resume => {
-                all.iter().position(|info| info.state == BuildState::Live).or(newest_building).or(all.len().checked_sub(1))
-            }
+            Start::Resume => all
+                .iter()
+                .position(|info| info.state == BuildState::Live)
+                .or(newest_building)
+                .or(all.len().checked_sub(1)),
             Start::Anew => newest_building,
         };
         Ok(index.map(|index| all.swap_remove(index)))
@@ -440,9 +442,10 @@ impl<P: Projector> ProjectorRunner<P> {
 
 impl std::convert::From<gesta_store::Error> for Trouble {
     fn from(error: gesta_store::Error) -> Self {
-        match error.kind() {
-            ErrorKind::Unavailable => Self::Again(error.to_string()),
-            _ => Self::Ended(error.to_string()),
+        if error.kind() == ErrorKind::Unavailable {
+            Self::Again(error.to_string())
+        } else {
+            Self::Ended(error.to_string())
         }
     }
 }

@@ -69,14 +69,16 @@ impl Session {
     /// Brings the events up to `pending.upto` into the tables.
     pub(super) fn project<P: Projector>(&mut self, projector: &P) -> Result<Applied, Trouble> {
         let Some(pending) = self.pending.take() else { return Ok(Applied::Done { projected: 0 }) };
+        // An event that is parked is the last of its transaction.
         let (mut projected, mut parked) = (0, Vec::new());
         let mut outcome = Ok(());
         let range = pending.done..pending.upto;
         let end = pending.batch.place(pending.upto - 1).map_or(self.info.position, |place| place.next().0);
         self.begin(end)?;
         for (index, event) in pending.batch.iter().enumerate().take(range.end).skip(range.start) {
-            let verdict = pending.verdict.as_ref().filter(|verdict| verdict.index == index).map(|verdict| &verdict.what);
-            match self.event(projector, &event, verdict, &parked) {
+            let verdict =
+                pending.verdict.as_ref().filter(|verdict| verdict.index == index).map(|verdict| &verdict.what);
+            match self.event(projector, &event, verdict) {
                 Ok(Event::Projected) => projected += 1,
                 Ok(Event::Nothing) => {}
                 Ok(Event::Parked(key)) => parked.push(key),
@@ -101,16 +103,15 @@ impl Session {
         Ok(Applied::Done { projected })
     }
 
-    /// One event, within a transaction. `parked`: keys that this transaction has parked.
+    /// One event, within a transaction.
     fn event<P: Projector>(
         &mut self,
         projector: &P,
         event: &EventRef<'_>,
         verdict: Option<&Fate>,
-        parked: &[String],
     ) -> Result<Event, Failure> {
         let key = guarded(|| key_of(projector, event))??;
-        let waits = self.parked.contains(&key) || parked.contains(&key);
+        let waits = self.parked.contains(&key);
         let reason = match verdict {
             Some(Fate::Skip) => return Ok(Event::Nothing),
             Some(Fate::Park { reason }) => Some(reason.clone()),

@@ -1,23 +1,24 @@
 //! A PostgreSQL server for the tests of one process.
 //!
 //! It is started by a shell that waits for the end of its input, which is a pipe held by this process: so it ends with the process, however that ends.
+#![allow(clippy::disallowed_methods, clippy::print_stderr)] // files of the server's; and what is skipped must be seen
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
 
-pub struct Server {
-    pub socket_directory: PathBuf,
+pub(crate) struct Server {
+    pub(crate) socket_directory: PathBuf,
     /// Closed when this process ends.
     _held: ChildStdin,
 }
 
 /// The server; `None`, loudly, if none is installed.
-pub fn server() -> Option<&'static Server> {
+pub(crate) fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let server = SERVER.get_or_init(|| programs().map(|programs| start(&programs)));
     if server.is_none() {
@@ -54,7 +55,7 @@ fn start(programs: &Path) -> Server {
         command
     };
     let directory = tempfile::Builder::new().prefix("gesta-pg").tempdir().expect("a directory").keep();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).expect("open to its user");
+    std::os::unix::fs::chown(&directory, user, None).expect("is its user's");
     let data = directory.join("data");
     let made = as_user(Command::new(programs.join("initdb")))
         .args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "-D"])
@@ -65,6 +66,7 @@ fn start(programs: &Path) -> Server {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let script = "\"$1/postgres\" -D \"$2/data\" -k \"$2\" -c listen_addresses= -c fsync=off > \"$2/log\" 2>&1 & \
                   cat > /dev/null; kill -INT $!; wait $!; rm -rf \"$2\"";
+    #[allow(clippy::zombie_processes)] // it outlives this process, for a moment
     let mut shell = as_user(Command::new("sh"))
         .args(["-c", script, "sh"])
         .args([programs, &directory])

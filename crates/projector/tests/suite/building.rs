@@ -1,12 +1,10 @@
 //! Versions side by side, and building anew.
 
-use gesta_projector::{
-    Activity, Build, ProjectorOptions, Promotion, Retired, SqlErrorKind, Start, Step, discard,
-};
+use gesta_projector::{Activity, Build, ProjectorOptions, Promotion, Retired, SqlErrorKind, Start, Step, discard};
 
 use crate::shared::{
-    Balances, Balances2, Bank, Database, balances, clock, deposited, drive, fold, numbers, options, record, run, runner,
-    states, store,
+    Balances, Balances2, Bank, Database, balances, clock, deposited, drive, fold, numbers, options, record, run,
+    runner, states, store,
 };
 
 fn some(from: i64) -> Vec<Bank> {

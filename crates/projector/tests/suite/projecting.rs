@@ -11,8 +11,8 @@ use proptest::{
 };
 
 use crate::shared::{
-    Balances, Bank, Database, Faults, When, balances, clock, deposited, drive, fold, head, options, record, run, runner,
-    store, withdrawn,
+    Balances, Bank, Database, Faults, When, balances, clock, deposited, drive, fold, head, options, record, run,
+    runner, store, withdrawn,
 };
 
 pub fn values_come_back_as_they_were(database: &Database) {
@@ -70,7 +70,10 @@ pub fn events_are_in_the_table_once_and_stay_so(database: &Database) {
     assert_eq!(balances(database), fold(&events));
     let status = first.status();
     assert_eq!((status.projected, status.position, status.progress), (12, head(&store), 1.0));
-    assert_eq!(status.build.map(|(build, state)| (build.to_string(), state)), Some(("balances@v1".into(), BuildState::Live)));
+    assert_eq!(
+        status.build.map(|(build, state)| (build.to_string(), state)),
+        Some(("balances@v1".into(), BuildState::Live))
+    );
     assert_eq!(first.step(), Step::Idle(None));
 
     record(&store, [deposited(3, 5)]);
@@ -103,8 +106,7 @@ pub fn whatever_dies_between_two_statements_the_table_is_the_fold(database: &Dat
                 }
             }
             // A process that is started anew, and one that goes on.
-            let mut survivor =
-                if call % 2 == 0 { runner(&store, database, Balances, options(&clock)) } else { victim };
+            let mut survivor = if call % 2 == 0 { runner(&store, database, Balances, options(&clock)) } else { victim };
             drive(&mut survivor, &clock);
             assert_eq!(balances(database), expected, "call={call} {when:?}");
             let parked = parked_positions(database);
@@ -128,8 +130,7 @@ fn parked_positions(database: &Database) -> Vec<i64> {
 /// As if no projector ever ran.
 fn forget(database: &Database) {
     let mut connection = database().expect("connects");
-    for sql in
-        ["drop view balances", "drop table balances_v1", "delete from gesta_parked", "delete from gesta_builds"]
+    for sql in ["drop view balances", "drop table balances_v1", "delete from gesta_parked", "delete from gesta_builds"]
     {
         connection.execute(sql, &[]).expect("forgotten");
     }
@@ -193,6 +194,7 @@ pub fn a_thread_works_until_it_is_stopped(database: &Database) {
     for n in 1..=3 {
         record(&store, [deposited(1, n)]);
         assert!(running.wait_past(Position(head(&store).0 - 1), soon), "{:?}", running.status());
+        assert!(running.wait_until_live(soon));
         assert_eq!(balances(database), [[1, n * (n + 1) / 2, n]]);
     }
     assert!(running.status().is_caught_up());
