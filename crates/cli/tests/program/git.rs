@@ -26,7 +26,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Runs git at a fixed time, by a fixed person, without anybody's configuration.
-    fn git_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Vec<u8> {
+    pub(crate) fn git_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Vec<u8> {
         let mut command = Command::new("git");
         command.current_dir(self.place.path(self.name)).args(arguments);
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_DIR");
