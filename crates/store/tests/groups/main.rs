@@ -5,6 +5,7 @@
 mod administration;
 mod answers;
 mod crashes;
+mod moving;
 mod parking;
 mod progress;
 mod sources;
@@ -17,10 +18,10 @@ use std::{sync::Arc, time::Duration};
 
 use gesta_store::{
     Consumer, ConsumerOptions, EventData, ExpectedRevision, GroupName, GroupSettings, Message, MessageId, Position,
-    ReadOptions, RecordedEvent, Source, Strategy, Timestamp, clock::ManualClock, disk::memory::MemoryDisk,
+    ReadOptions, RecordedEvent, Source, Strategy, StreamName, Timestamp, disk::memory::MemoryDisk,
 };
 
-use self::world::{NOON, World, name};
+use self::world::{World, name};
 
 impl World {
     /// Appends events to a stream.
