@@ -254,8 +254,8 @@ fn a_thousand_groups_are_listed_and_forgotten() {
         }
     }
     assert!(consumers.iter().all(|consumer| ids(&drain(consumer)).len() == 2));
-    let open = format!("{:?}", world.groups).matches("Place").count();
-    assert!(open < 30, "{open} are kept in memory");
+    let open = format!("{:?}", world.groups).matches("LiveGroup {").count();
+    assert!(open < 20, "{open} are kept in memory");
 }
 
 #[test]
@@ -265,5 +265,5 @@ fn what_a_group_is_can_be_asked_without_loading_it() {
     world.create(&on_all(), Source::All, with(Strategy::Pinned));
     let config = world.groups.config(&on_all()).unwrap();
     assert_eq!((config.name, config.source, config.settings), (on_all(), Source::All, with(Strategy::Pinned)));
-    assert_eq!(format!("{:?}", world.groups).matches("Place").count(), 0);
+    assert_eq!(format!("{:?}", world.groups).matches("LiveGroup {").count(), 0);
 }

@@ -71,28 +71,25 @@ struct Slot {
     ended_at: Option<Position>,
 }
 
+/// Leads there are.
+const LEADS: usize = 1 << u8::BITS;
+
 /// Which anchors of one kind there are: how long, and how they begin.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Anchored {
     whole: usize,
     /// By length, how many there are.
     beginnings: BTreeMap<usize, usize>,
-    /// By lead, how many there are.
-    leads: [u32; 256],
+    /// By lead, how many there are; empty while there was none.
+    leads: Vec<u32>,
     /// Those too short to have one.
     without_lead: usize,
-}
-
-impl Default for Anchored {
-    fn default() -> Self {
-        Self { whole: 0, beginnings: BTreeMap::new(), leads: [0; 256], without_lead: 0 }
-    }
 }
 
 impl Anchored {
     /// Whether one of them may fit a term.
     fn may_fit(&self, text: &[u8]) -> bool {
-        self.without_lead > 0 || self.leads[usize::from(lead(text))] > 0
+        self.without_lead > 0 || self.leads.get(usize::from(lead(text))).is_some_and(|count| *count > 0)
     }
 
     fn add(&mut self, anchor: &Anchor) {
@@ -101,7 +98,10 @@ impl Anchored {
             Some(length) => *self.beginnings.entry(length).or_default() += 1,
         }
         match anchor.lead {
-            Some(lead) => self.leads[usize::from(lead)] += 1,
+            Some(lead) => {
+                self.leads.resize(LEADS, 0);
+                self.leads[usize::from(lead)] += 1;
+            }
             None => self.without_lead += 1,
         }
     }
