@@ -120,6 +120,12 @@ impl Group {
         Self { ledger, seats, connected: 0, slots_most: 0, unsure: false }
     }
 
+    /// Whether somebody sits there.
+    #[must_use]
+    pub fn sits(&self, seat: usize) -> bool {
+        self.seats[seat].is_some()
+    }
+
     /// Does something.
     pub fn act(&mut self, act: &Act, around: Around<'_>) -> Heard {
         let (groups, name) = (around.groups, self.ledger.name.clone());
@@ -216,6 +222,12 @@ impl Group {
         self.ledger.messages.iter().filter(|(_, message)| held(&message.fate)).map(|(id, _)| *id).collect()
     }
 
+    /// How many messages a consumer has whose time is not over.
+    fn has(&self, number: usize, now: Duration) -> usize {
+        let held = self.held_by(number).into_iter();
+        held.filter(|id| self.ledger.messages.get(id).is_some_and(|message| message.is_held(now))).count()
+    }
+
     /// Takes what came of an act.
     ///
     /// # Errors
@@ -304,7 +316,7 @@ impl Group {
             there.had.push(delivered.id);
             self.ledger.deliver(number, &delivered, around.now)?;
         }
-        let has = self.held_by(number).len();
+        let has = self.has(number, around.now);
         crowding::check_taken(&self.ledger, messages.len(), max, has, slots)
     }
 
@@ -353,7 +365,7 @@ impl Group {
             Ok(_) => {
                 // Both are durable when they are answered, and so is everything before them.
                 self.ledger.flushed();
-                let left = self.parked(around)?;
+                let Some(left) = self.parked(around)? else { return Ok(()) };
                 if parked == Parked::GivenUp {
                     self.ledger.discard(&left);
                     self.ledger.flushed();
@@ -364,10 +376,15 @@ impl Group {
             // What was chosen may be on its way to be parked.
             Err(GroupError::NotParked { id }) => {
                 let parked = self.parked(around)?;
-                let known = parked.contains(&id.0.0);
-                if known { Err(self.broken(format!("not found among the parked, id={id}"))) } else { Ok(()) }
+                if parked.is_some_and(|parked| parked.contains(&id.0.0)) { Err(self.broken(format!("not found among the parked, id={id}"))) } else { Ok(()) }
             }
-            Err(error) => self.failed(&error, around),
+            Err(error) => {
+                self.failed(&error, around)?;
+                if parked == Parked::GivenUp {
+                    self.ledger.discard_perhaps();
+                }
+                Ok(())
+            }
         }
     }
 
@@ -377,30 +394,27 @@ impl Group {
             Err(GroupError::NoSuchGroup { .. }) if !self.ledger.exists => return Ok(()),
             Err(error) => return self.failed(&error, around),
         };
-        let parked = self.parked(around)?;
+        let Some(parked) = self.parked(around)? else { return Ok(()) };
         skipping::check_parked(&self.ledger, &parked)?;
         crowding::check(&self.ledger, &info, self.slots_most)?;
         let mut there: Vec<&Seat> = self.seats.iter().flatten().filter(|seat| !seat.dropped).collect();
         there.sort_by_key(|seat| seat.number);
-        let has = |seat: &Seat| {
-            let held = self.held_by(seat.number).into_iter();
-            held.filter(|id| self.ledger.messages.get(id).is_some_and(|message| message.is_held(around.now))).count()
-        };
         let known: Vec<figures::Known> = there
             .into_iter()
-            .map(|seat| figures::Known { slots: seat.slots, has: has(seat), taken: seat.taken })
+            .map(|seat| figures::Known { slots: seat.slots, has: self.has(seat.number, around.now), taken: seat.taken })
             .collect();
         figures::check(&self.ledger, &info, &known, &parked)
     }
 
-    /// What the group says is parked.
+    /// What the group says is parked; nothing, if the disk keeps it from saying it.
     ///
     /// # Errors
-    /// When it cannot be had.
-    pub fn parked(&self, around: Around<'_>) -> Result<BTreeSet<u64>, Violation> {
-        let parked = around.groups.parked(&self.ledger.name, Position::START, PARKED_MAX);
-        let parked = parked.map_err(|error| self.broken(error.to_string()))?;
-        Ok(parked.into_iter().map(|message| message.id.0.0).collect())
+    /// When it cannot be had on a good disk.
+    pub fn parked(&mut self, around: Around<'_>) -> Result<Option<BTreeSet<u64>>, Violation> {
+        match around.groups.parked(&self.ledger.name, Position::START, PARKED_MAX) {
+            Ok(parked) => Ok(Some(parked.into_iter().map(|message| message.id.0.0).collect())),
+            Err(error) => self.failed(&error, around).map(|()| None),
+        }
     }
 
     /// An operation failed: right only if the disk did.

@@ -441,4 +441,10 @@ impl Ledger {
         let messages = self.messages.iter_mut().filter(given_up).map(|(_, message)| message);
         messages.filter(|message| message.fate != Fate::Settled).for_each(Message::settle);
     }
+
+    /// What is parked may have been given up.
+    pub fn discard_perhaps(&mut self) {
+        let parked = self.messages.values_mut().filter(|message| message.linked && message.fate == Fate::Parked);
+        parked.for_each(|message| message.fate = Fate::Perhaps);
+    }
 }

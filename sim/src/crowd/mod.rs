@@ -46,6 +46,8 @@ use crate::{
 
 /// Messages taken at once when everything is worked off.
 const SETTLING: usize = 16;
+/// How often nothing comes, with some seconds in between, before there is nothing.
+const PATIENCE: usize = 8;
 /// When every run begins.
 pub const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
@@ -97,6 +99,18 @@ impl Crowd {
     #[must_use]
     pub fn head(&self) -> u64 {
         self.past.head()
+    }
+
+    /// Whether a group exists.
+    #[must_use]
+    pub fn exists(&self, group: usize) -> bool {
+        self.groups[group].ledger.exists
+    }
+
+    /// Whether somebody sits there.
+    #[must_use]
+    pub fn sits(&self, group: usize, seat: usize) -> bool {
+        self.groups[group].sits(seat)
     }
 
     /// Whether errors are no surprise.
@@ -305,8 +319,9 @@ impl Crowd {
             self.act(group, &Act::Die(seat))?;
         }
         self.act(group, &Act::Connect(0, 2 * SETTLING))?;
+        // It reads on only a little at a time, past what groups write too.
         let mut empty = 0;
-        while empty < 8 {
+        while empty < PATIENCE || (empty < 100 * PATIENCE && self.check_settled(group).is_err()) {
             let groups = self.store().groups();
             let take = Act::Take(0, SETTLING);
             let heard = self.groups[group].act(&take, around(&self.past, &self.clock, self.shaken, &groups));
@@ -331,16 +346,16 @@ impl Crowd {
         self.act(group, &Act::Die(0))
     }
 
-    fn check_settled(&self, group: usize) -> Result<(), Violation> {
+    fn check_settled(&mut self, group: usize) -> Result<(), Violation> {
         let groups = self.store().groups();
         let around = around(&self.past, &self.clock, self.shaken, &groups);
-        let parked = self.groups[group].parked(around)?;
+        let parked = self.groups[group].parked(around)?.unwrap_or_default();
         skipping::check_settled(&self.groups[group].ledger, &parked)
     }
 
     fn settle_handler(&mut self, handler: usize) -> Result<(), Violation> {
         let mut idle = 0;
-        while idle < 8 {
+        while idle < PATIENCE {
             if self.handle(handler, 1, &mut VecDeque::new())? {
                 idle = 0;
             } else {
@@ -351,6 +366,8 @@ impl Crowd {
         let groups = self.store().groups();
         let ledger = &self.handlers[handler].ledger;
         groups.flush(&ledger.name).map_err(|error| Violation::new("group", error.to_string()))?;
+        self.learn()?;
+        let ledger = &self.handlers[handler].ledger;
         let parked = parked(&groups, &ledger.name);
         self.handlers[handler].ledger.flushed();
         skipping::check_settled(&self.handlers[handler].ledger, &parked)

@@ -25,7 +25,7 @@ const STREAMS: [&str; 5] = ["order-1", "order-2", "order-3", "user-1", PLAIN];
 const TYPES: [&str; 3] = ["Placed", "Paid", "Shipped"];
 const TAGS: [&str; 4] = ["red", "/accounts/1", "/accounts/2", "/accounts/2/cards"];
 /// Groups of a run: few of all kinds, so that each gets work.
-const GROUPS: usize = 3;
+const GROUPS: usize = 2;
 
 /// What a group is called, follows and is.
 fn kinds() -> [(&'static str, Source, Strategy); 8] {
@@ -50,7 +50,7 @@ fn kinds() -> [(&'static str, Source, Strategy); 8] {
 fn kinds_of(seed: u64) -> impl Iterator<Item = (&'static str, Source, Strategy)> {
     let kinds = kinds();
     let first = usize::try_from(seed % 8).unwrap_or_default();
-    (0..GROUPS).map(move |place| kinds[(first + 3 * place) % kinds.len()].clone())
+    (0..GROUPS).map(move |place| kinds[(first + 3 * place + place * usize::try_from(seed / 8 % 5).unwrap_or_default()) % kinds.len()].clone())
 }
 
 /// The groups of a seed, none of which exists yet.
@@ -107,22 +107,22 @@ impl Workload {
             return Step::Group(self.created - 1, Act::Create(self.settings(self.created - 1, crowd)));
         }
         match self.random.random_range(0..1000) {
-            0..180 => self.append(),
-            180..250 => Step::Read(self.random.random_range(0..8), self.random.random_range(1..6)),
-            250..262 => Step::Save(self.random.random_range(0..8)),
-            262..270 => Step::Lose(self.random.random_range(0..8)),
-            270..780 => self.group(crowd),
-            780..860 => self.handle(),
-            860..868 => Step::Halt(self.random.random_range(0..2)),
-            868..930 => Step::Advance(Duration::from_millis(self.random.random_range(1..20_000))),
-            930..940 => {
+            0..150 => self.append(),
+            150..210 => Step::Read(self.random.random_range(0..8), self.random.random_range(1..6)),
+            210..220 => Step::Save(self.random.random_range(0..8)),
+            220..226 => Step::Lose(self.random.random_range(0..8)),
+            226..800 => self.group(crowd),
+            800..890 => self.handle(),
+            890..896 => Step::Halt(self.random.random_range(0..2)),
+            896..946 => Step::Advance(Duration::from_millis(self.random.random_range(1..20_000))),
+            946..956 => {
                 Step::JumpTo(Timestamp(crowd.now().0 + self.random.random_range(-400_000_000_000..400_000_000_000)))
             }
-            940..955 => Step::Maintain,
-            955..980 => self.restart(),
-            980..990 => self.fail(),
-            990..993 => Step::Fill(self.random.random_range(0..40) * 4096),
-            993..996 => Step::Heal,
+            956..970 => Step::Maintain,
+            970..984 => self.restart(),
+            984..990 => self.fail(),
+            990..992 => Step::Fill(self.random.random_range(0..40) * 4096),
+            992..998 => Step::Heal,
             _ => Step::Settle,
         }
     }
@@ -170,17 +170,18 @@ impl Workload {
         let group = self.random.random_range(0..GROUPS);
         let seat = self.random.random_range(0..group::SEATS);
         let act = match self.random.random_range(0..1000) {
-            0..100 => Act::Connect(seat, self.random.random_range(1..7)),
-            100..480 => Act::Take(seat, self.random.random_range(1..6)),
-            480..820 => self.answer(seat),
-            820..850 => Act::Die(seat),
-            850..900 => Act::Inspect,
-            900..920 => Act::Flush,
-            920..945 => Act::Replay(self.which()),
-            945..955 => Act::Discard(self.which()),
-            955..975 => Act::Update(self.settings(group, crowd)),
-            975..985 => Act::Reset(self.from(crowd), [ParkedOnReset::Keep, ParkedOnReset::Discard][seat % 2]),
-            985..988 => Act::Delete,
+            0..500 if !crowd.exists(group) => Act::Create(self.settings(group, crowd)),
+            0..300 if !crowd.sits(group, seat) => Act::Connect(seat, self.random.random_range(1..7)),
+            0..400 => Act::Take(seat, self.random.random_range(1..6)),
+            400..800 => self.answer(seat),
+            800..820 => Act::Die(seat),
+            820..880 => Act::Inspect,
+            880..900 => Act::Flush,
+            900..945 => Act::Replay(self.which()),
+            945..960 => Act::Discard(self.which()),
+            960..980 => Act::Update(self.settings(group, crowd)),
+            980..988 => Act::Reset(self.from(crowd), [ParkedOnReset::Keep, ParkedOnReset::Discard][seat % 2]),
+            988..991 => Act::Delete,
             _ => Act::Create(self.settings(group, crowd)),
         };
         Step::Group(group, act)
@@ -189,13 +190,13 @@ impl Workload {
     fn answer(&mut self, seat: usize) -> Act {
         let choices = (0..self.random.random_range(1..6)).map(|_| self.random.random_range(0..1 << 40)).collect();
         let answer = match self.random.random_range(0..100) {
-            0..70 => Answer::Ack,
-            70..84 => {
+            0..55 => Answer::Ack,
+            55..76 => {
                 let wait = if self.random.random_bool(0.5) { 0 } else { self.random.random_range(0..30_000) };
                 Answer::Retry(Duration::from_millis(wait))
             }
-            84..92 => Answer::Park,
-            92..97 => Answer::Skip,
+            76..91 => Answer::Park,
+            91..97 => Answer::Skip,
             _ => Answer::Stop,
         };
         Act::Answer(seat, choices, answer)
@@ -210,7 +211,7 @@ impl Workload {
     }
 
     fn from(&mut self, crowd: &Crowd) -> From {
-        match self.random.random_range(0..6) {
+        match self.random.random_range(0..10) {
             0 => From::Now,
             1..3 => From::Position(Position(self.random.random_range(0..=crowd.head() + 1))),
             3 => From::Time(Timestamp(crowd.now().0 - self.random.random_range(0..100_000_000_000))),
@@ -244,7 +245,7 @@ impl Workload {
             min_checkpoint_count: if by_count { self.random.random_range(0..=max_checkpoint_count) } else { 1 },
             max_checkpoint_count,
             checkpoint_after: Duration::from_secs(seconds),
-            max_subscribers: self.random.random_range(0..4),
+            max_subscribers: [0, 0, 1, 2, 3][self.random.random_range(0..5)],
             strategy,
             extra_statistics: false,
         }

@@ -29,5 +29,8 @@ pub fn check(ledger: &Ledger, message: &Message, delivered: &Delivered, now: Dur
     if retries > message.retries + 1 {
         return broken("failed more often than anybody knows");
     }
+    if retries > message.retries && retries > ledger.rules.max_retry_count {
+        return broken("tried once too often");
+    }
     Ok(())
 }
