@@ -16,6 +16,8 @@ mod calls;
 mod connections;
 pub mod convert;
 mod door;
+#[cfg(test)]
+mod faces;
 pub mod fault;
 pub mod group_fault;
 pub mod grpc;

@@ -220,7 +220,7 @@ fn tell_systemd(state: NotifyState<'_>) {
 }
 
 /// The services of the protocol.
-fn routes(
+pub(crate) fn routes(
     store: &EventStore,
     address: SocketAddr,
     shutdown: &ShutdownRequest,

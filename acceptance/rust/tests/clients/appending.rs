@@ -1,6 +1,8 @@
 //! Appends, one by one and in batches.
 
-use kurrentdb::{AppendToStreamOptions, BatchAppendOptions, CurrentRevision, Error, StreamMetadata, StreamState};
+use kurrentdb::{
+    AppendToStreamOptions, BatchAppendOptions, CurrentRevision, Error, StreamMetadata, StreamMetadataResult, StreamState,
+};
 
 use crate::server::{Server, events};
 
@@ -51,7 +53,10 @@ async fn metadata_comes_back() {
     let metadata = StreamMetadata { max_count: Some(2), ..StreamMetadata::default() };
     server.client.set_stream_metadata("s", &AppendToStreamOptions::default(), &metadata).await.unwrap();
     let read = server.client.get_stream_metadata("s", &Default::default()).await.unwrap();
-    assert_eq!(read.metadata().max_count, Some(2));
+    match read {
+        StreamMetadataResult::Success(read) => assert_eq!(read.metadata().max_count, Some(2)),
+        other => panic!("{other:?}"),
+    }
     assert!(server.stop().await);
 }
 
