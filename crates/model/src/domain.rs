@@ -10,6 +10,7 @@ use crate::{
     laws::Laws,
     model::{Algebraic, Model},
     options::DomainOptions,
+    process::{Instances, Process, Setup},
     state::{CacheInfo, Get, Reader},
     tree::{LawReport, Summaries, TreeOptions, check_recorded},
 };
@@ -62,6 +63,19 @@ impl Domain {
     /// As [`send`](Domain::send).
     pub fn would<C: Decide>(&self, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
         command::would(&self.reader, command)
+    }
+
+    /// A process, to be started.
+    pub fn process<P: Process>(&self) -> Setup<P> {
+        Setup::new(Arc::clone(&self.reader))
+    }
+
+    /// The instances of a process, running or not.
+    ///
+    /// # Errors
+    /// `Unanswerable` for a process whose name names no stream.
+    pub fn instances<P: Process>(&self) -> Result<Instances<P>> {
+        Instances::new(Arc::clone(&self.reader))
     }
 
     /// Has questions about an algebraic model answered from summaries, from now on, and gives access to them. Computes nothing yet.

@@ -136,7 +136,7 @@ fn see_batch<M: Model>(
     Ok(())
 }
 
-fn unreadable<M: Model>(event: &EventRef<'_>, defect: Defect) -> Error {
+pub(crate) fn unreadable<M: Model>(event: &EventRef<'_>, defect: Defect) -> Error {
     let (model, position, event_type) = (M::name(), event.position, event.event_type.to_owned());
     match defect {
         Defect::Unknown => Error::UnknownKind { model, position, event_type },

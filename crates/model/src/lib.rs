@@ -79,7 +79,7 @@
 //! # Reading order
 //! [`algebra`]: what composes. [`event`]: facts on the wire. [`key`], [`model`]: folds over them; `scope` says which events, `fold` applies them, and is
 //! the reference for everything else. [`mod@laws`]: whether what is declared holds. [`tree`]: what laws buy. [`state`]: asking. [`command`]: deciding.
-//! [`domain`] is the front door, [`testing`] does without a store.
+//! [`process`]: reacting. [`domain`] is the front door, [`testing`] does without a store.
 //!
 //! There is no file, no thread that outlives a call, and no runtime in this crate: everything goes through the public API of `gesta-store`.
 
@@ -96,6 +96,7 @@ pub mod key;
 pub mod laws;
 pub mod model;
 pub mod options;
+pub mod process;
 mod scope;
 pub mod state;
 pub mod testing;
@@ -112,6 +113,7 @@ pub use crate::{
     laws::Laws,
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
+    process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
     state::{Base, CacheInfo, Explain, Get, Moment, ReadLevel, State, Token},
     tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };

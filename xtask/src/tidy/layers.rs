@@ -61,7 +61,8 @@ const MODEL_LAYERS: &[Layer] = &[
     Layer { name: "tree", modules: &["tree"], open: false },
     Layer { name: "state", modules: &["state"], open: false },
     Layer { name: "command", modules: &["command"], open: false },
-    Layer { name: "domain", modules: &["domain", "testing"], open: false },
+    Layer { name: "process", modules: &["process"], open: false },
+    Layer { name: "domain", modules: &["domain", "testing"], open: true },
 ];
 
 /// Modules that may import nothing but the lowest layer.

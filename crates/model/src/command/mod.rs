@@ -11,7 +11,8 @@ mod send;
 use std::fmt;
 
 pub use knows::Knows;
-pub(crate) use prepare::would;
+pub(crate) use prepare::{Along, would};
+pub(crate) use send::send_along;
 pub use send::{Receipt, Sending};
 
 use crate::{error::Error, event::Event};

@@ -9,11 +9,11 @@ use gesta_store::{
     Append, AppendError, Appended, Outcome, Position, ReadOptions, RecordedEvent, Rejection,
     correlation::correlation_of, name::system,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     Decide, SendError,
-    prepare::{COMMAND, Circumstances, append_of, decide, recorded_for},
+    prepare::{Along, COMMAND, Circumstances, append_of, decide, recorded_for},
 };
 use crate::{
     error::{Error, Result},
@@ -53,6 +53,17 @@ impl From<&Receipt> for Token {
 enum Step {
     Append(Box<Append>),
     Done(Receipt),
+}
+
+/// Sends a command, and records a note with its events.
+pub(crate) fn send_along<C: Decide>(
+    reader: &Reader,
+    command: C,
+    metadata: Map<String, Value>,
+    along: Along,
+) -> Result<Receipt, SendError<C::Refusal>> {
+    let circumstances = Circumstances { metadata, along: Some(along), ..Circumstances::default() };
+    Sending { reader, command, circumstances }.wait()
 }
 
 impl<'d, C: Decide> Sending<'d, C> {
@@ -103,7 +114,7 @@ impl<'d, C: Decide> Sending<'d, C> {
             return Ok(Step::Done(receipt));
         }
         let decision = decide(self.reader, &self.command)?;
-        if decision.events.is_empty() {
+        if decision.events.is_empty() && self.circumstances.along.is_none() {
             let nothing = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: false };
             return Ok(Step::Done(nothing));
         }
@@ -124,7 +135,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         // the store's enum, which grows; what is new is not known to be an overtaking
         match rejection {
             Rejection::WrongRevision { .. } | Rejection::ConditionFailed { .. } => {
-                if attempt < self.reader.options.attempts {
+                if attempt < self.reader.options.attempts && !self.is_about_note(&rejection) {
                     return Ok(None);
                 }
                 // It may have been overtaken by itself.
@@ -135,6 +146,12 @@ impl<'d, C: Decide> Sending<'d, C> {
             }
             _ => Err(Error::Rejected(rejection).into()),
         }
+    }
+
+    /// Whether it is the note that has come too late.
+    fn is_about_note(&self, rejection: &Rejection) -> bool {
+        let along = self.circumstances.along.as_ref();
+        along.is_some_and(|along| matches!(rejection, Rejection::WrongRevision { stream, .. } if *stream == along.stream))
     }
 
     /// What an earlier sending of the same request recorded.
