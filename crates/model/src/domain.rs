@@ -7,7 +7,9 @@ use gesta_store::EventStore;
 use crate::{
     command::{self, Decide, SendError, Sending},
     error::Result,
+    event::Event,
     laws::Laws,
+    middleware::Receipt,
     model::{Algebraic, Model},
     options::DomainOptions,
     process::{Instances, Process, Setup},
@@ -55,6 +57,14 @@ impl Domain {
     /// A refusal, and a decision for nothing, record nothing; sent again, such a command is decided anew.
     pub fn send_once<C: Decide>(&self, request: impl Into<String>, command: C) -> Sending<'_, C> {
         Sending::new(&self.reader, command, Some(request.into()))
+    }
+
+    /// Records events without a decision: what came from outside and cannot be refused. All or none.
+    ///
+    /// # Errors
+    /// `Unrecordable`; `Rejected` when a stream was ended for ever; what the store may fail with.
+    pub fn record<E: Event>(&self, events: impl IntoIterator<Item = E>) -> Result<Receipt> {
+        command::record(&self.reader, events)
     }
 
     /// What a command would record now. Records nothing.

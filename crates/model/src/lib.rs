@@ -94,6 +94,7 @@ pub mod event;
 mod fold;
 pub mod key;
 pub mod laws;
+pub mod middleware;
 pub mod model;
 pub mod options;
 pub mod process;
@@ -104,13 +105,14 @@ pub mod tree;
 
 pub use crate::{
     algebra::Monoid,
-    command::{Command, Decide, Knows, Receipt, SendError, Sending},
+    command::{Command, Decide, Knows, SendError, Sending},
     demotion::{Broken, Demotion},
     domain::Domain,
     error::{Error, Result},
     event::{Event, Format, Found, Json, Kind, Place, Upcast},
     key::Key,
     laws::Laws,
+    middleware::{Envelope, Failure, Halt, Middleware, Receipt},
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
     process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},

@@ -52,7 +52,11 @@ const LAYERS: &[Layer] = &[
 
 /// The layers of the models. The store, which all of them stand on, is another crate.
 const MODEL_LAYERS: &[Layer] = &[
-    Layer { name: "vocabulary", modules: &["algebra", "key", "demotion", "error", "options"], open: true },
+    Layer {
+        name: "vocabulary",
+        modules: &["algebra", "key", "demotion", "error", "middleware", "options"],
+        open: true,
+    },
     Layer { name: "event", modules: &["event"], open: false },
     Layer { name: "model", modules: &["model"], open: false },
     Layer { name: "scope", modules: &["scope"], open: false },

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{Command, Decide, Knows, SendError, knows::Ground};
 use crate::{
     error::{Error, Result, guarded},
-    event::to_recordable,
+    event::{Event, to_recordable},
     state::{AtHead, Reader},
 };
 
@@ -136,6 +136,18 @@ fn fresh_id(reader: &Reader) -> Uuid {
     let options = &reader.options;
     let (clock, entropy): (&dyn Clock, &Entropy) = (&*options.clock, &options.entropy);
     entropy.uuid(clock.now())
+}
+
+/// The append of events that nobody decided for.
+pub(super) fn append_undecided<E: Event>(reader: &Reader, events: impl IntoIterator<Item = E>) -> Result<Append> {
+    let metadata = serde_json::json!({ system::CORRELATION_ID: fresh_id(reader).to_string() }).to_string();
+    let mut append = Append::new();
+    for event in events {
+        let (stream, recordable) = to_recordable(&event)?;
+        let recordable = recordable.with_id(fresh_id(reader)).with_metadata(metadata.clone());
+        append = append.stream(stream, ExpectedRevision::Any, [recordable]);
+    }
+    Ok(append)
 }
 
 /// The metadata document of the command's events: what was given, its name, and a correlation id if none was given.

@@ -32,7 +32,8 @@ impl<'c> Call<'c> {
     /// # Errors
     /// `Refused` when it is something else: trying again would not help.
     pub fn body<B: DeserializeOwned>(&self) -> Result<B, CallFailure> {
-        serde_json::from_str(self.body.get()).map_err(|error| CallFailure::Refused(format!("body cannot be read: {error}")))
+        serde_json::from_str(self.body.get())
+            .map_err(|error| CallFailure::Refused(format!("body cannot be read: {error}")))
     }
 }
 

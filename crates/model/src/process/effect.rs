@@ -5,7 +5,10 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use gesta_store::Timestamp;
 use serde::Serialize;
 
-use super::{Process, Sends, plan::{Act, Fact, Plan, raw}};
+use super::{
+    Process, Sends,
+    plan::{Act, Fact, Plan, raw},
+};
 use crate::{
     command::Decide,
     event::{Event, to_recordable},
@@ -54,7 +57,12 @@ impl<P: Process> Effect<P> {
     /// # let _ = |at: &Hearing| Watch.react(&event, at);
     /// ```
     pub fn send<C: Decide + Serialize>(command: C) -> Self {
-        const { assert!(super::sends::lists(<P::Sends as Sends>::NAMES, C::NAME), "the command is not among what the process `Sends`") }
+        const {
+            assert!(
+                super::sends::lists(<P::Sends as Sends>::NAMES, C::NAME),
+                "the command is not among what the process `Sends`"
+            )
+        }
         Self::of(raw(&command).map(|body| Act::Send { command: C::NAME.into(), body }))
     }
 

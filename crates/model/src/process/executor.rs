@@ -102,7 +102,11 @@ impl Executor<'_> {
     }
 
     /// Carries out an effect that is open, and writes down what came of it.
-    pub(crate) fn carry_out<P: Process>(&mut self, instance: &mut Instance<P>, effect: &EffectId) -> Result<(), Trouble> {
+    pub(crate) fn carry_out<P: Process>(
+        &mut self,
+        instance: &mut Instance<P>,
+        effect: &EffectId,
+    ) -> Result<(), Trouble> {
         let Some(open) = instance.ledger.open.get(effect).cloned() else { return Ok(()) };
         if deadline(&open).is_some_and(|deadline| deadline < self.now()) {
             return self.refuse(instance, effect, &open, "it could not be carried out in time".to_owned());
@@ -145,7 +149,13 @@ impl Executor<'_> {
     }
 
     /// Writes down that an effect is done, with the events that came of it.
-    fn done<P: Process>(&self, instance: &mut Instance<P>, effect: &EffectId, open: &Open, facts: Facts) -> Result<(), Trouble> {
+    fn done<P: Process>(
+        &self,
+        instance: &mut Instance<P>,
+        effect: &EffectId,
+        open: &Open,
+        facts: Facts,
+    ) -> Result<(), Trouble> {
         let record = self.outcome(instance, effect, Came::Done, None);
         let page = self.page(instance, effect, open, record, facts);
         self.write(instance, page)
@@ -176,7 +186,14 @@ impl Executor<'_> {
         event_of(self.namespace.effect(&instance.name, effect), usize::MAX)
     }
 
-    fn page<P: Process>(&self, instance: &Instance<P>, effect: &EffectId, open: &Open, record: Record, facts: Facts) -> Page {
+    fn page<P: Process>(
+        &self,
+        instance: &Instance<P>,
+        effect: &EffectId,
+        open: &Open,
+        record: Record,
+        facts: Facts,
+    ) -> Page {
         let Origin { heard, correlation } = &*open.origin;
         Page {
             record,
@@ -242,7 +259,8 @@ fn about_stream(error: Error, own: &StreamName) -> Trouble {
 }
 
 fn numbered(facts: Facts, effect: Uuid) -> Facts {
-    let number = |(index, (stream, event)): (usize, (StreamName, EventData))| (stream, event.with_id(event_of(effect, index)));
+    let number =
+        |(index, (stream, event)): (usize, (StreamName, EventData))| (stream, event.with_id(event_of(effect, index)));
     facts.into_iter().enumerate().map(number).collect()
 }
 

@@ -102,7 +102,13 @@ mod tests {
     #[test]
     fn ids_are_read_as_they_are_written_and_sort_in_the_order_of_carrying_out() {
         let first = EffectId::of(Position(9), 1);
-        let all = [first.clone(), first.instead(0), first.instead(1), EffectId::of(Position(9), 2), EffectId::of(Position(10), 0)];
+        let all = [
+            first.clone(),
+            first.instead(0),
+            first.instead(1),
+            EffectId::of(Position(9), 2),
+            EffectId::of(Position(10), 0),
+        ];
         for pair in all.windows(2) {
             assert!(pair[0] < pair[1], "{} comes before {}", pair[0], pair[1]);
         }

@@ -1,6 +1,8 @@
 //! An instance in memory: where it stands by its records, and by its events.
 
-use gesta_store::{ErrorKind, EventStore, ExpectedRevision, ReadOptions, Revision, StreamName, correlation::correlation_of};
+use gesta_store::{
+    ErrorKind, EventStore, ExpectedRevision, ReadOptions, Revision, StreamName, correlation::correlation_of,
+};
 
 use super::{
     Process,
@@ -57,7 +59,10 @@ pub(crate) fn read_ledger(store: &EventStore, stream: &StreamName) -> Result<Led
 pub(crate) fn note(ledger: &mut Ledger, event: &gesta_store::EventRef<'_>) -> Result<()> {
     let record = Record::read(event).ok_or_else(|| {
         let (stream, revision) = (event.stream, event.revision);
-        Error::Unanswerable(format!("not a record of a process, stream={stream} revision={revision} type={}", event.event_type))
+        Error::Unanswerable(format!(
+            "not a record of a process, stream={stream} revision={revision} type={}",
+            event.event_type
+        ))
     })?;
     let correlation = correlation_of(event.metadata).unwrap_or_default();
     ledger.note(&Entry { record: &record, id: event.id, revision: event.revision, correlation: &correlation });

@@ -101,7 +101,10 @@ impl<P: Process> Instances<P> {
         let stream = self.names.stream(instance)?;
         let ledger = read_ledger(&self.reader.store, &stream)?;
         let (Some(_), Some(revision)) = (&ledger.parked, ledger.revision) else {
-            return Err(Error::Unanswerable(format!("instance is not parked, process={} instance={instance}", P::NAME)));
+            return Err(Error::Unanswerable(format!(
+                "instance is not parked, process={} instance={instance}",
+                P::NAME
+            )));
         };
         // By the log the process is told, wherever it runs.
         let resumed = Record::Resumed(Resumed { how }).to_event();

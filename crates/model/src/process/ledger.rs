@@ -93,7 +93,9 @@ impl Ledger {
             }
             Record::Resumed(resumed) => {
                 let parked = self.parked.take();
-                if let (How::Skip, Some(Obstacle::Event(position))) = (resumed.how, parked.as_ref().map(|parked| &parked.on)) {
+                if let (How::Skip, Some(Obstacle::Event(position))) =
+                    (resumed.how, parked.as_ref().map(|parked| &parked.on))
+                {
                     self.heard_to = self.heard_to.max(Some(*position));
                     self.passed_over.insert(*position);
                 }

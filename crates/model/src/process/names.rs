@@ -64,7 +64,9 @@ impl Names {
     pub(crate) fn of<P: Process>() -> Result<Self> {
         let name = P::NAME;
         if name.is_empty() || name.contains('-') {
-            return Err(Error::Unanswerable(format!("the name of a process must have no - and not be empty, name={name:?}")));
+            return Err(Error::Unanswerable(format!(
+                "the name of a process must have no - and not be empty, name={name:?}"
+            )));
         }
         let category = Category::new(format!("$process:{name}"))?;
         Ok(Self { prefix: format!("{category}-"), category })
@@ -93,7 +95,8 @@ impl Names {
     /// What the process has to be told of: events on its path, and that somebody has looked after a parked instance.
     pub(crate) fn heard<P: Process>(&self) -> Result<Query> {
         let events = if <P::Key as Key>::PARTS == 0 { Scope::only::<P>()? } else { Scope::pattern::<P>()? };
-        let resumed = QueryItem { types: vec![TypeFilter::Exact(gesta_store::EventType::new(RESUMED)?)], ..self.records() };
+        let resumed =
+            QueryItem { types: vec![TypeFilter::Exact(gesta_store::EventType::new(RESUMED)?)], ..self.records() };
         Ok(events.condition().clone().or(resumed))
     }
 }

@@ -54,7 +54,10 @@ pub(crate) struct Fact {
 enum Data {
     Json(Box<RawValue>),
     /// Of any other media type: in hexadecimal.
-    Other { content_type: Box<str>, hex: String },
+    Other {
+        content_type: Box<str>,
+        hex: String,
+    },
 }
 
 /// A value as JSON that is kept as it is written.

@@ -218,7 +218,9 @@ impl<P: Process> Worker<P> {
         let event = next.map(|incoming| incoming.recorded_at);
         match (event, timer) {
             // What was due before the event was recorded comes first, as it would have if nobody had been late.
-            (Some(recorded), Some((effect, due))) if due < recorded && due <= self.now() => self.carry_out(instance, effect),
+            (Some(recorded), Some((effect, due))) if due < recorded && due <= self.now() => {
+                self.carry_out(instance, effect)
+            }
             (Some(_), _) => self.hear(instance),
             (None, Some((effect, due))) if due <= self.now() => self.carry_out(instance, effect),
             (None, Some((_, due))) => Ok(Some(Rest::Until(due))),

@@ -7,8 +7,8 @@ use std::{
 };
 
 use gesta_store::{
-    AfterPark, ErrorKind, EventData, EventType, ExpectedRevision, From, HandlerOptions, HandlerRunner, HandlingOrder, KeyOf,
-    PathPattern, Position, Query, ReadOptions, Source, subscribe::handler::Step,
+    AfterPark, ErrorKind, EventData, EventType, ExpectedRevision, From, HandlerOptions, HandlerRunner, HandlingOrder,
+    KeyOf, PathPattern, Position, Query, ReadOptions, Source, clock::Clock, subscribe::handler::Step,
 };
 
 use super::{
@@ -70,7 +70,8 @@ impl<P: Process> Setup<P> {
         let reader = Arc::clone(&self.reader);
         let prepared = self.prepare()?;
         let handlers = reader.store.handlers();
-        let running = handlers.start(&prepared.name, &prepared.source, prepared.options, prepared.worker).map_err(group_error)?;
+        let running =
+            handlers.start(&prepared.name, &prepared.source, prepared.options, prepared.worker).map_err(group_error)?;
         Ok(RunningProcess::new(running, Instances::new(reader)?, prepared.agenda))
     }
 
@@ -82,8 +83,11 @@ impl<P: Process> Setup<P> {
         let reader = Arc::clone(&self.reader);
         let prepared = self.prepare()?;
         let handlers = reader.store.handlers();
-        let runner = handlers.runner(&prepared.name, &prepared.source, prepared.options, prepared.worker).map_err(group_error)?;
-        Ok(ProcessRunner { runner, instances: Instances::new(reader)?, agenda: prepared.agenda })
+        let runner = handlers
+            .runner(&prepared.name, &prepared.source, prepared.options, prepared.worker)
+            .map_err(group_error)?;
+        let clock = Arc::clone(reader.store.clock());
+        Ok(ProcessRunner { runner, clock, instances: Instances::new(reader)?, agenda: prepared.agenda })
     }
 
     fn prepare(self) -> Result<Prepared<P>> {
@@ -128,6 +132,7 @@ struct Prepared<P: Process> {
 #[derive(Debug)]
 pub struct ProcessRunner<P: Process> {
     runner: HandlerRunner,
+    clock: Arc<dyn Clock>,
     instances: Instances<P>,
     agenda: SharedAgenda,
 }
@@ -136,6 +141,17 @@ impl<P: Process> ProcessRunner<P> {
     /// Does one thing, without waiting.
     pub fn step(&mut self) -> Step {
         self.runner.step()
+    }
+
+    /// Takes steps until there is nothing to do at this time.
+    pub fn settle(&mut self) {
+        loop {
+            match self.step() {
+                Step::Worked => {}
+                Step::Idle(Some(until)) if until <= self.clock.elapsed() => {}
+                _ => return,
+            }
+        }
     }
 
     /// Its instances.
@@ -156,14 +172,16 @@ fn beginning(reader: &Reader, names: &Names, start: Start) -> Result<Position> {
     const STARTED: &str = "$process-started";
     let (store, stream) = (&reader.store, names.process()?);
     let written = || -> Result<Option<Position>> {
-        let mut reading = match store.read_stream(stream.clone(), ReadOptions { limit: Some(1), ..ReadOptions::default() }) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            reading => reading?,
-        };
+        let mut reading =
+            match store.read_stream(stream.clone(), ReadOptions { limit: Some(1), ..ReadOptions::default() }) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                reading => reading?,
+            };
         let Some(batch) = reading.next_batch()? else { return Ok(None) };
         let data = batch.iter().next().map(|event| serde_json::from_slice::<BTreeMap<String, Position>>(event.data));
         let from = data.and_then(Result::ok).and_then(|data| data.get("from").copied());
-        from.map(Some).ok_or_else(|| Error::Unanswerable(format!("process did not write down where it began, stream={stream}")))
+        from.map(Some)
+            .ok_or_else(|| Error::Unanswerable(format!("process did not write down where it began, stream={stream}")))
     };
     if let Some(from) = written()? {
         return Ok(from);
@@ -232,6 +250,10 @@ fn group_error(error: gesta_store::GroupError) -> Error {
 
 impl<P: Process> std::fmt::Debug for Setup<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Setup").field("process", &P::NAME).field("options", &self.options).field("calls", &self.calls).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("process", &P::NAME)
+            .field("options", &self.options)
+            .field("calls", &self.calls)
+            .finish_non_exhaustive()
     }
 }

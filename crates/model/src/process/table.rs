@@ -143,7 +143,9 @@ impl<S: Copy + Ord + Debug, I: Copy + Ord + Debug> FsmTable<S, I> {
 
     fn check_words(&self, states: &[S], inputs: &[I]) -> Result<(), FsmTableError<S, I>> {
         let named = self.moves.iter().flat_map(|(&(from, _), &to)| [from, to]);
-        if let Some(state) = named.chain(self.ends.iter().copied()).chain([self.initial]).find(|state| !states.contains(state)) {
+        if let Some(state) =
+            named.chain(self.ends.iter().copied()).chain([self.initial]).find(|state| !states.contains(state))
+        {
             return Err(FsmTableError::UnknownState { state });
         }
         match self.moves.keys().find(|(_, input)| !inputs.contains(input)) {

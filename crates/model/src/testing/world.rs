@@ -347,6 +347,9 @@ impl World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("domain", &self.domain).field("running", &self.running.len()).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("domain", &self.domain)
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
     }
 }

@@ -47,7 +47,10 @@ impl Process for Charging {
 type Seen = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A payment service that answers as `says`.
-fn service(seen: &Seen, says: fn(u32, usize) -> Result<(), CallFailure>) -> impl Fn(Setup<Charging>) -> Setup<Charging> + 'static {
+fn service(
+    seen: &Seen,
+    says: fn(u32, usize) -> Result<(), CallFailure>,
+) -> impl Fn(Setup<Charging>) -> Setup<Charging> + 'static {
     let seen = Arc::clone(seen);
     move |setup| {
         let seen = Arc::clone(&seen);
@@ -80,7 +83,8 @@ fn a_call_is_tried_again_later_under_the_same_id_and_others_go_on() {
     assert_eq!(instances.get("1").unwrap().unwrap().state, InstanceState::Waiting);
     world.advance(Duration::from_secs(2));
     assert_eq!(log_of(&world, 1)[1], r#"charged {"order":1,"receipt":"r1"} []"#);
-    let ids: Vec<_> = seen.lock().unwrap().iter().filter(|(instance, _)| instance == "1").map(|(_, id)| id.clone()).collect();
+    let ids: Vec<_> =
+        seen.lock().unwrap().iter().filter(|(instance, _)| instance == "1").map(|(_, id)| id.clone()).collect();
     assert_eq!(ids.len(), 4);
     assert!(ids.iter().all(|id| *id == ids[0]), "an outside system can tell that it is the same: {ids:?}");
 }

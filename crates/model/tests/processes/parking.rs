@@ -83,7 +83,9 @@ fn a_refusal_nobody_thought_of_parks_and_an_event_that_cannot_be_read_does_too()
         drop(domain.store().commit(append).wait());
         Ok::<_, gesta_store::Error>(())
     });
-    assert!(parked(&world, "u").unwrap().starts_with("event of a kind the model does not know, model=Transfer position="));
+    assert!(
+        parked(&world, "u").unwrap().starts_with("event of a kind the model does not know, model=Transfer position=")
+    );
     world.does(|domain| domain.instances::<Transfer>()?.skip("u"));
     world.records([requested("u", "ada", "grace")]);
     assert_eq!(ends(&world, "u"), ["arrived"]);

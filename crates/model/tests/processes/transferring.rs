@@ -13,7 +13,11 @@ fn money_arrives_or_comes_back_or_never_leaves() {
     let mut world = World::new();
     furnish(&mut world);
     world.records([requested("t1", "ada", "grace")]);
-    world.records([requested("t2", "ada", "nobody"), requested("t3", "grace", "ada"), requested("t4", "nobody", "ada")]);
+    world.records([
+        requested("t2", "ada", "nobody"),
+        requested("t3", "grace", "ada"),
+        requested("t4", "nobody", "ada"),
+    ]);
     assert_eq!(ends(&world, "t1"), ["arrived"]);
     assert_eq!(ends(&world, "t2"), ["refunded"]);
     assert_eq!(ends(&world, "t3"), ["arrived"]);
@@ -103,7 +107,9 @@ fn a_process_that_starts_now_takes_the_past_as_state_and_does_nothing_about_it()
     use gesta_model::process::{ProcessOptions, Start};
     let mut world = World::new();
     world.records([opened("ada"), opened("grace"), deposited("ada", 30), requested("t1", "ada", "grace")]);
-    world.process_with::<Transfer>(|setup| setup.options(ProcessOptions { start: Start::Now, ..ProcessOptions::default() }));
+    world.process_with::<Transfer>(|setup| {
+        setup.options(ProcessOptions { start: Start::Now, ..ProcessOptions::default() })
+    });
     world.settle();
     world.records([requested("t2", "ada", "grace")]);
     assert_eq!((ends(&world, "t1").len(), ends(&world, "t2")), (0, vec!["arrived".to_owned()]));
