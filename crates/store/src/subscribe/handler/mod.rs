@@ -10,7 +10,7 @@ mod runner;
 mod running;
 mod status;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use self::control::Control;
 use super::{
@@ -44,6 +44,19 @@ pub trait Handler: Send {
     /// # Errors
     /// The failure; the handler then goes on where it was.
     fn before_reset(&mut self) -> Result<(), HandlerFailure> {
+        Ok(())
+    }
+
+    /// When it has something to do though no event comes, by [`Clock::elapsed`](crate::clock::Clock::elapsed). Asked before every step.
+    fn next_due(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does some of what is due. Called when [`next_due`](Handler::next_due) has come, before more events are handed over.
+    ///
+    /// # Errors
+    /// The failure; the handler waits a second then, events too, and is asked again.
+    fn work_due(&mut self) -> Result<(), HandlerFailure> {
         Ok(())
     }
 }

@@ -116,6 +116,9 @@ impl HandlerRunner {
         if !self.held.is_empty() {
             return self.work_held();
         }
+        if self.handler.next_due().is_some_and(|due| due <= self.now()) {
+            return self.work_due();
+        }
         match self.take() {
             Ok(messages) if messages.is_empty() => self.rest(),
             Ok(messages) => self.work(messages),
@@ -173,7 +176,22 @@ impl HandlerRunner {
     /// Nothing is there: whoever steps waits for the consumer to be ready, or for what falls due.
     fn rest(&self) -> Step {
         self.say(HandlerState::CatchingUp);
-        Step::Idle(self.consumer.as_ref().and_then(Consumer::next_deadline))
+        let deadline = self.consumer.as_ref().and_then(Consumer::next_deadline);
+        Step::Idle(deadline.into_iter().chain(self.handler.next_due()).min())
+    }
+
+    /// Lets the handler do what it has to do though no event came.
+    fn work_due(&mut self) -> Step {
+        let done = guarded(|| self.handler.work_due());
+        let Err(failure) = done else { return Step::Worked };
+        if failure.reaction == Some(Reaction::Stop) {
+            return self.end(Some(failure.reason));
+        }
+        self.control.fail(&failure.reason);
+        let at = self.now().saturating_add(TROUBLE);
+        self.retry_at = Some(at);
+        self.say(HandlerState::Waiting { reason: failure.reason });
+        Step::Idle(Some(at))
     }
 
     fn work(&mut self, messages: Vec<Message>) -> Step {
@@ -280,8 +298,7 @@ impl HandlerRunner {
     }
 
     fn hand_over(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
-        // What a panic leaves half done is the handler's, and at least once means that it may be done again.
-        caught(AssertUnwindSafe(|| self.handler.handle(messages)))
+        guarded(|| self.handler.handle(messages))
     }
 
     fn handled(&mut self, messages: &[Message]) -> Result<(), GroupError> {
@@ -366,7 +383,7 @@ impl HandlerRunner {
     fn reset(&mut self) -> Step {
         self.give_back();
         let Some((from, answer)) = self.control.withdraw(self.me) else { return Step::Paused };
-        let prepared = caught(AssertUnwindSafe(|| self.handler.before_reset()));
+        let prepared = guarded(|| self.handler.before_reset());
         let outcome = match prepared {
             Ok(()) => self.groups.reset(&self.group, from, ParkedOnReset::Discard),
             Err(failure) => Err(GroupError::Dropped { reason: format!("handler refused to be reset: {failure}") }),
@@ -391,18 +408,19 @@ impl HandlerRunner {
     }
 }
 
-/// What a handler says, or that it panicked.
-fn caught(handle: AssertUnwindSafe<impl FnOnce() -> Result<(), HandlerFailure>>) -> Result<(), HandlerFailure> {
-    catch_unwind(handle)
-        .unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
-}
-
 /// What becomes of an event whose tries are used up.
 fn final_reaction(reaction: Reaction) -> Reaction {
     match reaction {
         Reaction::Retry | Reaction::RetryAfter(_) => Reaction::Park,
         Reaction::Park | Reaction::Skip | Reaction::Stop => reaction,
     }
+}
+
+/// Runs a handler; a panic in it is a failure like any other.
+fn guarded(handler: impl FnOnce() -> Result<(), HandlerFailure>) -> Result<(), HandlerFailure> {
+    // What a panic leaves half done is the handler's, and at least once means that it may be done again.
+    let outcome = catch_unwind(AssertUnwindSafe(handler));
+    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {

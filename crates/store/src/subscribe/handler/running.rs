@@ -16,6 +16,9 @@ use crate::{
     subscribe::{GroupError, GroupName, group::GroupStatus},
 };
 
+/// The longest sleep before the clocks are looked at again: what a handler waits for may be a time of the wall clock, which can be set.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
 /// A handler at work. Dropping it stops the handler, and waits until its consumers have finished the batches they are at.
 pub struct RunningHandler {
     name: String,
@@ -139,7 +142,7 @@ fn run(mut runner: HandlerRunner) {
 
 /// Sleeps until there are messages, something falls due, or the handler is told something.
 fn rest(runner: &HandlerRunner, parker: &Parker, waker: &Waker, until: Option<Duration>) {
-    let timeout = until.map(|until| until.saturating_sub(runner.now()));
+    let timeout = until.map(|until| until.saturating_sub(runner.now()).min(SLEEP_MAX));
     let waits_for_messages = runner.consumer().filter(|_| !runner.is_waiting());
     let Some(consumer) = waits_for_messages else {
         parker.park(timeout);
