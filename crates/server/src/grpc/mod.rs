@@ -10,9 +10,11 @@ mod records;
 mod streams;
 mod subscribe;
 mod unoffered;
+mod users;
 
 pub use features::Features;
 pub use gossip::Member;
 pub use records::RecordsService;
 pub use streams::StreamsService;
 pub use unoffered::Unoffered;
+pub use users::UsersService;
