@@ -8,7 +8,7 @@
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
 //! [`metrics`]; [`serve`].
 
 pub mod admission;
@@ -29,8 +29,9 @@ pub mod options;
 mod proto;
 pub mod pump;
 pub mod rich;
+pub mod security;
 pub mod serve;
 pub mod stopping;
 
 pub use options::Options;
-pub use serve::{Exposure, ServeError, Server};
+pub use serve::{Callers, Exposure, ServeError, Server};

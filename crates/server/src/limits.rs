@@ -70,3 +70,22 @@ pub const SLOW_CALL_TIME: Duration = Duration::from_secs(1);
 pub const METHODS_METERED_MAX: usize = 256;
 /// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
 pub const GROUPS_METERED_MAX: usize = 1000;
+
+/// Passwords that are checked or hashed at once: 19 MiB and a core each, for some 20 ms.
+pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
+/// Calls that wait for that: some ten seconds' worth on two cores, after which a client gives up anyway.
+pub const PASSWORD_CHECKS_WAITING_MAX: usize = 1024;
+/// Passwords that were right and are remembered, 200 bytes each: those of a thousand processes, several times over.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 16_384;
+/// Access control lists that are remembered, some 200 bytes each: 13 MB for streams without a list.
+pub const ACLS_REMEMBERED_MAX: usize = 65_536;
+/// Longest password, in bytes: a long sentence, and no work for who sends more.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Longest name to sign in with, in bytes; with it the stream of a user has a name.
+pub const LOGIN_BYTES_MAX: usize = 256;
+/// Longest name to be called by, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+/// Groups one user may be in: each is compared with each role of a list.
+pub const GROUPS_PER_USER_MAX: usize = 64;
+/// Longest name of a group, in bytes.
+pub const GROUP_BYTES_MAX: usize = 256;

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use gesta_store::{Error, EventStore};
+use gesta_store::{Error, EventStore, entropy::Entropy};
 use sd_notify::NotifyState;
 use tokio::{
     runtime,
@@ -22,6 +22,7 @@ use crate::{
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
         RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered,
+        UsersService,
     },
     health,
     limits::BLOCKING_THREADS_MAX,
@@ -34,9 +35,11 @@ use crate::{
             persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer,
             projections::projections_server::ProjectionsServer,
             server_features::server_features_server::ServerFeaturesServer, streams::streams_server::StreamsServer,
+            users::users_server::UsersServer,
         },
         kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
     },
+    security::{Guard, Security, tls::Tls},
     stopping::{Stopping, stop},
 };
 
@@ -45,7 +48,9 @@ use crate::{
 pub enum Exposure {
     /// Whoever is on the machine.
     Loopback,
-    /// Whoever can reach the address, without being asked who they are.
+    /// Whoever can reach the address and says rightly who he is, over TLS.
+    Users,
+    /// Whoever can reach the address, although nothing is encrypted.
     Anyone,
 }
 
@@ -56,6 +61,18 @@ pub struct Server {
     address: SocketAddr,
     store: EventStore,
     options: Options,
+    callers: Callers,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Callers {
+    /// They are not; everybody may do everything.
+    #[default]
+    Anybody,
+    /// They are users of the store, with the rights they have there.
+    Users,
 }
 
 /// Why a server does not run, or did not end as it should.
@@ -98,13 +115,25 @@ impl Server {
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, store, options: Options::default() })
+        Ok(Self { listener, address, store, options: Options::default(), callers: Callers::Anybody, tls: None })
     }
 
     /// The same server with settings of its own.
     #[must_use]
     pub fn with_options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same server, asking who calls, or not.
+    #[must_use]
+    pub fn with_callers(self, callers: Callers) -> Self {
+        Self { callers, ..self }
+    }
+
+    /// The same server, speaking TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(Arc::new(tls)), ..self }
     }
 
     /// Where it listens.
@@ -140,6 +169,10 @@ impl Server {
     async fn serve(self) -> Result<(), ServeError> {
         let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
         let mut further = Signals::listen().map_err(ServeError::Runtime)?;
+        if let Some(tls) = &self.tls {
+            let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+            tokio::spawn(reload(Arc::clone(tls), hangup));
+        }
         let asked = async move {
             let signal = signals.next().await;
             tracing::info!(signal, "asked to stop");
@@ -161,7 +194,7 @@ impl Server {
     /// # Errors
     /// `Runtime`, `Store`.
     pub async fn serve_until(self, asked: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, address, store, options } = self;
+        let Self { listener, address, store, options, callers, tls } = self;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
         let calls = Arc::new(Calls::new(options.slow_call));
@@ -173,10 +206,17 @@ impl Server {
             stopping: stopping.clone(),
         };
         let shutdown = ShutdownRequest::default();
-        let routes = routes(&store, address, &shutdown, stopping.clone(), &options)?;
+        let security = match callers {
+            Callers::Anybody => Security::Open,
+            Callers::Users => {
+                let guard = Guard::start(&store, &Entropy::from_os(), stopping.clone()).map_err(ServeError::Store)?;
+                Security::Guarded(guard)
+            }
+        };
+        let routes = routes(&store, &security, address, &shutdown, stopping.clone(), &options)?;
         let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
-        let door = Door::new(routes, calls, traffic);
-        let serving = connections::serve(listener, door, &options, stopping);
+        let door = Door::new(routes, security, calls, traffic);
+        let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
         tell_systemd(NotifyState::Ready);
         let mut serving = std::pin::pin!(serving);
@@ -190,6 +230,18 @@ impl Server {
             tracing::warn!(drain_seconds = options.drain_time.as_secs(), "calls did not end in time, cut off");
         }
         Ok(())
+    }
+}
+
+/// Reads the certificate again whenever it may have been replaced.
+async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the certificate was not replaced"),
+            Err(error) => tracing::error!(%error, "reading the certificate again failed"),
+        }
     }
 }
 
@@ -222,14 +274,15 @@ fn tell_systemd(state: NotifyState<'_>) {
 /// The services of the protocol.
 pub(crate) fn routes(
     store: &EventStore,
+    security: &Security,
     address: SocketAddr,
     shutdown: &ShutdownRequest,
     stopping: Stopping,
     options: &Options,
 ) -> Result<axum::Router, ServeError> {
     let id = store.info().map_err(ServeError::Store)?.store_id;
-    let admission = Admission::to(store.clone());
-    let records = RecordsService::new(store.clone(), admission.clone());
+    let admission = Admission::to(store.clone(), security.clone());
+    let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
     let restarts = Restarts::default();
     let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
@@ -238,7 +291,8 @@ pub(crate) fn routes(
         .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
-    let streams = StreamsService::new(store.clone(), admission, stopping);
+    let users = UsersService::new(store.clone(), admission.clone(), security.clone());
+    let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);
     let streams = StreamsServer::new(streams)
         .max_decoding_message_size(options.message_bytes)
         .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
@@ -248,6 +302,7 @@ pub(crate) fn routes(
         .add_service(ProjectionsServer::new(ProjectionsService::new(store.clone())))
         .add_service(OperationsServer::new(operations))
         .add_service(MonitoringServer::new(monitoring))
+        .add_service(UsersServer::new(users))
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router())

@@ -26,6 +26,7 @@ use crate::{
         },
     },
     options::Options,
+    security::Security,
     serve::routes,
     stopping::{Stop, stop},
 };
@@ -46,7 +47,7 @@ impl Wire {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = stop();
         let address = "127.0.0.1:2113".parse().unwrap();
-        let routes = routes(&store, address, &ShutdownRequest::default(), stopping, &Options::default()).unwrap();
+        let routes = routes(&store, &Security::Open, address, &ShutdownRequest::default(), stopping, &Options::default()).unwrap();
         let routes = Routes::from(routes);
         let streams = StreamsClient::new(routes.clone());
         let groups = PersistentSubscriptionsClient::new(routes);
