@@ -23,6 +23,7 @@ use crate::{
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
+    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
     proto::{
         event_store::client::{
@@ -222,12 +223,17 @@ fn routes(
     let admission = Admission::to(store.clone());
     let records = RecordsService::new(store.clone(), admission.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
+    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
+    let native = StoreServer::new(native)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let streams = StreamsService::new(store.clone(), admission, stopping);
     let streams = StreamsServer::new(streams)
         .max_decoding_message_size(options.message_bytes)
         .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     Ok(Routes::new(streams)
         .add_service(records)
+        .add_service(native)
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router())
