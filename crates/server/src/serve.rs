@@ -27,6 +27,7 @@ use crate::{
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
+    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
     proto::{
         event_store::client::{
@@ -284,6 +285,10 @@ pub(crate) fn routes(
     let admission = Admission::to(store.clone(), security.clone());
     let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
+    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
+    let native = StoreServer::new(native)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let restarts = Restarts::default();
     let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
     let groups = PersistentSubscriptionsServer::new(groups)
@@ -303,6 +308,7 @@ pub(crate) fn routes(
         .add_service(OperationsServer::new(operations))
         .add_service(MonitoringServer::new(monitoring))
         .add_service(UsersServer::new(users))
+        .add_service(native)
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router())
