@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Verify(command::verify::VerifyArgs),
     /// Serve the store to clients of KurrentDB's gRPC protocol
     Serve(command::serve::ServeArgs),
+    /// Show the settings of a server, and where each comes from
+    Config(command::config::ConfigArgs),
     /// Measure the store beside the raw disk
     Bench(command::bench::BenchArgs),
     /// Print completions for a shell

@@ -1,8 +1,10 @@
-//! A bank: accounts, moving money between two of them, and balances of the past. `cargo run -p gesta --example bank`.
+//! A bank: accounts, money moved at once or by a process that gives it back, and balances of the past. `cargo run -p gesta --example bank`.
 #![allow(clippy::print_stdout)]
 
+use std::time::Duration;
+
 use gesta::{
-    Algebraic, Command, Decide, Domain, Event, EventStore, Model, Monoid, Place, Position, SendError,
+    Algebraic, Command, Decide, Domain, Effect, Event, EventStore, Hearing, Model, Monoid, Place, Position, Process,
     algebra::{Count, Invertible, Max, Sum},
 };
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ enum Bank {
     Deposited { account: String, cents: i64, transfer: Option<String> },
     #[event("money-withdrawn", at = "account-{account}", also = "/transfers/{transfer?}")]
     Withdrawn { account: String, cents: i64, transfer: Option<String> },
+    #[event("transfer-requested", at = "transfer-{transfer}", also = "/transfers/{transfer}")]
+    Requested { transfer: String, from: String, to: String, cents: i64 },
+    #[event("transfer-ended", at = "transfer-{transfer}", also = "/transfers/{transfer}")]
+    Ended { transfer: String, how: String },
 }
 
 // What is known of one account.
@@ -34,6 +40,7 @@ impl Model for Account {
             Bank::Opened { .. } => self.open = true,
             Bank::Deposited { cents, .. } => self.cents += i128::from(*cents),
             Bank::Withdrawn { cents, .. } => self.cents -= i128::from(*cents),
+            Bank::Requested { .. } | Bank::Ended { .. } => {}
         }
     }
 }
@@ -60,17 +67,37 @@ impl Decide for Open {
     }
 }
 
-#[derive(Command)]
+// Serde, because the process below writes down what it sends.
+#[derive(Command, Serialize, Deserialize)]
 #[command(Account, key = account, or = Refused)]
 struct Deposit {
     account: String,
     cents: i64,
+    transfer: Option<String>,
 }
 
 impl Decide for Deposit {
     fn decide(&self, account: &Account) -> Result<Vec<Bank>, Refused> {
-        let deposited = Bank::Deposited { account: self.account.clone(), cents: self.cents, transfer: None };
+        let Self { account: name, cents, transfer } = self;
+        let deposited = Bank::Deposited { account: name.clone(), cents: *cents, transfer: transfer.clone() };
         if account.open { Ok(vec![deposited]) } else { Err(Refused::NotOpen) }
+    }
+}
+
+#[derive(Command, Serialize, Deserialize)]
+#[command(Account, key = account, or = Refused)]
+struct Withdraw {
+    account: String,
+    cents: i64,
+    transfer: Option<String>,
+}
+
+impl Decide for Withdraw {
+    fn decide(&self, account: &Account) -> Result<Vec<Bank>, Refused> {
+        let Self { account: name, cents, transfer } = self;
+        let withdrawn = Bank::Withdrawn { account: name.clone(), cents: *cents, transfer: transfer.clone() };
+        let enough = account.cents >= i128::from(*cents);
+        if enough { Ok(vec![withdrawn]) } else { Err(Refused::Overdrawn { cents: account.cents }) }
     }
 }
 
@@ -98,6 +125,46 @@ impl Decide for Move {
     }
 }
 
+/// The same over time, where the accounts cannot be decided on together: first out, then in; and back, if it cannot arrive.
+#[derive(Clone, Debug, Default)]
+struct Transfer {
+    from: String,
+    to: String,
+    cents: i64,
+}
+
+impl Model for Transfer {
+    type Event = Bank;
+    type Key = String;
+    const AT: &'static str = "/transfers/*";
+    fn apply(&mut self, event: &Bank, _: &Place<'_>) {
+        if let Bank::Requested { from, to, cents, .. } = event {
+            (self.from, self.to, self.cents) = (from.clone(), to.clone(), *cents);
+        }
+    }
+}
+
+impl Process for Transfer {
+    const NAME: &'static str = "transfer";
+    type Sends = (Withdraw, Deposit);
+    fn react(&self, event: &Bank, at: &Hearing<'_>) -> Vec<Effect<Self>> {
+        let (id, cents) = (at.instance.to_owned(), self.cents);
+        let ended = |how: &str| Effect::append(Bank::Ended { transfer: at.instance.to_owned(), how: how.to_owned() });
+        let deposit = |account: &str| Deposit { account: account.to_owned(), cents, transfer: Some(id.clone()) };
+        match event {
+            Bank::Requested { from, .. } => {
+                let withdraw = Withdraw { account: from.clone(), cents, transfer: Some(id) };
+                let overdue = ended("overdue").after(Duration::from_secs(86_400)).named("deadline");
+                vec![Effect::send(withdraw).or(ended("refused")), overdue]
+            }
+            Bank::Withdrawn { .. } => vec![Effect::send(deposit(&self.to)).or(Effect::send(deposit(&self.from)))],
+            Bank::Deposited { account, .. } => vec![ended(if *account == self.to { "arrived" } else { "refunded" })],
+            Bank::Ended { .. } => vec![Effect::complete()], // and so the deadline is none any more
+            Bank::Opened { .. } => vec![],
+        }
+    }
+}
+
 // What the whole bank holds. Its events compose, which is said once, tested below, and makes any moment of the past cheap.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Holdings {
@@ -122,6 +189,7 @@ impl Algebraic for Holdings {
             Bank::Opened { .. } => (Sum::identity(), Count::one(), Max::identity()),
             Bank::Deposited { cents, .. } => (Sum::of(*cents), Count::identity(), Max::of(*cents)),
             Bank::Withdrawn { cents, .. } => (Sum::of(*cents).inverse(), Count::identity(), Max::identity()),
+            Bank::Requested { .. } | Bank::Ended { .. } => Self::Summary::identity(),
         }
     }
     fn act(&mut self, (cents, accounts, largest): &Self::Summary) {
@@ -137,19 +205,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for owner in ["ada", "grace"] {
         bank.send(Open { account: owner.into(), owner: owner.into() }).wait().expect("accepted");
     }
-    bank.send(Deposit { account: "ada".into(), cents: 10_000 }).wait().expect("accepted");
+    bank.send(Deposit { account: "ada".into(), cents: 10_000, transfer: None }).wait().expect("accepted");
 
     // Once, however often it is sent.
     let lunch = Move { transfer: "t-1".into(), from: "ada".into(), to: "grace".into(), cents: 2_500 };
     let receipt = bank.send_once("lunch", lunch.clone()).wait().expect("accepted");
-    let again = bank.send_once("lunch", lunch).wait().expect("accepted");
-    assert!(again.replayed && again.last_position == receipt.last_position);
-
-    let too_much = Move { transfer: "t-2".into(), from: "grace".into(), to: "ada".into(), cents: 2_501 };
-    match bank.send(too_much).wait() {
-        Err(SendError::Refused(reason)) => println!("refused: {reason:?}"),
-        other => panic!("{other:?}"),
-    }
+    assert!(bank.send_once("lunch", lunch).wait().expect("accepted").replayed);
 
     // State is a question: now, and as of any position.
     let balance = |owner: &str| bank.get::<Account>(owner).at_least(&receipt).wait().map(|account| account.cents);
@@ -157,44 +218,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let before = bank.get::<Account>("ada").as_of(Position(2)).wait()?;
     assert_eq!((balance("ada")?, balance("grace")?, before.cents), (7_500, 2_500, 10_000));
 
+    // What a process hears, it reacts to: here step by step, with `start()` on a thread of its own.
+    let (transfer, from, to) = ("t-2".to_owned(), "ada".to_owned(), "nobody".to_owned());
+    bank.record([Bank::Requested { transfer, from, to, cents: 500 }])?;
+    bank.process::<Transfer>().runner()?.settle();
+    println!(
+        "t-2 is {:?}, ada has {}",
+        bank.instances::<Transfer>()?.get("t-2")?.expect("heard").state,
+        balance("ada")?
+    );
+    assert_eq!(balance("ada")?, 7_500, "refunded");
+
     // And what a range of the log has changed.
     let holdings = bank.accelerate::<Holdings>()?;
     let (change, ..) = holdings.between(&(), Position(3)..bank.store().head().position())?;
-    println!("the bank holds {:?}; lunch changed that by {}", *bank.get::<Holdings>(()).wait()?, change.total());
+    println!("the bank holds {:?}; all that changed it by {}", *bank.get::<Holdings>(()).wait()?, change.total());
     assert_eq!(change.total(), 0);
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use gesta::{laws::suite::extreme_i64, testing::given};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any_event() -> impl Strategy<Value = Bank> {
-        (extreme_i64(), 0..3_u8).prop_map(|(cents, kind)| {
-            let (account, transfer) = (String::new(), None);
-            match kind {
-                0 => Bank::Opened { owner: account.clone(), account },
-                1 => Bank::Deposited { account, cents, transfer },
-                _ => Bank::Withdrawn { account, cents, transfer },
-            }
-        })
-    }
-
-    gesta::laws!(mod holdings_laws, Holdings, any_event() => commutative);
-
-    #[test]
-    fn nobody_overdraws() {
-        let open = |owner: &str| Bank::Opened { account: owner.into(), owner: owner.into() };
-        let lunch = Move { transfer: "t".into(), from: "ada".into(), to: "grace".into(), cents: 1 };
-        given([open("ada"), open("grace")]).when(&lunch).refuses(&Refused::Overdrawn { cents: 0 });
-        given([open("ada")]).when(&lunch).refuses(&Refused::NotOpen);
-    }
-
-    #[test]
-    fn the_example_runs() {
-        main().expect("runs");
-    }
-}
+#[path = "bank/tests.rs"]
+mod tests;

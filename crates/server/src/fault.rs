@@ -49,6 +49,18 @@ pub enum Fault {
     DeadlineExceeded,
     /// The server is about to end.
     Stopping,
+    /// The caller may not.
+    AccessDenied,
+    /// The caller says who he is, and not rightly so.
+    Unauthenticated,
+    /// Too many wait already.
+    TooBusy,
+    /// There is no user of that name.
+    UserNotFound(String),
+    /// There is a user of that name already.
+    UserConflict(String),
+    /// Somebody else changed the user meanwhile.
+    UserChanged(String),
     /// The store could not answer.
     Store(Error),
     /// A verdict no call of this protocol can provoke, or has a word for.
@@ -170,6 +182,27 @@ impl Fault {
             }
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "Timeout".to_owned(), None, vec![]),
             Self::Stopping => (Code::Unavailable, "Server Is Not Ready".to_owned(), None, vec![]),
+            Self::AccessDenied => (Code::PermissionDenied, "Access Denied".to_owned(), Some("access-denied"), vec![]),
+            Self::Unauthenticated => (Code::Unauthenticated, "Unauthenticated".to_owned(), None, vec![]),
+            Self::TooBusy => (Code::Unavailable, "Server Is Too Busy".to_owned(), None, vec![]),
+            Self::UserNotFound(login) => (
+                Code::NotFound,
+                format!("User '{login}' is not found."),
+                Some("user-not-found"),
+                vec![("login-name", login.clone())],
+            ),
+            Self::UserConflict(login) => (
+                Code::FailedPrecondition,
+                "Conflict.".to_owned(),
+                Some("user-conflict"),
+                vec![("login-name", login.clone())],
+            ),
+            Self::UserChanged(login) => (
+                Code::DeadlineExceeded,
+                "Try again.".to_owned(),
+                Some("user-conflict"),
+                vec![("login-name", login.clone())],
+            ),
             Self::Store(error) => (code_of(error.kind()), error.to_string(), None, vec![]),
             Self::Group(fault) => fault.parts(),
             Self::Refused(rejection) => (Code::FailedPrecondition, rejection.to_string(), None, vec![]),

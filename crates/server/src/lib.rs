@@ -8,20 +8,33 @@
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; [`serve`].
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
+//! [`metrics`]; [`serve`].
 
 pub mod admission;
+mod calls;
+pub mod client;
+mod connections;
 pub mod convert;
+mod door;
 #[cfg(test)]
 mod faces;
 pub mod fault;
 pub mod group_fault;
 pub mod grpc;
+mod health;
 pub mod limits;
-mod proto;
+pub mod logging;
+pub mod metrics;
+pub mod native;
+pub mod options;
+#[doc(hidden)]
+pub mod proto;
 pub mod pump;
 pub mod rich;
+pub mod security;
 pub mod serve;
 pub mod stopping;
 
-pub use serve::{Exposure, ServeError, Server};
+pub use options::Options;
+pub use serve::{Callers, Exposure, ServeError, Server};

@@ -39,15 +39,58 @@ pub const ANSWERS_PER_JOB_MAX: usize = 256;
 /// How often figures are told at most on one call: telling them costs some 10 µs.
 pub const STATS_EVERY_AT_LEAST: Duration = Duration::from_millis(100);
 
+/// Connections open at once: a thousand processes, and as many again while they are deployed. What one may hold is bounded by the lines below.
+pub const CONNECTIONS_MAX: usize = 2048;
 /// Calls open at once on one connection: a client with a subscription for each of its thousand processes, four times over.
 pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 /// Bytes a client may send ahead on one call before it is read.
 pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes a client may send ahead on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of one call's answers that wait to be sent, whatever window its client opens: two frames, one on its way and one behind it.
+pub const SEND_BUFFER_BYTES: usize = 128 << 10;
 /// Largest HTTP/2 frame: fewer of them for large payloads.
 pub const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of request headers.
 pub const HEADER_BYTES_MAX: u32 = 32 << 10;
+/// Calls a client may open and reset before they were looked at: beyond, its connection ends (a "rapid reset" costs it one).
+pub const RESETS_PENDING_MAX: usize = 64;
+/// How long a client may take to say what it speaks, and over HTTP/1.1 each request's headers, and the pause between two requests.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// After what silence a client is asked whether it is there: below the minute or two after which firewalls forget a connection.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long it may take to say so: several retransmissions of a lost packet.
+pub const PING_TIME: Duration = Duration::from_secs(20);
+/// How long nobody is accepted after the system had no room for a connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long calls in progress may take to end once the server was asked to stop.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// From when on a call that was not answered is told of in the log.
+pub const SLOW_CALL_TIME: Duration = Duration::from_secs(1);
+
+/// Streams listed at once: some 100 KiB of names.
+pub const STREAMS_LISTED_MAX: usize = 1000;
+
+/// Names of methods with meters of their own: several times those there are, since a client may ask for any name.
+pub const METHODS_METERED_MAX: usize = 256;
+/// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
+pub const GROUPS_METERED_MAX: usize = 1000;
+
+/// Passwords that are checked or hashed at once: 19 MiB and a core each, for some 20 ms.
+pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
+/// Calls that wait for that: some ten seconds' worth on two cores, after which a client gives up anyway.
+pub const PASSWORD_CHECKS_WAITING_MAX: usize = 1024;
+/// Passwords that were right and are remembered, 200 bytes each: those of a thousand processes, several times over.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 16_384;
+/// Access control lists that are remembered, some 200 bytes each: 13 MB for streams without a list.
+pub const ACLS_REMEMBERED_MAX: usize = 65_536;
+/// Longest password, in bytes: a long sentence, and no work for who sends more.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Longest name to sign in with, in bytes; with it the stream of a user has a name.
+pub const LOGIN_BYTES_MAX: usize = 256;
+/// Longest name to be called by, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+/// Groups one user may be in: each is compared with each role of a list.
+pub const GROUPS_PER_USER_MAX: usize = 64;
+/// Longest name of a group, in bytes.
+pub const GROUP_BYTES_MAX: usize = 256;

@@ -141,6 +141,12 @@ pub enum Step {
     Idle,
 }
 
+impl From<Subscription> for Follower {
+    fn from(subscription: Subscription) -> Self {
+        Self(subscription)
+    }
+}
+
 impl Follower {
     /// Follows a source.
     ///

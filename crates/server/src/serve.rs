@@ -3,29 +3,32 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
 };
 
-use axum::{http::StatusCode, routing::get};
-use gesta_store::{Error, EventStore};
+use gesta_store::{Error, EventStore, entropy::Entropy};
+use sd_notify::NotifyState;
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
-use tonic::{
-    service::Routes,
-    transport::{self, server::TcpIncoming},
-};
+use tonic::service::Routes;
 
 use crate::{
     admission::Admission,
+    calls::Calls,
+    connections::{self, Traffic},
+    door::Door,
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
         RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered,
+        UsersService,
     },
-    limits::{
-        BLOCKING_THREADS_MAX, CALL_WINDOW_BYTES, CALLS_PER_CONNECTION_MAX, CONNECTION_WINDOW_BYTES, DRAIN_TIME,
-        FRAME_BYTES_MAX, GROUP_REQUEST_BYTES_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX,
-    },
+    health,
+    limits::{BLOCKING_THREADS_MAX, GROUP_REQUEST_BYTES_MAX},
+    metrics::Metrics,
+    native::{StoreService, messages::store_server::StoreServer},
+    options::Options,
     proto::{
         event_store::client::{
             gossip::gossip_server::GossipServer, monitoring::monitoring_server::MonitoringServer,
@@ -33,9 +36,11 @@ use crate::{
             persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer,
             projections::projections_server::ProjectionsServer,
             server_features::server_features_server::ServerFeaturesServer, streams::streams_server::StreamsServer,
+            users::users_server::UsersServer,
         },
         kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
     },
+    security::{Guard, Security, tls::Tls},
     stopping::{Stopping, stop},
 };
 
@@ -44,7 +49,9 @@ use crate::{
 pub enum Exposure {
     /// Whoever is on the machine.
     Loopback,
-    /// Whoever can reach the address, without being asked who they are.
+    /// Whoever can reach the address and says rightly who he is, over TLS.
+    Users,
+    /// Whoever can reach the address, although nothing is encrypted.
     Anyone,
 }
 
@@ -54,6 +61,19 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     store: EventStore,
+    options: Options,
+    callers: Callers,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Callers {
+    /// They are not; everybody may do everything.
+    #[default]
+    Anybody,
+    /// They are users of the store, with the rights they have there.
+    Users,
 }
 
 /// Why a server does not run, or did not end as it should.
@@ -66,8 +86,6 @@ pub enum ServeError {
     Bind(SocketAddr, io::Error),
     /// The operating system refused threads or signals.
     Runtime(io::Error),
-    /// Connections are no longer accepted.
-    Transport(transport::Error),
     /// The store could not be asked, or not be closed.
     Store(Error),
 }
@@ -78,7 +96,6 @@ impl fmt::Display for ServeError {
             Self::Exposed(address) => write!(f, "address is not a loopback address, address={address}"),
             Self::Bind(address, error) => write!(f, "listening failed, address={address}: {error}"),
             Self::Runtime(error) => write!(f, "starting the server failed: {error}"),
-            Self::Transport(error) => write!(f, "accepting connections failed: {error}"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -99,7 +116,25 @@ impl Server {
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, store })
+        Ok(Self { listener, address, store, options: Options::default(), callers: Callers::Anybody, tls: None })
+    }
+
+    /// The same server with settings of its own.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same server, asking who calls, or not.
+    #[must_use]
+    pub fn with_callers(self, callers: Callers) -> Self {
+        Self { callers, ..self }
+    }
+
+    /// The same server, speaking TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(Arc::new(tls)), ..self }
     }
 
     /// Where it listens.
@@ -108,10 +143,10 @@ impl Server {
         self.address
     }
 
-    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, and closes the store.
+    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, at most until a second signal, and closes the store.
     ///
     /// # Errors
-    /// `Runtime`, `Transport`, `Store`.
+    /// `Runtime`, `Store`.
     pub fn run(self) -> Result<(), ServeError> {
         let store = self.store.clone();
         let runtime = runtime::Builder::new_multi_thread()
@@ -123,92 +158,158 @@ impl Server {
         let served = runtime.block_on(self.serve());
         // Reads that are still at it go on with a closed store, which reads may.
         runtime.shutdown_background();
+        let head = store.head().position();
         let closed = store.close().map_err(ServeError::Store);
+        match &closed {
+            Ok(()) => tracing::info!(%head, "stopped"),
+            Err(error) => tracing::error!(%error, "closing the store failed"),
+        }
         served.and(closed)
     }
 
     async fn serve(self) -> Result<(), ServeError> {
-        let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Runtime)?;
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Runtime)?;
+        let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
+        let mut further = Signals::listen().map_err(ServeError::Runtime)?;
+        if let Some(tls) = &self.tls {
+            let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+            tokio::spawn(reload(Arc::clone(tls), hangup));
+        }
         let asked = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let signal = signals.next().await;
+            tracing::info!(signal, "asked to stop");
+            tell_systemd(NotifyState::Stopping);
         };
-        self.serve_until(asked).await
+        let hurried = async move {
+            further.next().await;
+            let signal = further.next().await;
+            tracing::warn!(signal, "asked to stop again, calls in progress are cut off");
+        };
+        tokio::select! {
+            served = self.serve_until(asked) => served,
+            () = hurried => Ok(()),
+        }
     }
 
     /// Serves until `asked` says so, on the runtime it is called on. The store stays open.
     ///
     /// # Errors
-    /// `Runtime`, `Transport`, `Store`.
+    /// `Runtime`, `Store`.
     pub async fn serve_until(self, asked: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let listener = tokio::net::TcpListener::from_std(self.listener).map_err(ServeError::Runtime)?;
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let Self { listener, address, store, options, callers, tls } = self;
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
-        let mut graceful = stopping.clone();
+        let calls = Arc::new(Calls::new(options.slow_call));
+        let traffic = Arc::<Traffic>::default();
+        let metrics = Metrics {
+            store: store.clone(),
+            calls: Arc::clone(&calls),
+            traffic: Arc::clone(&traffic),
+            stopping: stopping.clone(),
+        };
         let shutdown = ShutdownRequest::default();
-        let routes = routes(&self.store, self.address, &shutdown, stopping)?;
-        let serving = builder().add_routes(routes).serve_with_incoming_shutdown(incoming, async move {
-            graceful.told().await;
-        });
+        let security = match callers {
+            Callers::Anybody => Security::Open,
+            Callers::Users => {
+                let guard = Guard::start(&store, &Entropy::from_os(), stopping.clone()).map_err(ServeError::Store)?;
+                Security::Guarded(guard)
+            }
+        };
+        let routes = routes(&store, &security, address, &shutdown, stopping.clone(), &options)?;
+        let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
+        let door = Door::new(routes, security, calls, traffic);
+        let serving = connections::serve(listener, door, tls, &options, stopping);
+        tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
+        tell_systemd(NotifyState::Ready);
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
-            served = &mut serving => return served.map_err(ServeError::Transport),
+            () = &mut serving => return Ok(()),
             () = asked => stop.tell(),
             () = shutdown.asked() => stop.tell(),
         }
-        match tokio::time::timeout(DRAIN_TIME, serving).await {
-            Ok(served) => served.map_err(ServeError::Transport),
+        if tokio::time::timeout(options.drain_time, serving).await.is_err() {
             // Who has not ended by now is cut off.
-            Err(_) => Ok(()),
+            tracing::warn!(drain_seconds = options.drain_time.as_secs(), "calls did not end in time, cut off");
+        }
+        Ok(())
+    }
+}
+
+/// Reads the certificate again whenever it may have been replaced.
+async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the certificate was not replaced"),
+            Err(error) => tracing::error!(%error, "reading the certificate again failed"),
         }
     }
 }
 
-fn builder() -> transport::Server {
-    transport::Server::builder()
-        .accept_http1(true)
-        .initial_stream_window_size(CALL_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(CALLS_PER_CONNECTION_MAX)
-        .max_frame_size(FRAME_BYTES_MAX)
-        .http2_max_header_list_size(HEADER_BYTES_MAX)
+/// SIGTERM and SIGINT, which ask alike.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-/// Everything that is answered.
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Tells systemd, if it started us and wants to know.
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}
+
+/// The services of the protocol.
 pub(crate) fn routes(
     store: &EventStore,
+    security: &Security,
     address: SocketAddr,
     shutdown: &ShutdownRequest,
     stopping: Stopping,
-) -> Result<Routes, ServeError> {
+    options: &Options,
+) -> Result<axum::Router, ServeError> {
     let id = store.info().map_err(ServeError::Store)?.store_id;
-    let admission = Admission::to(store.clone());
-    let records = RecordsService::new(store.clone(), admission.clone());
-    let records = StreamsServiceServer::new(records).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let admission = Admission::to(store.clone(), security.clone());
+    let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
+    let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
+    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
+    let native = StoreServer::new(native)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let restarts = Restarts::default();
     let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
     let groups = PersistentSubscriptionsServer::new(groups)
         .max_decoding_message_size(GROUP_REQUEST_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
-    let streams = StreamsService::new(store.clone(), admission, stopping);
+    let users = UsersService::new(store.clone(), admission.clone(), security.clone());
+    let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);
     let streams = StreamsServer::new(streams)
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let router = Routes::new(streams)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
+    Ok(Routes::new(streams)
         .add_service(records)
         .add_service(groups)
         .add_service(ProjectionsServer::new(ProjectionsService::new(store.clone())))
         .add_service(OperationsServer::new(operations))
         .add_service(MonitoringServer::new(monitoring))
+        .add_service(UsersServer::new(users))
+        .add_service(native)
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
-        .into_axum_router()
-        .route("/health/live", get(|| async { StatusCode::NO_CONTENT }))
-        .fallback(Unoffered::answer);
-    Ok(Routes::from(router))
+        .into_axum_router())
 }

@@ -25,6 +25,12 @@ impl Stop {
 }
 
 impl Stopping {
+    /// Whether the server was asked to stop.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until the server is asked to stop; at once, if it was.
     pub async fn told(&mut self) {
         // An error means that the teller is gone, and the server with it.

@@ -59,6 +59,7 @@ pub mod leaf;
 pub mod limits;
 pub mod log;
 mod maintenance;
+pub mod measures;
 pub mod name;
 mod opening;
 pub mod options;
@@ -78,6 +79,7 @@ pub use crate::{
     event::{EventData, EventRef, Link, RecordedEvent, Tags},
     integrity::VerifyReport,
     log::CutTail,
+    measures::Measures,
     name::{Category, ContentType, EventType, StreamName, Tag},
     opening::Recovery,
     options::Options,
@@ -91,8 +93,8 @@ pub use crate::{
         AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NameExpression,
         NameOf, NotInFlight, Ready, Replay, Strategy, SubscribeOptions, Subscription, WhyNotInFlight,
         group::{
-            Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message,
-            MessagesReady, ParkedMessage, ParkedOnReset, WakeUp,
+            AnswerTimes, Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus,
+            Message, MessagesReady, ParkedMessage, ParkedOnReset, WakeUp,
         },
         handler::{
             Backoff, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlerState, HandlerStatus, Handlers,

@@ -82,11 +82,15 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened> {
         head: Head::at(head),
         upkeep,
         clock: Arc::clone(&options.clock),
+        meters: Arc::default(),
         queue_timeout: options.queue_timeout,
         threads: options.threads,
     };
     Ok(Opened { identity, lock, parts, recovery })
 }
+
+/// The settings of a program that serves a store may lie beside it before it is made.
+const SETTINGS: &str = "gesta.toml";
 
 /// Where a store comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,7 +162,7 @@ fn check_free(disk: &dyn Disk, place: &str) -> io::Result<Result<()>> {
         let what = format!("directory holds a log but no store.toml, restore it from a backup, dir={place}");
         return Ok(Err(Error::corrupted(what, "store.toml", 0)));
     }
-    let files = disk.list(root)?.into_iter().filter(|name| !Identity::owns(name));
+    let files = disk.list(root)?.into_iter().filter(|name| !Identity::owns(name) && name != SETTINGS);
     let mut foreign = files.chain(disk.directories(root)?.into_iter().filter(|name| name != LOG));
     Ok(match foreign.next() {
         None => Ok(()),

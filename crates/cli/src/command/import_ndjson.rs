@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{Append, AppendError, EventStore, ExpectedRevision, limits, name::system};
+use gesta::{Append, AppendError, EventStore, limits, name::system};
 use serde_json::json;
 
 use crate::{
@@ -101,9 +101,14 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
+    let sent = import.pipeline.is_some();
     let counts = import.counts;
     let done = done(&counts, args.dry_run);
     outcome.and(finished).map_err(|failure| match counts.events {
+        // What was under way when a write failed may stand all the same; nobody knows before the store is opened again.
+        _ if sent && failure.exit == Exit::Unavailable => {
+            failure.after(format_args!("{done} for certain, others perhaps"))
+        }
         0 => failure,
         _ => failure.after(format_args!("{done} before it")),
     })?;
@@ -232,7 +237,7 @@ impl Import<'_> {
             return Ok(());
         };
         let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
-        let mut append = group.events.into_iter().fold(Append::new(), add_to);
+        let mut append = group.events.into_iter().fold(Append::new(), |append, event| event.add_to(append));
         if let Some(time) = recorded_at {
             append = append.recorded_at(time);
         }
@@ -252,14 +257,6 @@ impl Import<'_> {
             Some(pipeline) => pipeline.finish(|note, outcome| answered(note, outcome, counts, args, shell, progress)),
         }
     }
-}
-
-fn add_to(append: Append, ImportedEvent { stream, event, .. }: ImportedEvent) -> Append {
-    if &*event.event_type == system::STREAM_DELETED {
-        // Only the store itself may write this type; it is what ending a stream leaves behind.
-        return append.tombstone(stream, ExpectedRevision::Any);
-    }
-    append.stream(stream, ExpectedRevision::Any, [event])
 }
 
 fn answered(

@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Explain(args) => explain::run(&args, target, shell),
         Command::Verify(args) => verify::run(&args, target, shell),
         Command::Serve(args) => serve::run(&args, target, shell),
+        Command::Config(args) => config::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),
     }

@@ -1,13 +1,14 @@
 //! `gesta serve`: the store as a server, for clients of KurrentDB's gRPC protocol.
 
-use std::{io, net::SocketAddr};
+use std::io::{self, IsTerminal};
 
 use clap::Args;
-use gesta_server::{Exposure, ServeError, Server};
+use gesta_server::{Exposure, ServeError, Server, logging};
 use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
+    settings::{self, SettingArgs, Settings},
     shell::{Format, Shell},
     target::Target,
 };
@@ -17,25 +18,29 @@ use crate::{
 #[command(after_help = "Examples:
   gesta serve --dir ./ledger
   gesta serve --listen 127.0.0.1:0 -o ndjson | jq -r .address     takes a free port, and says which
-Clients connect with kurrentdb://127.0.0.1:2113?tls=false. SIGTERM or Ctrl-C ends it: calls in progress have ten seconds.")]
+  gesta config --config ./ledger/gesta.toml                       what it would be set to, and why
+Clients connect with kurrentdb://127.0.0.1:2113?tls=false. SIGTERM or Ctrl-C ends it, after calls in progress; a second one at once.")]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:2113")]
-    listen: SocketAddr,
-    /// Allow an address that other machines can reach: without TLS, and without asking who is there
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    settings: SettingArgs,
 }
 
 /// Serves until it is asked to end.
 pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let exposure = if args.insecure { Exposure::Anyone } else { Exposure::Loopback };
-    // Before a store is made for a server that must not be.
-    if exposure == Exposure::Loopback && !args.listen.ip().is_loopback() {
-        return Err(ServeError::Exposed(args.listen).into());
+    let resolved = settings::resolve(&args.settings, target.dir())?;
+    for name in &resolved.unknown_variables {
+        shell.warn(format_args!("there is no such setting, variable={name}"));
     }
+    let Settings { listen, insecure, log_format, log_filter, server: options } = resolved.settings;
+    let exposure = if insecure { Exposure::Anyone } else { Exposure::Loopback };
+    // Before a store is made for a server that must not be.
+    if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
+        return Err(ServeError::Exposed(listen).into());
+    }
+    let color = if io::stderr().is_terminal() { logging::LogColor::Colored } else { logging::LogColor::Plain };
+    logging::start(log_format, &log_filter, color);
     let store = target.open_or_create()?;
-    let server = Server::bind(store, args.listen, exposure)?;
+    let server = Server::bind(store, listen, exposure)?.with_options(options);
     let address = server.address();
     match shell.format() {
         Format::Ndjson => shell.json(&json!({

@@ -158,3 +158,29 @@ fn a_line_for_a_virtual_stream_is_a_bad_line() {
     assert_eq!(place.gesta_with(&["import", "ndjson", "-", "--continue"], lines).code, 8);
     assert_eq!(place.ok(&["read", "a"]).out.lines().count(), 2);
 }
+
+/// What a line may say by itself, and no store would record, was met only when its commit was sent: up to a thousand good lines before it were lost
+/// with it, and after a metadata stream to be ended the import went on.
+#[test]
+fn a_line_no_store_would_record_is_a_bad_line() {
+    let (before, after) = ("{\"stream\":\"a\",\"type\":\"T\"}\n".repeat(2), "{\"stream\":\"b\",\"type\":\"T\"}\n");
+    let long = json!({"stream": "s".repeat(1023), "type": "T"});
+    let large = json!({"stream": "$$s", "type": "$metadata", "data": "x".repeat(70_000)});
+    let ended = json!({"stream": "$$s", "type": "$streamDeleted"});
+    for (bad, words) in [
+        (long, "bytes=1023 bytes_max=1022"),
+        (large, "too many bytes of stream metadata, found=70002 max=65536"),
+        (ended, "metadata stream cannot be deleted"),
+    ] {
+        let lines = format!("{before}{bad}\n{after}");
+        let place = Place::new();
+        let ran = place.gesta_with(&["import", "ndjson", "-"], lines.clone());
+        assert!(ran.code == 8 && ran.err.contains("line 3: ") && ran.err.contains(words), "{ran:?}");
+        assert!(ran.err.contains("2 events recorded before it"), "{ran:?}");
+        assert_eq!(place.ok(&["read"]).field("stream"), ["a", "a"]);
+        let place = Place::new();
+        let ran = place.gesta_with(&["import", "ndjson", "-", "--continue"], lines);
+        assert!(ran.code == 8 && ran.err.contains("line 3: "), "{ran:?}");
+        assert_eq!(place.ok(&["read"]).field("stream"), ["a", "a", "b"]);
+    }
+}

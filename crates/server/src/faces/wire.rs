@@ -25,6 +25,8 @@ use crate::{
             tombstone_req,
         },
     },
+    options::Options,
+    security::Security,
     serve::routes,
     stopping::{Stop, stop},
 };
@@ -45,7 +47,8 @@ impl Wire {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = stop();
         let address = "127.0.0.1:2113".parse().unwrap();
-        let routes = routes(&store, address, &ShutdownRequest::default(), stopping).unwrap();
+        let routes = routes(&store, &Security::Open, address, &ShutdownRequest::default(), stopping, &Options::default()).unwrap();
+        let routes = Routes::from(routes);
         let streams = StreamsClient::new(routes.clone());
         let groups = PersistentSubscriptionsClient::new(routes);
         Self { runtime, streams, groups, consumer: None, _stop: stop, _directory: directory }

@@ -14,6 +14,7 @@ mod records;
 mod streams;
 mod subscribe;
 mod unoffered;
+mod users;
 mod waiting;
 
 pub use features::Features;
@@ -25,3 +26,4 @@ pub use projections::ProjectionsService;
 pub use records::RecordsService;
 pub use streams::StreamsService;
 pub use unoffered::Unoffered;
+pub use users::UsersService;

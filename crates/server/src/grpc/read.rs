@@ -23,6 +23,7 @@ use crate::{
         },
     },
     pump::{Pull, Pulled},
+    security::{Rights, Sight},
 };
 
 /// A read in progress.
@@ -30,6 +31,7 @@ use crate::{
 pub(super) struct Reading {
     store: EventStore,
     request: ReadRequest,
+    rights: Rights,
     /// Events that may still be delivered.
     left: u64,
     delivered: bool,
@@ -55,8 +57,8 @@ struct Open {
 }
 
 impl Reading {
-    pub(super) fn new(store: EventStore, request: ReadRequest, count: u64) -> Self {
-        Self { store, request, left: count, delivered: false, state: State::Begin }
+    pub(super) fn new(store: EventStore, request: ReadRequest, rights: Rights, count: u64) -> Self {
+        Self { store, request, rights, left: count, delivered: false, state: State::Begin }
     }
 
     fn begin(&self) -> Result<State, Fault> {
@@ -133,7 +135,7 @@ impl Reading {
                 break;
             }
             let (index, _) = event?;
-            messages.extend(event_message(batch, index, &self.request));
+            messages.extend(event_message(batch, index, &self.request, &self.rights)?);
             self.left -= 1;
         }
         self.delivered |= !messages.is_empty();
@@ -220,10 +222,20 @@ pub(super) fn picked<'b>(
     })
 }
 
-/// The event at `index` of a batch as a message.
-pub(super) fn event_message(batch: &Batch, index: usize, request: &ReadRequest) -> Option<ReadResp> {
-    let event = batch.recorded(index)?;
-    Some(ReadResp { content: Some(Content::Event(recorded::to_wire(&event, request.id_form, request.links))) })
+/// The event at `index` of a batch as a message, as much of it as the reader may see.
+pub(super) fn event_message(
+    batch: &Batch,
+    index: usize,
+    request: &ReadRequest,
+    rights: &Rights,
+) -> Result<Option<ReadResp>, Fault> {
+    let Some(event) = batch.recorded(index) else { return Ok(None) };
+    let links = match rights.sight(&event)? {
+        Sight::Whole => request.links,
+        Sight::LinkAlone => Links::AsTheyAre,
+        Sight::Nothing => return Ok(None),
+    };
+    Ok(Some(ReadResp { content: Some(Content::Event(recorded::to_wire(&event, request.id_form, links))) }))
 }
 
 fn not_found(name: &StreamName) -> Content {

@@ -21,6 +21,7 @@ use std::{
 use super::{
     Head, Order, Ticket, TicketSender,
     facts::LogFacts,
+    followers::FreshCommit,
     foresight::{Foresight, foresee},
     prepare::Prepared,
     queue::{self, Pending, Queue, Waiting},
@@ -37,6 +38,7 @@ use crate::{
     index::{Index, IndexedEvent, TagList},
     limits,
     log::{Group, Log, LogFlusher, LogWriter},
+    measures::Meters,
     position::Position,
 };
 
@@ -56,6 +58,7 @@ pub(crate) struct LocalParts {
     pub(crate) head: Head,
     pub(crate) upkeep: Arc<Upkeep>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
     pub(crate) queue_timeout: Duration,
     /// Whether writer and maintenance threads exist.
     pub(crate) threads: bool,
@@ -80,6 +83,7 @@ struct Shared {
     head: Head,
     upkeep: Arc<Upkeep>,
     clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
     queue_timeout: Duration,
     threads: bool,
 }
@@ -89,6 +93,8 @@ struct Core {
     writer: LogWriter,
     inbox: VecDeque<Pending>,
     answers: Vec<(TicketSender, Outcome)>,
+    /// The commits of the pending group, as far as somebody waited when they were ordered: no more than a group holds.
+    fresh: Vec<FreshCommit>,
     /// Proposals the last group answered: about as many clients are there.
     group_size: usize,
 }
@@ -129,6 +135,7 @@ impl Local {
                 writer: parts.writer,
                 inbox: VecDeque::new(),
                 answers: Vec::new(),
+                fresh: Vec::new(),
                 group_size: 0,
             }),
             flush: Mutex::new(parts.flusher),
@@ -139,6 +146,7 @@ impl Local {
             head: parts.head,
             upkeep: parts.upkeep,
             clock: parts.clock,
+            meters: parts.meters,
             queue_timeout: parts.queue_timeout,
             threads,
         });
@@ -180,6 +188,11 @@ impl Local {
     fn stop_threads(&self) {
         self.shared.queue.close();
         self.threads.join();
+    }
+
+    /// Appends that wait for their turn.
+    pub(crate) fn queued(&self) -> usize {
+        self.shared.queue.len()
     }
 
     /// Whether appends are refused since a write failed, and why.
@@ -288,13 +301,16 @@ impl Shared {
         // What arrived while the group before was being synced still goes with this one.
         self.collect(&mut core, backlog.as_ref().err());
         let group = core.writer.take_group();
-        let answers = std::mem::take(&mut core.answers);
+        let (answers, fresh) = (std::mem::take(&mut core.answers), std::mem::take(&mut core.fresh));
         core.group_size = answers.len();
         self.flushing.store(true, Ordering::Release);
         drop(core);
         let outcome = self.flush(&mut flush, group);
         self.flushing.store(false, Ordering::Release);
         drop(flush);
+        if outcome.is_ok() {
+            self.meters.answered(answers.iter().map(|(_, answer)| answer));
+        }
         for (sender, answer) in answers {
             sender.answer(match &outcome {
                 Ok(_) => answer,
@@ -305,7 +321,8 @@ impl Shared {
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
         outcome.into_iter().flatten().for_each(Waker::wake);
-        self.head.announce(|range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
+        self.head
+            .announce(&fresh, |range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them
@@ -331,9 +348,10 @@ impl Shared {
         if group.is_empty() {
             return Ok(Vec::new());
         }
-        let end = group.end();
+        let (end, bytes, begun) = (group.end(), group.bytes(), self.clock.elapsed());
         match flusher.flush(group) {
             Ok(flushed) => {
+                self.meters.synced(bytes, self.clock.elapsed().saturating_sub(begun));
                 let wakers = self.head.publish(end);
                 self.upkeep.want_spare();
                 if !flushed.sealed.is_empty() {
@@ -408,7 +426,11 @@ impl Shared {
             Verdict::Commit(commit) => {
                 core.kernel.apply(&commit);
                 self.record(core, &commit);
-                Ok(commit.appended)
+                let Commit { first_position, recorded_at, events, appended, .. } = *commit;
+                if self.head.is_followed() {
+                    core.fresh.push(FreshCommit { first: first_position, recorded_at, events });
+                }
+                Ok(appended)
             }
             Verdict::AlreadyCommitted(appended) => Ok(appended),
             Verdict::Rejected(rejection) => Err(rejection.into()),

@@ -30,6 +30,11 @@ impl Batch {
         self.events.len()
     }
 
+    /// Bytes of the events: names, payloads and what the log has around them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events.bytes()
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -21,6 +21,7 @@ use crate::{
     index::Index,
     limits,
     log::Log,
+    measures::Meters,
     name::StreamName,
     position::{Position, Revision, Timestamp},
     query::Query,
@@ -41,6 +42,7 @@ pub(crate) struct Library {
     pub(crate) log: Arc<Log>,
     pub(crate) index: Arc<Index>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) meters: Arc<Meters>,
 }
 
 /// What is read.

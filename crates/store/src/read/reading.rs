@@ -10,6 +10,7 @@ use crate::{
     clock::ManualClock,
     error::{Error, Result},
     event::RecordedEvent,
+    measures::Meters,
     position::{Position, Timestamp},
 };
 
@@ -19,6 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Read {
     cursor: Cursor,
+    meters: Arc<Meters>,
     to: Position,
     left: u64,
     budget: Budget,
@@ -32,6 +34,7 @@ impl Read {
         let to = pin(library, options.as_of, head)?;
         let library = at_its_time(library, options.as_of)?;
         Ok(Self {
+            meters: Arc::clone(&library.meters),
             cursor: Cursor::open(library, source, options, to)?,
             to,
             left: options.limit.unwrap_or(u64::MAX),
@@ -51,6 +54,7 @@ impl Read {
             match self.cursor.advance(self.to, Budget { events, ..self.budget }) {
                 Ok(Advance::Events(batch)) => {
                     self.left -= batch.len() as u64;
+                    self.meters.handed_out(batch.len(), batch.bytes());
                     return Ok(Some(batch));
                 }
                 Ok(Advance::Nothing) => {}

@@ -16,6 +16,7 @@ use crate::{
     clock::Clock,
     error::Result,
     limits,
+    measures::OpenSubscription,
     order::{Following, Head, Interest, Parker, Wait},
     position::{Position, Timestamp},
     read::{
@@ -46,6 +47,7 @@ pub struct Subscription {
     checked_to: Position,
     /// The head at which there was nothing to deliver.
     resting_at: Option<Position>,
+    open: OpenSubscription,
 }
 
 impl Subscription {
@@ -55,6 +57,7 @@ impl Subscription {
         let reading = options.reading();
         let budget = crate::read::budget(&reading)?;
         let interest = Arc::new(interest(&library, source, to)?);
+        let open = OpenSubscription::counted(&library.meters);
         let (clock, log) = (Arc::clone(&library.clock), Arc::clone(&library.log));
         let cursor = Cursor::open_or_wait(library, source, &reading, to)?;
         let checked_to = cursor.checked_to();
@@ -76,6 +79,7 @@ impl Subscription {
             told: checked_to,
             checked_to,
             resting_at: None,
+            open,
         })
     }
 
@@ -136,6 +140,7 @@ impl Subscription {
             self.checked_to = self.checked_to.max(self.cursor.checked_to());
             match advance {
                 Advance::Events(batch) => {
+                    self.open.meters().handed_out(batch.len(), batch.bytes());
                     self.tell();
                     return Ok(Some(Delivery::Events(batch)));
                 }

@@ -16,7 +16,7 @@ use super::{
     catalog::GroupConfig,
     feed::{self, Feed, Portion},
     guarded::{Driving, Guarded, Purpose, Step},
-    info::{self, GroupInfo, Known, Meter},
+    info::{self, Asking, GroupInfo, Known, Meter},
     keys::Keys,
     loading,
     message::Message,
@@ -478,19 +478,25 @@ impl LiveGroup {
         }
     }
 
-    pub(super) fn info(&self) -> Result<GroupInfo, GroupError> {
+    pub(super) fn info(&self, asking: Asking) -> Result<GroupInfo, GroupError> {
         // What is due is done first, so that the figures are those of now.
         let _ = self.drive(Purpose::Write, Patience::Until(None));
         let guarded = self.lock();
         let facts = guarded.state.facts();
         let connected = facts.consumers.iter().map(|one| guarded.consumers.get(one.id).cloned()).collect();
+        let latencies = facts.consumers.iter().map(|one| guarded.state.latencies(Some(one.id))).collect();
+        let latencies = (latencies, guarded.state.latencies(None));
         let (taken, failure) = (guarded.taken, guarded.writing.failure().map(ToString::to_string));
         drop(guarded);
         let measured = {
             let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
-            meter.measure(taken, &facts.consumers, self.backing.elapsed())
+            let now = self.backing.elapsed();
+            match asking {
+                Asking::Counts => meter.measure(taken, &facts.consumers, now),
+                Asking::Passes => meter.clone().measure(taken, &facts.consumers, now),
+            }
         };
-        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, measured, failure };
+        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, latencies, measured, failure };
         Ok(info::describe(&self.backing, known)?)
     }
 }

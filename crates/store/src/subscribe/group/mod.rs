@@ -9,6 +9,7 @@
 //!
 //! **A group has no thread and needs none.** While a consumer waits, it wakes for what falls due; where no consumer is connected, nothing does.
 
+mod answer_times;
 mod backing;
 mod catalog;
 mod consumer;
@@ -45,9 +46,11 @@ use crate::{
     read::{From, Source, StreamStatus, virtual_stream::term_of, visible},
 };
 
+pub use answer_times::AnswerTimes;
 pub(crate) use backing::Backing;
 pub use catalog::GroupConfig;
 pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
+use info::Asking;
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
 pub use message::Message;
 pub use parked::ParkedMessage;
@@ -78,7 +81,7 @@ impl ConsumerGroups {
         self.backing().elapsed()
     }
 
-    /// What a group is.
+    /// What a group is: costs no more than looking it up.
     ///
     /// # Errors
     /// `NoSuchGroup`; `Store`.
@@ -174,7 +177,15 @@ impl ConsumerGroups {
     /// # Errors
     /// `NoSuchGroup`; `Store`.
     pub fn info(&self, group: &GroupName) -> Result<GroupInfo, GroupError> {
-        self.registry.group(group)?.info()
+        self.registry.group(group)?.info(Asking::Counts)
+    }
+
+    /// Where a group stands, for somebody who only watches: `since_last_asked` goes on counting from when [`info`](Self::info) was asked.
+    ///
+    /// # Errors
+    /// `NoSuchGroup`; `Store`.
+    pub fn watch(&self, group: &GroupName) -> Result<GroupInfo, GroupError> {
+        self.registry.group(group)?.info(Asking::Passes)
     }
 
     /// Connects a consumer.

@@ -1,0 +1,191 @@
+//! The door every request comes through, whatever it asks for: it is given its time limit, watched, counted, and answered by the routes.
+//!
+//! A client that gives its call a time limit has it kept here, so that a call nobody waits for any more does not go on waiting for its turn.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{
+        HeaderMap, Request, Response, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+    response::IntoResponse,
+};
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tonic::{Code, Status, transport::server::TcpConnectInfo};
+use tower_service::Service;
+
+use crate::{
+    calls::{Calls, OpenCall},
+    connections::Traffic,
+    fault::Fault,
+    security::Security,
+};
+
+/// The header by which a client limits the time of a call.
+const TIMEOUT: &str = "grpc-timeout";
+/// How callers over HTTP without gRPC are asked who they are.
+const CHALLENGE: &str = "Basic realm=\"gesta\", charset=\"UTF-8\"";
+
+/// The door. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Door {
+    routes: Router,
+    security: Security,
+    calls: Arc<Calls>,
+    traffic: Arc<Traffic>,
+}
+
+/// The door as one connection comes to it.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    door: Door,
+    info: TcpConnectInfo,
+}
+
+impl Door {
+    pub(crate) fn new(routes: Router, security: Security, calls: Arc<Calls>, traffic: Arc<Traffic>) -> Self {
+        Self { routes, security, calls, traffic }
+    }
+
+    pub(crate) fn traffic(&self) -> &Arc<Traffic> {
+        &self.traffic
+    }
+
+    async fn answer(mut self, mut request: Request<Body>, info: TcpConnectInfo) -> Response<Answer> {
+        let mut call = self.calls.begin(&request, info.remote_addr);
+        let limit = time_limit(request.headers());
+        request.extensions_mut().insert(info);
+        let answered = async {
+            match self.security.admit(&mut request).await {
+                Ok(()) => self.routes.call(request).await,
+                Err(fault) => Ok(turned_away(request.headers(), fault)),
+            }
+        };
+        let response = match limit {
+            None => answered.await,
+            Some(limit) => match tokio::time::timeout(limit, answered).await {
+                Ok(answered) => answered,
+                Err(_) => Ok(Status::deadline_exceeded("the time the client gave is over").into_http()),
+            },
+        };
+        let response = response.unwrap_or_else(|never| match never {});
+        call.answered(&response);
+        response.map(|body| Answer { body, call })
+    }
+}
+
+impl Visitor {
+    pub(crate) fn new(door: Door, peer: SocketAddr) -> Self {
+        Self { door, info: TcpConnectInfo { local_addr: None, remote_addr: Some(peer) } }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Visitor {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let answer = self.door.clone().answer(request.map(Body::new), self.info.clone());
+        Box::pin(async move { Ok(answer.await) })
+    }
+}
+
+/// An answer on its way: with it ends the call.
+pub(crate) struct Answer {
+    body: Body,
+    call: OpenCall,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            self.call.told(trailers);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What somebody is told who is not let in: in the words of what he speaks.
+fn turned_away(headers: &HeaderMap, fault: Fault) -> Response<Body> {
+    let status = Status::from(fault);
+    let is_call = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_call {
+        return status.into_http();
+    }
+    let text = format!("{}\n", status.message());
+    #[allow(clippy::wildcard_enum_match_arm, reason = "whatever else keeps somebody out is a fault of ours")]
+    match status.code() {
+        Code::PermissionDenied if headers.contains_key(AUTHORIZATION) => (StatusCode::FORBIDDEN, text).into_response(),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)], text).into_response()
+        }
+        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, text).into_response(),
+    }
+}
+
+/// The time a client gives a call: up to eight digits and a unit.
+fn time_limit(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(TIMEOUT)?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_limits_are_read_as_the_protocol_writes_them() {
+        let limit = |text: &str| time_limit(&HeaderMap::from_iter([(TIMEOUT.parse().unwrap(), text.parse().unwrap())]));
+        assert_eq!(limit("5S"), Some(Duration::from_secs(5)));
+        assert_eq!(limit("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(limit("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for wrong in ["", "S", "5", "5x", "-5S", "123456789S", "5€", "+5S"] {
+            let header = axum::http::HeaderValue::from_bytes(wrong.as_bytes()).unwrap();
+            assert_eq!(time_limit(&HeaderMap::from_iter([(TIMEOUT.parse().unwrap(), header)])), None, "{wrong:?}");
+        }
+    }
+}

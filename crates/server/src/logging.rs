@@ -1,0 +1,106 @@
+//! What the server says of itself while it runs: a line for each start, end, refusal, failure and slow call, and none for an event.
+//!
+//! Lines go to standard error, as text for people or as one JSON object each for programs. They are the facts of the moment; what adds up is in
+//! [`metrics`](crate::metrics).
+
+use std::{fmt, io, str::FromStr};
+
+use tracing_subscriber::{
+    Layer,
+    filter::Targets,
+    layer::SubscriberExt,
+    registry::{LookupSpan, Registry},
+    util::SubscriberInitExt,
+};
+
+/// The shape of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("write `text` or `json`".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+/// Which lines: a level (`error`, `warn`, `info`, `debug`, `trace`, `off`), and levels of parts of the program behind it: `info,gesta_server=debug`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFilter {
+    text: String,
+    targets: Targets,
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        "info".parse().expect("a level is a filter")
+    }
+}
+
+impl FromStr for LogFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let targets = text.parse().map_err(|_| "write a level, and `target=level` behind commas".to_owned())?;
+        Ok(Self { text: text.to_owned(), targets })
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether lines are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogColor {
+    /// They are.
+    Colored,
+    /// They are not.
+    Plain,
+}
+
+/// Lets lines be written from here on. Done once in a program; the first one that does it decides.
+pub fn start(format: LogFormat, filter: &LogFilter, color: LogColor) {
+    let subscriber = tracing_subscriber::registry().with(lines(format, filter, color));
+    // Somebody else's subscriber stays: this is then a part of his program.
+    let _ = subscriber.try_init();
+}
+
+fn lines<S>(format: LogFormat, filter: &LogFilter, color: LogColor) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
+    Registry: Sized,
+{
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    match format {
+        LogFormat::Text => {
+            let colored = color == LogColor::Colored;
+            layer.with_target(false).with_ansi(colored).with_filter(filter.targets.clone()).boxed()
+        }
+        LogFormat::Json => {
+            layer.json().flatten_event(true).with_span_list(false).with_filter(filter.targets.clone()).boxed()
+        }
+    }
+}
