@@ -13,6 +13,7 @@
 
 pub mod admission;
 mod calls;
+pub mod client;
 mod connections;
 pub mod convert;
 mod door;
@@ -22,8 +23,10 @@ mod health;
 pub mod limits;
 pub mod logging;
 pub mod metrics;
+pub mod native;
 pub mod options;
-mod proto;
+#[doc(hidden)]
+pub mod proto;
 pub mod pump;
 pub mod rich;
 pub mod security;

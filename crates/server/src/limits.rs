@@ -62,6 +62,9 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// From when on a call that was not answered is told of in the log.
 pub const SLOW_CALL_TIME: Duration = Duration::from_secs(1);
 
+/// Streams listed at once: some 100 KiB of names.
+pub const STREAMS_LISTED_MAX: usize = 1000;
+
 /// Names of methods with meters of their own: several times those there are, since a client may ask for any name.
 pub const METHODS_METERED_MAX: usize = 256;
 /// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.

@@ -7,6 +7,8 @@ use crate::limits;
 /// Settings of a server. The default is right for most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Where the store is, as clients are told.
+    pub dir: String,
     /// Connections open at once; who comes beyond is turned away at once.
     pub connections: usize,
     /// Calls open at once on one connection; who opens more waits, as HTTP/2 has it.
@@ -36,6 +38,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            dir: String::new(),
             connections: limits::CONNECTIONS_MAX,
             calls_per_connection: limits::CALLS_PER_CONNECTION_MAX,
             message_bytes: limits::MESSAGE_BYTES_MAX,

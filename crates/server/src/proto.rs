@@ -72,6 +72,14 @@ pub mod kurrentdb {
     }
 }
 
+pub mod gesta {
+    pub mod store {
+        pub mod v1 {
+            include!("generated/gesta.store.v1.rs");
+        }
+    }
+}
+
 pub mod google {
     pub mod rpc {
         include!("generated/google.rpc.rs");

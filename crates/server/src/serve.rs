@@ -23,6 +23,7 @@ use crate::{
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
+    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
     proto::{
         event_store::client::{
@@ -274,6 +275,10 @@ fn routes(
     let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
     let users = UsersService::new(store.clone(), admission.clone(), security.clone());
+    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
+    let native = StoreServer::new(native)
+        .max_decoding_message_size(options.message_bytes)
+        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
     let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);
     let streams = StreamsServer::new(streams)
         .max_decoding_message_size(options.message_bytes)
@@ -281,6 +286,7 @@ fn routes(
     Ok(Routes::new(streams)
         .add_service(records)
         .add_service(UsersServer::new(users))
+        .add_service(native)
         .add_service(ServerFeaturesServer::new(Features))
         .add_service(GossipServer::new(Member::new(id, address)))
         .into_axum_router())

@@ -7,7 +7,7 @@ use std::sync::{
 
 /// Counters of connections and bytes.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     open: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
@@ -18,7 +18,7 @@ pub struct Traffic {
 
 /// What was counted so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
+pub(crate) struct Counted {
     /// Connections that are open.
     pub open: u64,
     /// Connections that were accepted.
@@ -67,7 +67,7 @@ impl Traffic {
 
     /// What was counted so far.
     #[must_use]
-    pub fn counted(&self) -> Counted {
+    pub(crate) fn counted(&self) -> Counted {
         Counted {
             open: self.open.load(Relaxed),
             accepted: self.accepted.load(Relaxed),

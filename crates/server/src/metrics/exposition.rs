@@ -76,7 +76,7 @@ mod tests {
         let metric = |name, kind| Metric { name, kind, labels: &[], help: "Some help.", read: |_| Vec::new() };
         let labelled = |value| Sample { labels: vec![("group", "a\"b\\c\nd".to_owned())], value };
         let meter = Meter::default();
-        [1, 3, 1 << 40].map(|micros| meter.meet(micros));
+        [1, 3, 1 << 40].into_iter().for_each(|micros| meter.meet(micros));
         let mut page = Page::default();
         page.metric(&metric("gesta_one_total", Kind::Counter), vec![Sample::of(7)]);
         page.metric(&metric("gesta_two_seconds", Kind::Gauge), vec![labelled(Value::Measure(0.25))]);

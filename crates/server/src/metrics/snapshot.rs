@@ -7,7 +7,7 @@ use crate::{calls::CountedCalls, connections::Counted, limits::GROUPS_METERED_MA
 
 /// What a scrape sees.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     pub(super) measures: Measures,
     /// `None`, if the store could not be asked.
     pub(super) info: Option<StoreInfo>,

@@ -1,0 +1,83 @@
+//! What goes wrong, over the wire and back: a kind of the store is a code, its text the message.
+
+use std::fmt;
+
+use gesta_store::{Error, ErrorKind};
+use tonic::{Code, Status};
+
+/// Why a request to a server failed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The store could not answer, or not so.
+    Store(Error),
+    /// The server does not let this client do that.
+    Denied(String),
+    /// The server cannot be reached, or went away.
+    Unreachable(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// The trailer that says that a status is an error of the store.
+const OF_STORE: &str = "gesta-store";
+
+pub(super) fn status(error: &Error) -> Status {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "kinds may be added; one nobody knows is a fault of the server")]
+    let code = match error.kind() {
+        ErrorKind::Invalid => Code::InvalidArgument,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Unavailable => Code::Unavailable,
+        ErrorKind::Closed => Code::FailedPrecondition,
+        ErrorKind::Corrupted => Code::DataLoss,
+        _ => Code::Internal,
+    };
+    let mut status = Status::new(code, error.to_string());
+    status.metadata_mut().insert(OF_STORE, tonic::metadata::MetadataValue::from_static("error"));
+    status
+}
+
+impl From<Status> for ClientError {
+    fn from(status: Status) -> Self {
+        let what = status.message().to_owned();
+        let is_of_store = status.metadata().contains_key(OF_STORE);
+        let of_store = |kind| Self::Store(Error::new(kind, what.clone()));
+        match status.code() {
+            Code::InvalidArgument => of_store(ErrorKind::Invalid),
+            Code::NotFound if is_of_store => of_store(ErrorKind::NotFound),
+            Code::Unavailable if is_of_store => of_store(ErrorKind::Unavailable),
+            Code::FailedPrecondition if is_of_store => of_store(ErrorKind::Closed),
+            Code::DataLoss if is_of_store => of_store(ErrorKind::Corrupted),
+            Code::Internal if is_of_store => of_store(ErrorKind::Internal),
+            Code::PermissionDenied | Code::Unauthenticated => Self::Denied(format!("the server denies it: {what}")),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => {
+                Self::Unreachable(format!("the server went away or is about to end: {what}"))
+            }
+            Code::Unimplemented => Self::Other(format!("the server does not offer that: {what}")),
+            code @ (Code::Ok
+            | Code::Unknown
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Internal
+            | Code::DataLoss) => match std::error::Error::source(&status) {
+                Some(source) => Self::Unreachable(format!("the connection to the server failed: {source}")),
+                None => Self::Other(format!("the server failed, code={code:?}: {what}")),
+            },
+        }
+    }
+}

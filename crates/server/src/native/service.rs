@@ -1,0 +1,186 @@
+//! The service: asks the store what it is asked, in its own words.
+
+use gesta_store::{AppendError, Direction, Error, EventStore, Read, ReadOptions, Source, StreamName, SubscribeOptions};
+use tonic::{Request, Response, Status};
+
+use super::{
+    append::{AppendRequest, appended_to_wire, rejection_to_wire},
+    events::batch_to_wire,
+    failure, info,
+    messages::{
+        AppendReq, AppendResp, FollowReq, FollowResp, InfoReq, InfoResp, ReadReq, ReadResp, StreamsReq, StreamsResp,
+        append_resp::Verdict, store_server::Store, streams_resp,
+    },
+    query::{as_of_from_wire, as_of_to_wire, from_from_wire, from_to_wire, source_from_wire, source_to_wire},
+};
+use crate::{
+    admission::Admission,
+    fault::Fault,
+    limits::{READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
+    pump::{Follower, Pull, Pulled, Pumped, Step, pump},
+    stopping::Stopping,
+};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreService {
+    store: EventStore,
+    admission: Admission,
+    stopping: Stopping,
+    dir: String,
+}
+
+impl StoreService {
+    /// The store that is in `dir`.
+    pub(crate) fn new(store: EventStore, admission: Admission, stopping: Stopping, dir: String) -> Self {
+        Self { store, admission, stopping, dir }
+    }
+
+    /// Asks the store something for which it may have to read, where waiting is allowed.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&EventStore) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Status> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || question(&store)).await {
+            Ok(answer) => answer.map_err(|error| failure::status(&error)),
+            Err(_) => Err(Status::internal("a question panicked: this is a fault of gesta, please report it")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Store for StoreService {
+    type ReadStream = Pumped<ReadResp>;
+    type FollowStream = Pumped<FollowResp>;
+
+    async fn info(&self, _: Request<InfoReq>) -> Result<Response<InfoResp>, Status> {
+        let dir = self.dir.clone();
+        let told = self.ask(move |store| Ok(info::describe(&store.info()?, dir))).await?;
+        Ok(Response::new(told))
+    }
+
+    async fn streams(&self, request: Request<StreamsReq>) -> Result<Response<StreamsResp>, Status> {
+        let StreamsReq { prefix, after, limit } = request.into_inner();
+        let listed = self.ask(move |store| {
+            let after = after.as_deref().map(StreamName::new).transpose()?;
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX).min(STREAMS_LISTED_MAX);
+            store.streams(&prefix, after.as_ref(), limit)
+        });
+        let stream = |stream: gesta_store::StreamInfo| streams_resp::Stream {
+            name: stream.name.to_string(),
+            last_revision: stream.last_revision.0,
+            last_position: stream.last_position.0,
+        };
+        Ok(Response::new(StreamsResp { streams: listed.await?.into_iter().map(stream).collect() }))
+    }
+
+    async fn append(&self, request: Request<AppendReq>) -> Result<Response<AppendResp>, Status> {
+        let request = AppendRequest::from_wire(request.into_inner()).map_err(|error| failure::status(&error))?;
+        let bytes = request.bytes();
+        let verdict = match self.admission.commit(request.into(), bytes).await {
+            Ok(appended) => Verdict::Appended(appended_to_wire(appended)),
+            Err(AppendError::Rejected(rejection)) => Verdict::Rejection(rejection_to_wire(rejection)),
+            Err(AppendError::Failed(error)) => return Err(failure::status(&error)),
+        };
+        Ok(Response::new(AppendResp { verdict: Some(verdict) }))
+    }
+
+    async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+        let (source, options) = read_options(request.into_inner()).map_err(|error| failure::status(&error))?;
+        // Opened here, so that what is wrong with it is the answer to the call.
+        let read = self.ask(move |store| store.read(source, options)).await?;
+        Ok(Response::new(pump(Reading { read: Box::new(read), begun: false }, self.stopping.clone())))
+    }
+
+    async fn follow(&self, request: Request<FollowReq>) -> Result<Response<Self::FollowStream>, Status> {
+        let FollowReq { source, from, resolve_links } = request.into_inner();
+        let asked = || {
+            let options = SubscribeOptions {
+                from: from_from_wire(from)?,
+                resolve_links,
+                ..SubscribeOptions::default()
+            };
+            Ok((source_from_wire(source)?, options))
+        };
+        let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;
+        let follower = self.ask(move |store| Ok(Follower::open(store, source, options)));
+        let follower = follower.await?.map_err(to_status)?;
+        Ok(Response::new(pump(Following(follower), self.stopping.clone())))
+    }
+}
+
+fn to_status(fault: Fault) -> Status {
+    match fault {
+        Fault::Store(error) => failure::status(&error),
+        fault => fault.into(),
+    }
+}
+
+/// A read as it goes over the wire.
+pub(crate) fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
+    ReadReq {
+        source: Some(source_to_wire(source)),
+        backward: options.direction == Direction::Backward,
+        from: Some(from_to_wire(options.from)),
+        as_of: options.as_of.map(as_of_to_wire),
+        limit: options.limit,
+        resolve_links: options.resolve_links,
+    }
+}
+
+fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
+    let options = ReadOptions {
+        direction: if request.backward { Direction::Backward } else { Direction::Forward },
+        from: from_from_wire(request.from)?,
+        as_of: request.as_of.map(as_of_from_wire).transpose()?,
+        limit: request.limit,
+        resolve_links: request.resolve_links,
+        batch_events: READ_BATCH_EVENTS,
+        batch_bytes: READ_BATCH_BYTES,
+        ..ReadOptions::default()
+    };
+    Ok((source_from_wire(request.source)?, options))
+}
+
+struct Reading {
+    read: Box<Read>,
+    begun: bool,
+}
+
+impl Pull for Reading {
+    type Message = ReadResp;
+
+    /// A read has an end, and never waits.
+    async fn ready(&mut self) {}
+
+    fn pull(&mut self) -> Result<Pulled<ReadResp>, Fault> {
+        let head = self.read.head().0;
+        if !std::mem::replace(&mut self.begun, true) {
+            return Ok(Pulled::Messages(vec![ReadResp { head, events: Vec::new() }]));
+        }
+        Ok(match self.read.next_batch()? {
+            Some(batch) => Pulled::Messages(vec![ReadResp { head, events: batch_to_wire(&batch) }]),
+            None => Pulled::End,
+        })
+    }
+}
+
+struct Following(Follower);
+
+impl Pull for Following {
+    type Message = FollowResp;
+
+    async fn ready(&mut self) {
+        self.0.ready().await;
+    }
+
+    fn pull(&mut self) -> Result<Pulled<FollowResp>, Fault> {
+        let events = match self.0.step()? {
+            Step::Events(batch) => batch_to_wire(&batch),
+            Step::CaughtUp(_) | Step::Looked => Vec::new(),
+            Step::Idle => return Ok(Pulled::Wait),
+        };
+        Ok(Pulled::Messages(vec![FollowResp { events, checked_to: self.0.looked_to().0 }]))
+    }
+}
