@@ -15,6 +15,7 @@ pub(crate) fn check(shell: &Shell) -> Result<Ending, Box<dyn Error>> {
     let program = steps::root().join("target/debug/gesta");
     python(shell, &program)?;
     node(shell, &program)?;
+    rust(shell, &program)?;
     Ok(Ending::Passed)
 }
 
@@ -53,6 +54,14 @@ fn node(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
     cmd!(shell, "node --test acceptance/node/")
         .env("GESTA", program)
         .env("NODE_PATH", home.join("node_modules"))
+        .run()?;
+    Ok(())
+}
+
+/// A workspace of its own: what the client brings must not be in the tree of the product.
+fn rust(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
+    cmd!(shell, "cargo test --locked --target-dir target --manifest-path acceptance/rust/Cargo.toml")
+        .env("GESTA", program)
         .run()?;
     Ok(())
 }

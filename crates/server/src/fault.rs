@@ -10,6 +10,8 @@ use tonic::{
 };
 use uuid::Uuid;
 
+use crate::group_fault::GroupFault;
+
 /// Why a call of the first protocol failed.
 #[derive(Debug)]
 pub enum Fault {
@@ -63,6 +65,8 @@ pub enum Fault {
     Store(Error),
     /// A verdict no call of this protocol can provoke, or has a word for.
     Refused(Rejection),
+    /// A call about a group of consumers failed.
+    Group(GroupFault),
 }
 
 /// What was asked for, in the words of the message about a wrong version.
@@ -200,6 +204,7 @@ impl Fault {
                 vec![("login-name", login.clone())],
             ),
             Self::Store(error) => (code_of(error.kind()), error.to_string(), None, vec![]),
+            Self::Group(fault) => fault.parts(),
             Self::Refused(rejection) => (Code::FailedPrecondition, rejection.to_string(), None, vec![]),
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! # Reading order
 //! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
-//! [`metrics`]; [`serve`].
+//! [`metrics`]; `routes` and [`serve`].
 
 pub mod admission;
 mod calls;
@@ -17,7 +17,10 @@ pub mod client;
 mod connections;
 pub mod convert;
 mod door;
+#[cfg(test)]
+mod faces;
 pub mod fault;
+pub mod group_fault;
 pub mod grpc;
 mod health;
 pub mod limits;
@@ -29,6 +32,7 @@ pub mod options;
 pub mod proto;
 pub mod pump;
 pub mod rich;
+mod routes;
 pub mod security;
 pub mod serve;
 pub mod stopping;

@@ -28,10 +28,14 @@ pub const READ_BATCHES_AHEAD: usize = 1;
 /// Threads that read from disk. A read asks for its next batch when it has sent one, so no more than one job of it waits for a thread.
 pub const BLOCKING_THREADS_MAX: usize = 32;
 
-/// Longest regular expression, in bytes.
-pub const REGEX_BYTES_MAX: usize = 4096;
-/// Steps back an expression may take on one name before the read fails: a name has at most 1 KiB, and honest expressions take a few for each byte.
-pub const REGEX_BACKTRACKS_MAX: usize = 100_000;
+/// Messages in one batch for a consumer of a group; as a batch of a read.
+pub const GROUP_BATCH_MESSAGES: usize = READ_BATCH_EVENTS;
+/// Requests of a consumer that are worked off together: clients acknowledge one message at a time, and handing work to a thread costs some
+/// 10 µs.
+pub const ANSWERS_PER_JOB_MAX: usize = 256;
+
+/// How often figures are told at most on one call: telling them costs some 10 µs.
+pub const STATS_EVERY_AT_LEAST: Duration = Duration::from_millis(100);
 
 /// Connections open at once: a thousand processes, and as many again while they are deployed. What one may hold is bounded by the lines below.
 pub const CONNECTIONS_MAX: usize = 2048;

@@ -12,28 +12,19 @@ use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tonic::service::Routes;
 
 use crate::{
-    admission::Admission,
     calls::Calls,
     connections::{self, Traffic},
     door::Door,
-    grpc::{Features, Member, RecordsService, StreamsService, Unoffered, UsersService},
+    grpc::ShutdownRequest,
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
-    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
-    proto::{
-        event_store::client::{
-            gossip::gossip_server::GossipServer, server_features::server_features_server::ServerFeaturesServer,
-            streams::streams_server::StreamsServer, users::users_server::UsersServer,
-        },
-        kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
-    },
+    routes::{Answering, routes},
     security::{Guard, Security, tls::Tls},
-    stopping::{Stopping, stop},
+    stopping::stop,
 };
 
 /// Who may reach the server.
@@ -205,8 +196,16 @@ impl Server {
                 Security::Guarded(guard)
             }
         };
-        let routes = routes(&store, &security, address, stopping.clone(), &options)?;
-        let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
+        let shutdown = ShutdownRequest::default();
+        let answering = Answering {
+            store: &store,
+            security: &security,
+            address,
+            shutdown: &shutdown,
+            stopping: stopping.clone(),
+            options: &options,
+        };
+        let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
         let door = Door::new(routes, security, calls, traffic);
         let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -215,6 +214,7 @@ impl Server {
         tokio::select! {
             () = &mut serving => return Ok(()),
             () = asked => stop.tell(),
+            () = shutdown.asked() => stop.tell(),
         }
         if tokio::time::timeout(options.drain_time, serving).await.is_err() {
             // Who has not ended by now is cut off.
@@ -260,34 +260,4 @@ fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd could not be told");
     }
-}
-
-/// The services of the protocol.
-fn routes(
-    store: &EventStore,
-    security: &Security,
-    address: SocketAddr,
-    stopping: Stopping,
-    options: &Options,
-) -> Result<axum::Router, ServeError> {
-    let id = store.info().map_err(ServeError::Store)?.store_id;
-    let admission = Admission::to(store.clone(), security.clone());
-    let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
-    let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
-    let users = UsersService::new(store.clone(), admission.clone(), security.clone());
-    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
-    let native = StoreServer::new(native)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);
-    let streams = StreamsServer::new(streams)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    Ok(Routes::new(streams)
-        .add_service(records)
-        .add_service(UsersServer::new(users))
-        .add_service(native)
-        .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(Member::new(id, address)))
-        .into_axum_router())
 }

@@ -86,7 +86,9 @@ pub(crate) fn run(args: &CertsArgs, shell: &mut Shell) -> Outcome<Exit> {
     let [authority, _, certificate, key] = files.map(|(path, ..)| path.display().to_string());
     match shell.format() {
         Format::Ndjson => {
-            shell.json(&json!({"ca": authority, "certificate": certificate, "key": key, "names": names, "days": args.days}))?;
+            shell.json(
+                &json!({"ca": authority, "certificate": certificate, "key": key, "names": names, "days": args.days}),
+            )?;
         }
         Format::Table | Format::Plain => {
             shell.line(format_args!("certificate for {}: {certificate}, key {key}", names.join(", ")))?;
@@ -98,7 +100,9 @@ pub(crate) fn run(args: &CertsArgs, shell: &mut Shell) -> Outcome<Exit> {
 
 /// What is wrong with the name of a server, if something is.
 fn wrong_name(name: &str) -> Option<&'static str> {
-    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_*".contains(&byte));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_*".contains(&byte))
+    };
     let fits = name.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(is_label));
     (!fits).then_some("it is neither a DNS name nor an address")
 }
@@ -106,7 +110,8 @@ fn wrong_name(name: &str) -> Option<&'static str> {
 /// Makes the directory, and sees that nothing is replaced that must not be. Keys that are replaced are removed first, so that the new ones never
 /// stand in files that others may read.
 fn make_room(dir: &Path, files: [&Path; 4], force: bool) -> Outcome<()> {
-    fs::create_dir_all(dir).map_err(|error| Failure::io(format_args!("making the directory, dir={}", dir.display()), &error))?;
+    fs::create_dir_all(dir)
+        .map_err(|error| Failure::io(format_args!("making the directory, dir={}", dir.display()), &error))?;
     for path in files {
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

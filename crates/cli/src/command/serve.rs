@@ -43,7 +43,8 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
     logging::start(log_format, &log_filter, color);
     let store = target.open_or_create()?;
     let query = secured.query();
-    let server = Server::bind(store.clone(), listen, secured.exposure)?.with_options(options).with_callers(secured.callers);
+    let server =
+        Server::bind(store.clone(), listen, secured.exposure)?.with_options(options).with_callers(secured.callers);
     if secured.callers == Callers::Users {
         serve_security::first_run(&store, admin_password_file.named(), shell)?;
     }

@@ -53,9 +53,8 @@ impl Secured {
 
 fn tls(certificate: &Path, key: &Path) -> Outcome<Tls> {
     let paths = [certificate.to_owned(), key.to_owned()];
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| TlsError::Unreadable(format!("{error}, file={}", path.display())))
-    };
+    let read =
+        |path: &Path| fs::read(path).map_err(|error| TlsError::Unreadable(format!("{error}, file={}", path.display())));
     let [certificate, key] = paths.clone();
     let source = move || Ok(Pem { certificates: read(&certificate)?, key: read(&key)? });
     Tls::load(Box::new(source), Arc::new(gesta::clock::SystemClock::default())).map_err(|error| {
@@ -69,7 +68,9 @@ fn tls(certificate: &Path, key: &Path) -> Outcome<Tls> {
 fn remedy(error: &TlsError) -> &'static str {
     match error {
         TlsError::Unreadable(_) => "name files that this user may read",
-        TlsError::KeyMismatch => "the server's own certificate comes first in its file, those it rests on behind it; the key is that of the first",
+        TlsError::KeyMismatch => {
+            "the server's own certificate comes first in its file, those it rests on behind it; the key is that of the first"
+        }
         TlsError::Expired { .. } | TlsError::NotYetValid { .. } => {
             "have it renewed; for development `gesta certs dev --force` makes new ones; look at the clock too"
         }

@@ -73,13 +73,21 @@ fn reset(args: &ResetArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> 
 
 fn list(target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let store = target.open()?;
-    let mut table = Table::new([Column::text("login"), Column::text("groups"), Column::text("state"), Column::long("name")]);
+    let mut table =
+        Table::new([Column::text("login"), Column::text("groups"), Column::text("state"), Column::long("name")]);
     for found in users::all(&store)? {
         let user = found.user;
         let (groups, state) = (user.groups.join(" "), if user.disabled { "disabled" } else { "enabled" });
         match shell.format() {
-            Format::Table => table.row([printable(&user.login_name), printable(&groups), state.to_owned(), printable(&user.full_name)]),
-            Format::Plain => shell.line(format_args!("{}\t{}\t{state}", printable(&user.login_name), printable(&groups)))?,
+            Format::Table => table.row([
+                printable(&user.login_name),
+                printable(&groups),
+                state.to_owned(),
+                printable(&user.full_name),
+            ]),
+            Format::Plain => {
+                shell.line(format_args!("{}\t{}\t{state}", printable(&user.login_name), printable(&groups)))?
+            }
             Format::Ndjson => shell.json(&json!({
                 "login": user.login_name, "name": user.full_name, "groups": user.groups, "disabled": user.disabled,
             }))?,

@@ -125,7 +125,8 @@ pub(crate) fn resolve(args: &SettingArgs, dir: &Path) -> Outcome<Resolved> {
         match SETTINGS.iter().position(|setting| setting.variable() == name) {
             Some(setting) => {
                 let origin = Origin::Env(name);
-                let value = value.into_string().map_err(|_| wrong(&origin, SETTINGS[setting].name, "it is not UTF-8"))?;
+                let value =
+                    value.into_string().map_err(|_| wrong(&origin, SETTINGS[setting].name, "it is not UTF-8"))?;
                 from_env.push(Said { setting, given: Given::Text(value), origin });
             }
             None if table::OTHER_VARIABLES.contains(&name.as_str()) => {}
@@ -152,7 +153,9 @@ fn found(dir: &Path) -> Outcome<Vec<Said>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // What stands at the place of the directory is said when the store is opened.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
-            Err(error) => return Err(Failure::io(format_args!("looking for settings, file={}", path.display()), &error)),
+            Err(error) => {
+                return Err(Failure::io(format_args!("looking for settings, file={}", path.display()), &error));
+            }
         }
     }
     Ok(Vec::new())

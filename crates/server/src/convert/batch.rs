@@ -112,6 +112,7 @@ fn status(fault: Fault) -> client::Status {
         // No append meets these.
         Fault::Unauthenticated
         | Fault::TooBusy
+        | Fault::Group(_)
         | Fault::UserNotFound(_)
         | Fault::UserConflict(_)
         | Fault::UserChanged(_) => unknown(),

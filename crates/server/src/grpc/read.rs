@@ -1,13 +1,14 @@
 //! A read: of a stream or of the log, either way, up to a count, pinned at the head it begins with.
 
 use gesta_store::{
-    Batch, Direction, EventStore, From, Position, Read, ReadOptions, Revision, Source, StreamName, StreamStatus,
+    Batch, Direction, EventStore, From, NameExpression, Position, Read, ReadOptions, Revision, Source, StreamName,
+    StreamStatus,
     name::{is_virtual, system},
 };
 
 use crate::{
     convert::{
-        filter::{Expressed, Filter, Selection},
+        filter::{Filter, Selection},
         recorded,
         request::{Links, Place, ReadRequest, Subject},
         stream,
@@ -50,7 +51,7 @@ enum State {
 struct Open {
     read: Box<Read>,
     /// What the store does not filter itself.
-    expressed: Option<Expressed>,
+    expressed: Option<NameExpression>,
     /// The first and last revisions of a stream that somebody wrote.
     ends: Option<(Revision, Revision)>,
 }
@@ -126,7 +127,7 @@ impl Reading {
         }
     }
 
-    fn events(&mut self, batch: &Batch, expressed: Option<&Expressed>) -> Result<Vec<ReadResp>, Fault> {
+    fn events(&mut self, batch: &Batch, expressed: Option<&NameExpression>) -> Result<Vec<ReadResp>, Fault> {
         let events = picked(batch, expressed);
         let mut messages = Vec::with_capacity(if expressed.is_some() { 0 } else { batch.len() });
         for event in events {
@@ -209,7 +210,7 @@ impl Pull for Reading {
 /// judged, and placed, by itself, not by what it points to.
 pub(super) fn picked<'b>(
     batch: &'b Batch,
-    expressed: Option<&'b Expressed>,
+    expressed: Option<&'b NameExpression>,
 ) -> impl Iterator<Item = Result<(usize, Position), Fault>> + 'b {
     batch.iter().enumerate().filter_map(move |(index, event)| {
         let (stream, event_type, position) = match batch.link(index) {
@@ -217,7 +218,7 @@ pub(super) fn picked<'b>(
             None => (event.stream, event.event_type, event.position),
         };
         let picks = expressed.map_or(Ok(true), |expressed| expressed.matches(stream, event_type));
-        picks.map(|picks| picks.then_some((index, position))).transpose()
+        picks.map(|picks| picks.then_some((index, position))).map_err(Fault::from).transpose()
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gesta_store::{
-    Batch, EventStore, From, Position, Revision, Source, StreamName, StreamStatus, SubscribeOptions,
+    Batch, EventStore, From, NameExpression, Position, Revision, Source, StreamName, StreamStatus, SubscribeOptions,
     clock::Clock,
     name::{is_virtual, system},
 };
@@ -13,7 +13,7 @@ use super::read::{event_message, picked};
 use crate::{
     convert::{
         checkpoints::Checkpoints,
-        filter::{CheckpointEvery, Expressed, Filter, Selection},
+        filter::{CheckpointEvery, Filter, Selection},
         recorded,
         request::{Links, Place, ReadRequest, Subject},
     },
@@ -52,7 +52,7 @@ enum State {
 #[derive(Debug)]
 struct Open {
     follower: Follower,
-    expressed: Option<Expressed>,
+    expressed: Option<NameExpression>,
     checkpoints: Option<Checkpoints>,
 }
 
@@ -210,7 +210,7 @@ impl Pull for Following {
     }
 }
 
-fn source_of(filter: Option<&Filter>) -> (Source, Option<Expressed>) {
+fn source_of(filter: Option<&Filter>) -> (Source, Option<NameExpression>) {
     match filter.map(|filter| &filter.selection) {
         None => (Source::All, None),
         Some(Selection::Indexed(query)) => (Source::Query(query.clone()), None),
