@@ -71,6 +71,10 @@ pub(crate) enum Command {
     Verify(command::verify::VerifyArgs),
     /// Serve the store to clients of KurrentDB's gRPC protocol
     Serve(command::serve::ServeArgs),
+    /// Make certificates for development
+    Certs(command::certs::CertsArgs),
+    /// Look after the users of a store no server runs on
+    Users(command::users::UsersArgs),
     /// Show the settings of a server, and where each comes from
     Config(command::config::ConfigArgs),
     /// Measure the store beside the raw disk

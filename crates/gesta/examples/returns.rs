@@ -94,8 +94,9 @@ impl Model for Return {
     type Key = u32;
     const AT: &'static str = "return-*";
     fn apply(&mut self, event: &Returns, _: &Place<'_>) {
-        let before = std::mem::replace(&mut self.stage, STAGES.next(self.stage, event.input()));
-        self.changed = before != self.stage;
+        let next = STAGES.next(self.stage, event.input());
+        self.changed = next != self.stage;
+        self.stage = next;
         if let Returns::Requested { cents, .. } = event {
             self.cents = *cents;
         }

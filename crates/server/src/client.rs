@@ -41,9 +41,9 @@ impl Client {
         let endpoint = endpoint.connect_timeout(CONNECT_TIME).tcp_nodelay(true);
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("gesta-client").build();
         let runtime = runtime.map_err(|error| ClientError::Other(format!("a thread could not be started: {error}")))?;
-        let channel = runtime
-            .block_on(endpoint.connect())
-            .map_err(|error| ClientError::Unreachable(format!("the server cannot be reached, url={url}: {}", cause(&error))))?;
+        let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
+            ClientError::Unreachable(format!("the server cannot be reached, url={url}: {}", cause(&error)))
+        })?;
         let store = StoreClient::new(channel).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
         Ok(Self { runtime: Arc::new(runtime), store })
     }
@@ -179,7 +179,9 @@ impl RemoteFollow {
         Ok(match came {
             Err(_) => Followed::Nothing,
             Ok(message) => match message? {
-                Some(FollowResp { events: batch, checked_to }) => Followed::Events(events(batch)?, Position(checked_to)),
+                Some(FollowResp { events: batch, checked_to }) => {
+                    Followed::Events(events(batch)?, Position(checked_to))
+                }
                 None => Followed::End,
             },
         })

@@ -9,7 +9,7 @@
 //!
 //! # Reading order
 //! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
-//! [`metrics`]; [`serve`].
+//! [`metrics`]; `routes` and [`serve`].
 
 pub mod admission;
 mod calls;
@@ -32,6 +32,7 @@ pub mod options;
 pub mod proto;
 pub mod pump;
 pub mod rich;
+mod routes;
 pub mod security;
 pub mod serve;
 pub mod stopping;

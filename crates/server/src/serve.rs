@@ -12,36 +12,19 @@ use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tonic::service::Routes;
 
 use crate::{
-    admission::Admission,
     calls::Calls,
     connections::{self, Traffic},
     door::Door,
-    grpc::{
-        Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
-        RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered,
-        UsersService,
-    },
+    grpc::ShutdownRequest,
     health,
-    limits::{BLOCKING_THREADS_MAX, GROUP_REQUEST_BYTES_MAX},
+    limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
-    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
-    proto::{
-        event_store::client::{
-            gossip::gossip_server::GossipServer, monitoring::monitoring_server::MonitoringServer,
-            operations::operations_server::OperationsServer,
-            persistent_subscriptions::persistent_subscriptions_server::PersistentSubscriptionsServer,
-            projections::projections_server::ProjectionsServer,
-            server_features::server_features_server::ServerFeaturesServer, streams::streams_server::StreamsServer,
-            users::users_server::UsersServer,
-        },
-        kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
-    },
+    routes::{Answering, routes},
     security::{Guard, Security, tls::Tls},
-    stopping::{Stopping, stop},
+    stopping::stop,
 };
 
 /// Who may reach the server.
@@ -206,7 +189,6 @@ impl Server {
             traffic: Arc::clone(&traffic),
             stopping: stopping.clone(),
         };
-        let shutdown = ShutdownRequest::default();
         let security = match callers {
             Callers::Anybody => Security::Open,
             Callers::Users => {
@@ -214,8 +196,16 @@ impl Server {
                 Security::Guarded(guard)
             }
         };
-        let routes = routes(&store, &security, address, &shutdown, stopping.clone(), &options)?;
-        let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
+        let shutdown = ShutdownRequest::default();
+        let answering = Answering {
+            store: &store,
+            security: &security,
+            address,
+            shutdown: &shutdown,
+            stopping: stopping.clone(),
+            options: &options,
+        };
+        let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
         let door = Door::new(routes, security, calls, traffic);
         let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
@@ -270,46 +260,4 @@ fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd could not be told");
     }
-}
-
-/// The services of the protocol.
-pub(crate) fn routes(
-    store: &EventStore,
-    security: &Security,
-    address: SocketAddr,
-    shutdown: &ShutdownRequest,
-    stopping: Stopping,
-    options: &Options,
-) -> Result<axum::Router, ServeError> {
-    let id = store.info().map_err(ServeError::Store)?.store_id;
-    let admission = Admission::to(store.clone(), security.clone());
-    let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
-    let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
-    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
-    let native = StoreServer::new(native)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    let restarts = Restarts::default();
-    let groups = PersistentSubscriptionsService::new(store.clone(), restarts.clone(), stopping.clone());
-    let groups = PersistentSubscriptionsServer::new(groups)
-        .max_decoding_message_size(GROUP_REQUEST_BYTES_MAX)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
-    let monitoring = MonitoringService::new(store.clone(), stopping.clone());
-    let users = UsersService::new(store.clone(), admission.clone(), security.clone());
-    let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);
-    let streams = StreamsServer::new(streams)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    Ok(Routes::new(streams)
-        .add_service(records)
-        .add_service(groups)
-        .add_service(ProjectionsServer::new(ProjectionsService::new(store.clone())))
-        .add_service(OperationsServer::new(operations))
-        .add_service(MonitoringServer::new(monitoring))
-        .add_service(UsersServer::new(users))
-        .add_service(native)
-        .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(Member::new(id, address)))
-        .into_axum_router())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod bench;
+pub(crate) mod certs;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -17,7 +18,9 @@ pub(crate) mod import_ndjson;
 pub(crate) mod info;
 pub(crate) mod read;
 pub(crate) mod serve;
+mod serve_security;
 pub(crate) mod streams;
+pub(crate) mod users;
 pub(crate) mod verify;
 
 use crate::{
@@ -43,6 +46,8 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Explain(args) => explain::run(&args, target, shell),
         Command::Verify(args) => verify::run(&args, target, shell),
         Command::Serve(args) => serve::run(&args, target, shell),
+        Command::Certs(args) => certs::run(&args, shell),
+        Command::Users(args) => users::run(&args, target, shell),
         Command::Config(args) => config::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),

@@ -41,7 +41,7 @@ fn try_next(place: &Place, said: &str) {
             .current_dir(place.path(""))
             .env("TZ", "UTC")
             .output()
-            .unwrap();
+            .expect("a shell runs");
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
         count += 1;
     }

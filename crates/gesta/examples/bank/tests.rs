@@ -39,7 +39,7 @@ fn nobody_overdraws() {
 #[test]
 fn what_was_withdrawn_is_deposited_or_given_back() {
     let withdrawn = Bank::Withdrawn { account: "ada".into(), cents: 10, transfer: Some("t".into()) };
-    let deposit = |to: &str| Effect::send(Deposit { account: to.into(), cents: 10, transfer: Some("t".into()) });
+    let deposit = |to: &str| Effect::send(Post { account: to.into(), cents: 10, transfer: Some("t".into()) });
     given([requested("grace")]).hears::<Transfer>(withdrawn).reacts([deposit("grace").or(deposit("ada"))]);
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use gesta_store::{
-    Append, AppendError, Appended, Outcome, ReadOptions, RecordedEvent, Rejection,
-    correlation::correlation_of, name::system,
+    Append, AppendError, Appended, Outcome, ReadOptions, RecordedEvent, Rejection, correlation::correlation_of,
+    name::system,
 };
 use serde_json::{Map, Value};
 

@@ -17,6 +17,7 @@ use crate::{
         stream,
     },
     grpc::ShutdownRequest,
+    options::Options,
     proto::event_store::client::{
         Empty,
         persistent_subscriptions::{self as groups, persistent_subscriptions_client::PersistentSubscriptionsClient},
@@ -25,9 +26,8 @@ use crate::{
             tombstone_req,
         },
     },
-    options::Options,
+    routes::{Answering, routes},
     security::Security,
-    serve::routes,
     stopping::{Stop, stop},
 };
 
@@ -47,8 +47,15 @@ impl Wire {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = stop();
         let address = "127.0.0.1:2113".parse().unwrap();
-        let routes = routes(&store, &Security::Open, address, &ShutdownRequest::default(), stopping, &Options::default()).unwrap();
-        let routes = Routes::from(routes);
+        let answering = Answering {
+            store: &store,
+            security: &Security::Open,
+            address,
+            shutdown: &ShutdownRequest::default(),
+            stopping,
+            options: &Options::default(),
+        };
+        let routes = Routes::from(routes(answering).unwrap());
         let streams = StreamsClient::new(routes.clone());
         let groups = PersistentSubscriptionsClient::new(routes);
         Self { runtime, streams, groups, consumer: None, _stop: stop, _directory: directory }

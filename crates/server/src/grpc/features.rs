@@ -17,7 +17,7 @@ const GROUPS: &[&str] = &["stream", "all"];
 type Methods = &'static [(&'static str, &'static [&'static str])];
 
 /// Services and their methods, with what is offered of each; lower case, as clients compare it.
-const SERVICES: [(&str, Methods); 8] = [
+const SERVICES: [(&str, Methods); 9] = [
     (
         "event_store.client.streams.streams",
         &[
@@ -59,6 +59,19 @@ const SERVICES: [(&str, Methods); 8] = [
         &[("shutdown", &[]), ("mergeindexes", &[]), ("restartpersistentsubscriptions", &[])],
     ),
     ("event_store.client.monitoring.monitoring", &[("stats", &[])]),
+    (
+        "event_store.client.users.users",
+        &[
+            ("create", &[]),
+            ("update", &[]),
+            ("delete", &[]),
+            ("disable", &[]),
+            ("enable", &[]),
+            ("details", &[]),
+            ("changepassword", &[]),
+            ("resetpassword", &[]),
+        ],
+    ),
     ("event_store.client.gossip.gossip", &[("read", &[])]),
     ("event_store.client.server_features.serverfeatures", &[("getsupportedmethods", &[])]),
 ];

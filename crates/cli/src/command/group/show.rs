@@ -220,6 +220,11 @@ fn strategy_words(strategy: &Strategy) -> String {
     }
 }
 
+/// Seconds under the names of the figures.
+fn times_document(times: &AnswerTimes) -> Value {
+    times.named().map(|(name, time)| (name.to_owned(), json!(time.as_secs_f64()))).into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,9 +240,4 @@ mod tests {
         assert_eq!(words, "--stream order-* --type Paid --path /shops/{shop}/** or --tag vip");
         assert_eq!(source_words(&Source::All), "$all");
     }
-}
-
-/// Seconds under the names of the figures.
-fn times_document(times: &AnswerTimes) -> Value {
-    times.named().map(|(name, time)| (name.to_owned(), json!(time.as_secs_f64()))).into_iter().collect()
 }

@@ -29,6 +29,7 @@ use crate::{
         },
     },
     pump::Pumped,
+    security::Security,
     stopping::Stopping,
 };
 
@@ -38,6 +39,7 @@ pub use restarts::Restarts;
 #[derive(Clone, Debug)]
 pub struct PersistentSubscriptionsService {
     store: EventStore,
+    security: Security,
     stopping: Stopping,
     restarts: Restarts,
     connections: Connections,
@@ -46,8 +48,8 @@ pub struct PersistentSubscriptionsService {
 impl PersistentSubscriptionsService {
     /// The groups of `store`.
     #[must_use]
-    pub fn new(store: EventStore, restarts: Restarts, stopping: Stopping) -> Self {
-        Self { store, stopping, restarts, connections: Connections::default() }
+    pub fn new(store: EventStore, security: Security, restarts: Restarts, stopping: Stopping) -> Self {
+        Self { store, security, stopping, restarts, connections: Connections::default() }
     }
 
     /// Does something with a group that may wait for a disk.
@@ -95,6 +97,7 @@ impl PersistentSubscriptions for PersistentSubscriptionsService {
     async fn read(&self, request: Request<Streaming<ReadReq>>) -> Result<Response<Self::ReadStream>, Status> {
         let reader = Reader {
             store: self.store.clone(),
+            rights: self.security.rights(&request),
             stopping: self.stopping.clone(),
             restarts: self.restarts.clone(),
             connections: self.connections.clone(),

@@ -27,6 +27,7 @@ use crate::{
         group_info::Peer,
         id::{self, IdForm},
         request::Links,
+        stream,
     },
     fault::Fault,
     group_fault::GroupFault,
@@ -34,10 +35,14 @@ use crate::{
     limits::{ANSWERS_PER_JOB_MAX, GROUP_BATCH_MESSAGES, READ_BATCHES_AHEAD},
     proto::event_store::client::persistent_subscriptions::{
         ReadReq, ReadResp,
-        read_req::{self, Content, nack::Action, options::uuid_option},
+        read_req::{
+            self, Content, nack,
+            options::{StreamOption, uuid_option},
+        },
         read_resp::{self, SubscriptionConfirmation},
     },
     pump::Pumped,
+    security::{Action, Rights, Sight},
     stopping::Stopping,
 };
 
@@ -50,6 +55,7 @@ const DUE_AT_LEAST: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) store: EventStore,
+    pub(super) rights: Rights,
     pub(super) stopping: Stopping,
     pub(super) restarts: Restarts,
     pub(super) connections: Connections,
@@ -59,6 +65,8 @@ pub(super) struct Reader {
 #[derive(Debug)]
 struct Wanted {
     group: GroupName,
+    /// The stream it is a group of, or `$all`.
+    source: String,
     slots: usize,
     id_form: IdForm,
 }
@@ -81,10 +89,11 @@ impl Reader {
                 return Err(Fault::Invalid("a consumer begins with its options".to_owned()).into());
             }
         };
-        let Self { store, stopping, restarts, connections } = self;
+        self.rights.check(Action::read(&wanted.source)).await?;
+        let Self { store, rights, stopping, restarts, connections } = self;
         let restarted = restarts.heard();
         let (group, options) = (wanted.group.clone(), ConsumerOptions { name, slots: wanted.slots });
-        let peer = Peer { address, user: "anonymous".to_owned() };
+        let peer = Peer { address, user: rights.login().to_owned() };
         let seat = waiting(move || Seat::take(&store, &group, &options, peer, connections)).await?;
         let (batches, receiver) = mpsc::channel(READ_BATCHES_AHEAD);
         let serving = Serving {
@@ -92,6 +101,7 @@ impl Reader {
             seat: Arc::new(seat),
             in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
             wanted,
+            rights,
         };
         tokio::spawn(serve(serving, answers, batches, stopping, restarted));
         Ok(Pumped::over(receiver))
@@ -117,7 +127,11 @@ fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
         Some(uuid_option::Content::String(_)) => IdForm::Text,
         None => return Err(Fault::Invalid("UUID option is missing".to_owned())),
     };
-    Ok(Wanted { group, slots, id_form })
+    let source = match &options.stream_option {
+        Some(StreamOption::StreamIdentifier(stream)) => stream::from_wire(Some(stream))?.to_string(),
+        Some(StreamOption::All(_)) | None => "$all".to_owned(),
+    };
+    Ok(Wanted { group, source, slots, id_form })
 }
 
 /// A consumer that is served.
@@ -127,6 +141,7 @@ struct Serving {
     in_hand: Arc<Mutex<InHand>>,
     links: Links,
     wanted: Wanted,
+    rights: Rights,
 }
 
 async fn serve(
@@ -191,15 +206,28 @@ impl Serving {
     /// The messages that are ready, for the wire.
     async fn next(&self) -> Result<Vec<ReadResp>, Status> {
         let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
-        let (form, links) = (self.wanted.id_form, self.links);
+        let (form, links, rights) = (self.wanted.id_form, self.links, self.rights.clone());
         waiting(move || {
             let messages = seat.next(GROUP_BATCH_MESSAGES)?;
-            let mut in_hand = in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-            let sent = messages.iter().map(|message| {
+            let mut sent = Vec::with_capacity(messages.len());
+            let mut withheld = Vec::new();
+            for message in &messages {
+                let links = match rights.sight(&message.event)? {
+                    Sight::Whole => links,
+                    Sight::LinkAlone => Links::AsTheyAre,
+                    Sight::Nothing => {
+                        withheld.push(message.id);
+                        continue;
+                    }
+                };
+                let mut in_hand = in_hand.lock().unwrap_or_else(PoisonError::into_inner);
                 in_hand.deliver(delivered::answered_by(message), message.id);
-                ReadResp { content: Some(delivered::to_wire(message, form, links)) }
-            });
-            Ok(sent.collect())
+                sent.push(ReadResp { content: Some(delivered::to_wire(message, form, links)) });
+            }
+            if !withheld.is_empty() {
+                seat.nack(&withheld, Nack::Skip, "not for this consumer")?;
+            }
+            Ok(sent)
         })
         .await
     }
@@ -248,13 +276,13 @@ impl Serving {
         match message.content {
             Some(Content::Ack(ack)) => Ok(Answer::Ack(self.in_hand(&ack.ids)?)),
             Some(Content::Nack(nack)) => {
-                let action = Action::try_from(nack.action)
+                let action = nack::Action::try_from(nack.action)
                     .map_err(|_| Fault::Invalid(format!("no such action, found={}", nack.action)))?;
                 let what = match action {
-                    Action::Unknown | Action::Retry => Nack::Retry { after: Duration::ZERO },
-                    Action::Park => Nack::Park,
-                    Action::Skip => Nack::Skip,
-                    Action::Stop => Nack::Stop,
+                    nack::Action::Unknown | nack::Action::Retry => Nack::Retry { after: Duration::ZERO },
+                    nack::Action::Park => Nack::Park,
+                    nack::Action::Skip => Nack::Skip,
+                    nack::Action::Stop => Nack::Stop,
                 };
                 Ok(Answer::Nack(self.in_hand(&nack.ids)?, what, cut(&nack.reason, GROUP_REASON_BYTES_MAX)))
             }

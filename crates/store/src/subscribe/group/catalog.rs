@@ -10,6 +10,7 @@ use super::{
 use crate::{
     commit::metadata::StreamMetadata,
     error::Result,
+    event::EventData,
     index::Term,
     limits,
     name::StreamName,
@@ -38,6 +39,8 @@ pub struct GroupConfig {
 const OUTDATED_MAX: u64 = 64;
 /// Groups that are said again at most with a change that makes it shorter.
 const CARRIED_MAX: usize = 16;
+/// Bytes of the events that say them, at most: with the change, they must fit into a commit.
+const CARRIED_BYTES_MAX: usize = 1 << 20;
 
 /// See the module's words.
 #[derive(Debug, Default)]
@@ -62,7 +65,7 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Carried {
     /// Groups whose newest events are the oldest of all, as they are: said again.
-    pub(super) again: Vec<Change>,
+    pub(super) again: Vec<EventData>,
     /// From here on there is the newest event of every group.
     pub(super) first: Revision,
 }
@@ -134,16 +137,19 @@ impl Catalog {
         if visible <= 2 * self.groups.len() as u64 + OUTDATED_MAX {
             return None;
         }
-        let mut others = self.newest.iter().filter(|(_, group)| *group != changed);
-        let again = others.by_ref().take(CARRIED_MAX).filter_map(|(_, group)| self.get(group)).map(|config| Change {
-            action: Action::Updated,
-            group: config.name.clone(),
-            source: config.source.clone(),
-            settings: config.settings.clone(),
-            created: Some(config.created),
-            at: config.updated,
-        });
-        let again = again.collect();
+        let mut others = self.newest.iter().filter(|(_, group)| *group != changed).peekable();
+        let (mut again, mut bytes) = (Vec::new(), 0);
+        while again.len() < CARRIED_MAX
+            && let Some(config) = others.peek().and_then(|(_, group)| self.get(group))
+        {
+            let event = said_again(config);
+            bytes += event.data.len();
+            if bytes > CARRIED_BYTES_MAX {
+                break;
+            }
+            again.push(event);
+            others.next();
+        }
         let first = Revision(others.next().map_or(self.next, |(revision, _)| *revision));
         Some(Carried { again, first })
     }
@@ -161,6 +167,19 @@ impl Catalog {
         };
         (config_stream(), expected)
     }
+}
+
+/// The event that says a group as it is.
+fn said_again(config: &GroupConfig) -> EventData {
+    let change = Change {
+        action: Action::Updated,
+        group: config.name.clone(),
+        source: config.source.clone(),
+        settings: config.settings.clone(),
+        created: Some(config.created),
+        at: config.updated,
+    };
+    change.event()
 }
 
 /// The first event of the config stream that is not hidden. Hidden is what groups have hidden, and nothing else: no age or number that somebody sets on the

@@ -203,8 +203,8 @@ impl Registry {
         append: Append,
     ) -> Result<Append, GroupError> {
         let (stream, expected) = catalog.expected();
-        let again = carried.iter().flat_map(|carried| &carried.again);
-        let events: Vec<_> = std::iter::once(change).chain(again).map(Change::event).collect();
+        let again = carried.iter().flat_map(|carried| &carried.again).cloned();
+        let events: Vec<_> = std::iter::once(change.event()).chain(again).collect();
         let append = append.stream(stream.clone(), expected, events);
         match carried {
             Some(carried) => Ok(hide_before(append, &self.backing, &stream, carried.first)?),
