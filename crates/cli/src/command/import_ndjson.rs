@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{Append, AppendError, EventStore, ExpectedRevision, limits, name::system};
+use gesta::{Append, AppendError, EventStore, Rejection, limits, name::system};
 use serde_json::json;
 
 use crate::{
@@ -27,8 +27,10 @@ use crate::{
     time,
 };
 
+mod ended;
 mod times;
 
+use ended::Ended;
 use times::Times;
 
 /// Arguments of `gesta import ndjson`.
@@ -96,14 +98,23 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
         destination: destination.as_ref(),
         pipeline: None,
         times: Times::after(found.map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at)),
+        ended: Ended::default(),
         group: Group::default(),
         counts: Counts::default(),
+        stopped: false,
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
+    let sent = import.pipeline.is_some();
+    // What failed first is told: commits that were under way are of lines before the one that could not be read.
+    let outcome = if import.stopped { outcome.and(finished) } else { finished.and(outcome) };
     let counts = import.counts;
     let done = done(&counts, args.dry_run);
-    outcome.and(finished).map_err(|failure| match counts.events {
+    outcome.map_err(|failure| match counts.events {
+        // What was under way when a write failed may stand all the same; nobody knows before the store is opened again.
+        _ if sent && failure.exit == Exit::Unavailable => {
+            failure.after(format_args!("{done} for certain, others perhaps"))
+        }
         0 => failure,
         _ => failure.after(format_args!("{done} before it")),
     })?;
@@ -153,8 +164,11 @@ struct Import<'a> {
     /// None until there is something to record.
     pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
     times: Times,
+    ended: Ended,
     group: Group,
     counts: Counts,
+    /// A commit that was sent failed.
+    stopped: bool,
 }
 
 impl Import<'_> {
@@ -200,6 +214,10 @@ impl Import<'_> {
     }
 
     fn add(&mut self, mut event: ImportedEvent, number: u64) -> Outcome<()> {
+        let store = self.destination.and_then(Destination::found);
+        if self.ended.has(&event.stream, store)? {
+            return self.refused_line(number, Rejection::StreamDeleted { stream: event.stream });
+        }
         let ends_stream = &*event.event.event_type == system::STREAM_DELETED;
         let bytes = event.event.data.len() + event.event.metadata.len();
         let group = &self.group;
@@ -209,6 +227,9 @@ impl Import<'_> {
         if !fits || ends_stream {
             self.send()?;
         }
+        if ends_stream {
+            self.ended.end(&event.stream);
+        }
         self.times.note(&mut event, time::now_timestamp());
         if self.group.events.is_empty() {
             self.group.first_line = number;
@@ -217,6 +238,16 @@ impl Import<'_> {
         self.group.bytes += bytes;
         self.group.events.push(event);
         if ends_stream { self.send() } else { Ok(()) }
+    }
+
+    /// A line the store would refuse, and the commit it is in.
+    fn refused_line(&mut self, number: u64, rejection: Rejection) -> Outcome<()> {
+        if !self.args.keep_going {
+            return Err(Failure::from(rejection).at(format_args!("line {number}")));
+        }
+        self.counts.refused += 1;
+        self.progress.above(|| self.shell.warn(format_args!("line {number}: refused: {rejection}")));
+        Ok(())
     }
 
     /// Sends the group as a commit.
@@ -232,7 +263,7 @@ impl Import<'_> {
             return Ok(());
         };
         let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
-        let mut append = group.events.into_iter().fold(Append::new(), add_to);
+        let mut append = group.events.into_iter().fold(Append::new(), |append, event| event.add_to(append));
         if let Some(time) = recorded_at {
             append = append.recorded_at(time);
         }
@@ -240,7 +271,10 @@ impl Import<'_> {
         let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
         // Names and tags come on top of the payloads.
         let bytes = group.bytes + 512 * usize::try_from(events).unwrap_or(usize::MAX);
-        pipeline.send(append, note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress))
+        let sent =
+            pipeline.send(append, note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress));
+        self.stopped |= sent.is_err();
+        sent
     }
 
     /// Sends what is left, and waits for every answer.
@@ -252,14 +286,6 @@ impl Import<'_> {
             Some(pipeline) => pipeline.finish(|note, outcome| answered(note, outcome, counts, args, shell, progress)),
         }
     }
-}
-
-fn add_to(append: Append, ImportedEvent { stream, event, .. }: ImportedEvent) -> Append {
-    if &*event.event_type == system::STREAM_DELETED {
-        // Only the store itself may write this type; it is what ending a stream leaves behind.
-        return append.tombstone(stream, ExpectedRevision::Any);
-    }
-    append.stream(stream, ExpectedRevision::Any, [event])
 }
 
 fn answered(
@@ -286,7 +312,10 @@ fn answered(
             progress.above(|| shell.warn(format_args!("{lines}: refused: {rejection}")));
             Ok(())
         }
-        Err(error) => Err(Failure::from(error).at(lines)),
+        Err(AppendError::Rejected(rejection)) => Err(Failure::from(rejection).at(lines)),
+        Err(AppendError::Failed(error)) => {
+            Err(Failure::from(error).at(lines).after(format_args!("go on with --from-line {first}")))
+        }
     }
 }
 
