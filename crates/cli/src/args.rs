@@ -31,6 +31,9 @@ pub(crate) struct GlobalArgs {
     /// Directory of the store [env: GESTA_DIR] [default: ./gesta-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Address of a server to ask instead: http://host:port [env: GESTA_URL]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "dir")]
+    pub(crate) url: Option<String>,
     /// Shape of the output [default: table on a terminal, ndjson in a pipe]
     #[arg(short, long, global = true, value_name = "FORMAT", hide_possible_values = false)]
     pub(crate) output: Option<Format>,
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     Verify(command::verify::VerifyArgs),
     /// Serve the store to clients of KurrentDB's gRPC protocol
     Serve(command::serve::ServeArgs),
+    /// Ask a server whether it is ready
+    Health(command::health::HealthArgs),
     /// Show the settings of a server, and where each comes from
     Config(command::config::ConfigArgs),
     /// Measure the store beside the raw disk

@@ -4,9 +4,10 @@ use std::io::{self, Read};
 
 use clap::Args;
 use gesta::{
-    Append, AppendCondition, Appended, ContentType, EventData, EventType, ExpectedRevision, Path, PathPattern,
+    AppendCondition, Appended, ContentType, EventData, EventType, ExpectedRevision, Path, PathPattern,
     Position, Query, QueryItem, Revision, StreamName, Tag, TagFilter, entropy::Entropy, limits,
 };
+use gesta_server::native::{AppendRequest, Change, Write};
 use serde::de::IgnoredAny;
 use serde_json::json;
 use uuid::Uuid;
@@ -140,25 +141,26 @@ pub(crate) fn run(args: &AppendArgs, target: &Target, shell: &mut Shell) -> Outc
         // Chosen here, so that it can be printed.
         imported.event.id.get_or_insert_with(|| entropy.uuid(time::now_timestamp()));
     }
-    let mut append = Append::new();
-    for ImportedEvent { stream, event, .. } in &events {
-        append = append.stream(stream.clone(), args.expect, [event.clone()]);
-    }
+    let write = |ImportedEvent { stream, event, .. }: &ImportedEvent| Write {
+        stream: stream.clone(),
+        expected: args.expect,
+        change: Change::Append(vec![event.clone()]),
+    };
     let condition = args.condition.condition()?;
     let after = condition.as_ref().and_then(|condition| condition.after);
-    if let Some(condition) = condition {
-        append = append.condition(condition);
-    }
-    if let Some(id) = args.proposal_id {
-        append = append.with_proposal_id(id);
-    }
-    let store = target.open_or_create()?;
-    let head = store.head().position();
+    let request = AppendRequest {
+        writes: events.iter().map(write).collect(),
+        conditions: condition.into_iter().collect(),
+        proposal_id: args.proposal_id,
+        recorded_at: None,
+    };
+    let store = target.reach_or_create()?;
+    let head = if after.is_some() { store.head()? } else { Position::START };
     if let Some(after) = after.filter(|after| *after >= head) {
         // A condition after what is not recorded yet would hold whatever was recorded.
         return Err(Failure::usage(format!("position of --after is not recorded yet, position={after} head={head}")));
     }
-    let appended = store.commit(append).wait()?;
+    let appended = store.append(request)??;
     print(&events, &appended, shell).and_then(|()| shell.flush()).map_err(|failure| untold(failure, &appended))?;
     Ok(Exit::Ok)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use gesta_server::{Exposure, ServeError, Server, logging};
+use gesta_server::{Exposure, Options, ServeError, Server, logging};
 use serde_json::json;
 
 use crate::{
@@ -27,11 +27,13 @@ pub(crate) struct ServeArgs {
 
 /// Serves until it is asked to end.
 pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let target = &target.here();
     let resolved = settings::resolve(&args.settings, target.dir())?;
     for name in &resolved.unknown_variables {
         shell.warn(format_args!("there is no such setting, variable={name}"));
     }
-    let Settings { listen, insecure, log_format, log_filter, server: options } = resolved.settings;
+    let Settings { listen, insecure, log_format, log_filter, server } = resolved.settings;
+    let options = Options { dir: target.dir().display().to_string(), ..server };
     let exposure = if insecure { Exposure::Anyone } else { Exposure::Loopback };
     // Before a store is made for a server that must not be.
     if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
