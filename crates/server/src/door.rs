@@ -21,6 +21,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::{Status, transport::server::TcpConnectInfo};
 use tower_service::Service;
+use tracing::Instrument;
 
 use crate::{
     calls::{Calls, OpenCall},
@@ -58,7 +59,7 @@ impl Door {
         let mut call = self.calls.begin(&request, info.remote_addr);
         let limit = time_limit(request.headers());
         request.extensions_mut().insert(info);
-        let answered = self.routes.call(request);
+        let answered = self.routes.call(request).instrument(call.span().clone());
         let response = match limit {
             None => answered.await,
             Some(limit) => match tokio::time::timeout(limit, answered).await {

@@ -31,6 +31,7 @@ pub mod pump;
 pub mod rich;
 pub mod serve;
 pub mod stopping;
+mod traces;
 
 pub use options::Options;
 pub use serve::{Exposure, ServeError, Server};

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
     for name in &resolved.unknown_variables {
         shell.warn(format_args!("there is no such setting, variable={name}"));
     }
-    let Settings { listen, insecure, log_format, log_filter, server } = resolved.settings;
+    let Settings { listen, insecure, log_format, log_filter, collector, server } = resolved.settings;
     let options = Options { dir: target.dir().display().to_string(), ..server };
     let exposure = if insecure { Exposure::Anyone } else { Exposure::Loopback };
     // Before a store is made for a server that must not be.
@@ -40,7 +40,8 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
         return Err(ServeError::Exposed(listen).into());
     }
     let color = if io::stderr().is_terminal() { logging::LogColor::Colored } else { logging::LogColor::Plain };
-    logging::start(log_format, &log_filter, color);
+    let collector = Some(collector.as_str()).filter(|collector| !collector.is_empty());
+    let _telling = logging::start(log_format, &log_filter, color, collector).map_err(Failure::usage)?;
     let store = target.open_or_create()?;
     let server = Server::bind(store, listen, exposure)?.with_options(options);
     let address = server.address();

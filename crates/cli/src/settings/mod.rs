@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) insecure: bool,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: LogFilter,
+    /// The collector of traces; none, if empty.
+    pub(crate) collector: String,
     pub(crate) server: Options,
 }
 
@@ -49,6 +51,7 @@ impl Default for Settings {
             insecure: false,
             log_format: LogFormat::default(),
             log_filter: LogFilter::default(),
+            collector: String::new(),
             server: Options::default(),
         }
     }
