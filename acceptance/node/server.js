@@ -1,30 +1,18 @@
-// A server under test: the real program, on a directory of its own and a free port.
+// A server under test and a client of it.
 "use strict";
 
-const { spawn } = require("node:child_process");
-const { once } = require("node:events");
-const fs = require("node:fs");
-const os = require("node:os");
-const path = require("node:path");
-const readline = require("node:readline");
 const { KurrentDBClient, jsonEvent } = require("@kurrent/kurrentdb-client");
+const { launch } = require("./program.js");
 
-/** Starts `gesta serve` and connects to it; `stop` ends both. */
+/** Starts the program and connects to it; `stop` ends both. */
 async function serve() {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "gesta-"));
-  const command = ["serve", "--dir", directory, "--listen", "127.0.0.1:0", "-o", "ndjson"];
-  const program = spawn(process.env.GESTA, command, { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await once(readline.createInterface({ input: program.stdout }), "line");
-  const { url } = JSON.parse(line);
-  const client = KurrentDBClient.connectionString(url);
+  const program = await launch();
+  const client = KurrentDBClient.connectionString(program.url);
   const stop = async () => {
     await client.dispose();
-    program.kill("SIGTERM");
-    const [code] = await once(program, "exit");
-    fs.rmSync(directory, { recursive: true });
-    return code;
+    return program.stop();
   };
-  return { url, client, stop };
+  return { url: program.url, client, stop };
 }
 
 /** So many events, told apart by their data. */

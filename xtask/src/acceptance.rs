@@ -1,9 +1,13 @@
 //! Stock clients of other languages against the program as it is built: `acceptance/`.
 //!
 //! What a client needs is installed below `target/acceptance`, once for each list of versions. The suites start the program themselves, on
-//! free ports, and find it by the variable `GESTA`.
+//! free ports, and find it by the variable `GESTA`. They run twice: in the open, and with TLS and users.
 
-use std::{error::Error, fs, path::Path};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use xshell::{Shell, cmd};
 
@@ -15,7 +19,25 @@ pub(crate) fn check(shell: &Shell) -> Result<Ending, Box<dyn Error>> {
     let program = steps::root().join("target/debug/gesta");
     python(shell, &program)?;
     node(shell, &program)?;
+    rust(shell, &program)?;
+    println!("the same with TLS and users");
+    let secured = secure(shell, &program)?;
+    let _secured = shell.push_env(SECURED, secured);
+    python(shell, &program)?;
+    node(shell, &program)?;
+    rust(shell, &program)?;
     Ok(Ending::Passed)
+}
+
+/// The variable that tells the suites where certificates are, if they are to use some.
+const SECURED: &str = "GESTA_SECURED";
+
+/// Makes certificates, and a password for the administrator.
+fn secure(shell: &Shell, program: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let secured = steps::root().join("target/acceptance/secured");
+    cmd!(shell, "{program} certs dev --quiet --force --out {secured}").ignore_stdout().run()?;
+    fs::write(secured.join("password"), "of-the-acceptance-tests\n")?;
+    Ok(secured)
 }
 
 fn python(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
@@ -53,6 +75,14 @@ fn node(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
     cmd!(shell, "node --test acceptance/node/")
         .env("GESTA", program)
         .env("NODE_PATH", home.join("node_modules"))
+        .run()?;
+    Ok(())
+}
+
+/// A workspace of its own: what the client brings must not be in the tree of the product.
+fn rust(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {
+    cmd!(shell, "cargo test --locked --target-dir target --manifest-path acceptance/rust/Cargo.toml")
+        .env("GESTA", program)
         .run()?;
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Workspaces of their own, beside the main one: never shipped, and free to depend on what the product must not.
-const SIDE_WORKSPACES: [&str; 2] = ["sim", "fuzz"];
+const SIDE_WORKSPACES: [&str; 3] = ["sim", "fuzz", "acceptance/rust"];
 
 type Outcome = Result<Ending, Box<dyn Error>>;
 

@@ -31,9 +31,12 @@ pub(crate) struct GlobalArgs {
     /// Directory of the store [env: GESTA_DIR] [default: ./gesta-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Address of a server to ask instead: http://host:port [env: GESTA_URL]
+    /// Address of a server to ask instead: http://host:port, https://name:password@host:port [env: GESTA_URL]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "dir")]
     pub(crate) url: Option<String>,
+    /// Certificate that of the server rests on, for https [env: GESTA_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Shape of the output [default: table on a terminal, ndjson in a pipe]
     #[arg(short, long, global = true, value_name = "FORMAT", hide_possible_values = false)]
     pub(crate) output: Option<Format>,
@@ -76,6 +79,10 @@ pub(crate) enum Command {
     Serve(command::serve::ServeArgs),
     /// Ask a server whether it is ready
     Health(command::health::HealthArgs),
+    /// Make certificates for development
+    Certs(command::certs::CertsArgs),
+    /// Look after the users of a store no server runs on
+    Users(command::users::UsersArgs),
     /// Show the settings of a server, and where each comes from
     Config(command::config::ConfigArgs),
     /// Measure the store beside the raw disk

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use gesta_store::{Append, EventStore, Outcome, Ticket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::{APPEND_KIB_IN_FLIGHT_MAX, APPENDS_IN_FLIGHT_MAX};
+use crate::{
+    limits::{APPEND_KIB_IN_FLIGHT_MAX, APPENDS_IN_FLIGHT_MAX},
+    security::Security,
+};
 
 /// Bytes from which on an append is hashed away from the runtime's threads: at 1 GB/s this takes a quarter of a millisecond.
 const LARGE_BYTES: usize = 256 << 10;
@@ -18,6 +21,7 @@ const LARGE_BYTES: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct Admission {
     store: EventStore,
+    security: Security,
     appends: Arc<Semaphore>,
     kib: Arc<Semaphore>,
 }
@@ -26,15 +30,19 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Admitted {
     ticket: Ticket,
+    /// The verdict, while what it changed of lists and users is waited for.
+    outcome: Option<Outcome>,
+    security: Security,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Admission {
     /// The door to `store`. There must be one for each store only.
     #[must_use]
-    pub fn to(store: EventStore) -> Self {
+    pub fn to(store: EventStore, security: Security) -> Self {
         Self {
             store,
+            security,
             appends: Arc::new(Semaphore::new(APPENDS_IN_FLIGHT_MAX)),
             kib: Arc::new(Semaphore::new(APPEND_KIB_IN_FLIGHT_MAX)),
         }
@@ -54,7 +62,7 @@ impl Admission {
             let committed = tokio::task::spawn_blocking(move || store.commit(append)).await;
             committed.expect("committing does not panic, and its task is not aborted")
         };
-        Admitted { ticket, _permits: permits }
+        Admitted { ticket, outcome: None, security: self.security.clone(), _permits: permits }
     }
 
     /// Hands an append to the store and waits for the verdict.
@@ -67,9 +75,15 @@ impl Admission {
 }
 
 impl Admitted {
-    /// The verdict. Can be given up and asked for again.
+    /// The verdict, when what it changed of access lists and users holds for everybody. Can be given up and asked for again, until it is told.
     pub async fn outcome(&mut self) -> Outcome {
-        (&mut self.ticket).await
+        if self.outcome.is_none() {
+            self.outcome = Some((&mut self.ticket).await);
+        }
+        if let Some(Ok(appended)) = &self.outcome {
+            self.security.seen(appended).await;
+        }
+        self.outcome.take().expect("an outcome is there, and taken once")
     }
 }
 

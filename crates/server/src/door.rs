@@ -15,26 +15,35 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    http::{HeaderMap, Request, Response},
+    http::{
+        HeaderMap, Request, Response, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
+    },
+    response::IntoResponse,
 };
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tonic::{Status, transport::server::TcpConnectInfo};
+use tonic::{Code, Status, transport::server::TcpConnectInfo};
 use tower_service::Service;
 use tracing::Instrument;
 
 use crate::{
     calls::{Calls, OpenCall},
     connections::Traffic,
+    fault::Fault,
+    security::Security,
 };
 
 /// The header by which a client limits the time of a call.
 const TIMEOUT: &str = "grpc-timeout";
+/// How callers over HTTP without gRPC are asked who they are.
+const CHALLENGE: &str = "Basic realm=\"gesta\", charset=\"UTF-8\"";
 
 /// The door. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Door {
     routes: Router,
+    security: Security,
     calls: Arc<Calls>,
     traffic: Arc<Traffic>,
 }
@@ -47,8 +56,8 @@ pub(crate) struct Visitor {
 }
 
 impl Door {
-    pub(crate) fn new(routes: Router, calls: Arc<Calls>, traffic: Arc<Traffic>) -> Self {
-        Self { routes, calls, traffic }
+    pub(crate) fn new(routes: Router, security: Security, calls: Arc<Calls>, traffic: Arc<Traffic>) -> Self {
+        Self { routes, security, calls, traffic }
     }
 
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
@@ -59,7 +68,14 @@ impl Door {
         let mut call = self.calls.begin(&request, info.remote_addr);
         let limit = time_limit(request.headers());
         request.extensions_mut().insert(info);
-        let answered = self.routes.call(request).instrument(call.span().clone());
+        let span = call.span().clone();
+        let answered = async {
+            match self.security.admit(&mut request).await {
+                Ok(()) => self.routes.call(request).await,
+                Err(fault) => Ok(turned_away(request.headers(), fault)),
+            }
+        }
+        .instrument(span);
         let response = match limit {
             None => answered.await,
             Some(limit) => match tokio::time::timeout(limit, answered).await {
@@ -119,6 +135,25 @@ impl HttpBody for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// What somebody is told who is not let in: in the words of what he speaks.
+fn turned_away(headers: &HeaderMap, fault: Fault) -> Response<Body> {
+    let status = Status::from(fault);
+    let is_call = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_call {
+        return status.into_http();
+    }
+    let text = format!("{}\n", status.message());
+    #[allow(clippy::wildcard_enum_match_arm, reason = "whatever else keeps somebody out is a fault of ours")]
+    match status.code() {
+        Code::PermissionDenied if headers.contains_key(AUTHORIZATION) => (StatusCode::FORBIDDEN, text).into_response(),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, CHALLENGE)], text).into_response()
+        }
+        Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, text).into_response(),
     }
 }
 

@@ -10,6 +10,8 @@ use tonic::{
 };
 use uuid::Uuid;
 
+use crate::group_fault::GroupFault;
+
 /// Why a call of the first protocol failed.
 #[derive(Debug)]
 pub enum Fault {
@@ -47,10 +49,24 @@ pub enum Fault {
     DeadlineExceeded,
     /// The server is about to end.
     Stopping,
+    /// The caller may not.
+    AccessDenied,
+    /// The caller says who he is, and not rightly so.
+    Unauthenticated,
+    /// Too many wait already.
+    TooBusy,
+    /// There is no user of that name.
+    UserNotFound(String),
+    /// There is a user of that name already.
+    UserConflict(String),
+    /// Somebody else changed the user meanwhile.
+    UserChanged(String),
     /// The store could not answer.
     Store(Error),
     /// A verdict no call of this protocol can provoke, or has a word for.
     Refused(Rejection),
+    /// A call about a group of consumers failed.
+    Group(GroupFault),
 }
 
 /// What was asked for, in the words of the message about a wrong version.
@@ -166,7 +182,29 @@ impl Fault {
             }
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "Timeout".to_owned(), None, vec![]),
             Self::Stopping => (Code::Unavailable, "Server Is Not Ready".to_owned(), None, vec![]),
+            Self::AccessDenied => (Code::PermissionDenied, "Access Denied".to_owned(), Some("access-denied"), vec![]),
+            Self::Unauthenticated => (Code::Unauthenticated, "Unauthenticated".to_owned(), None, vec![]),
+            Self::TooBusy => (Code::Unavailable, "Server Is Too Busy".to_owned(), None, vec![]),
+            Self::UserNotFound(login) => (
+                Code::NotFound,
+                format!("User '{login}' is not found."),
+                Some("user-not-found"),
+                vec![("login-name", login.clone())],
+            ),
+            Self::UserConflict(login) => (
+                Code::FailedPrecondition,
+                "Conflict.".to_owned(),
+                Some("user-conflict"),
+                vec![("login-name", login.clone())],
+            ),
+            Self::UserChanged(login) => (
+                Code::DeadlineExceeded,
+                "Try again.".to_owned(),
+                Some("user-conflict"),
+                vec![("login-name", login.clone())],
+            ),
             Self::Store(error) => (code_of(error.kind()), error.to_string(), None, vec![]),
+            Self::Group(fault) => fault.parts(),
             Self::Refused(rejection) => (Code::FailedPrecondition, rejection.to_string(), None, vec![]),
         }
     }

@@ -8,8 +8,8 @@
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
-//! [`metrics`]; [`serve`].
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
+//! [`metrics`]; `routes` and [`serve`].
 
 pub mod admission;
 mod calls;
@@ -17,7 +17,10 @@ pub mod client;
 mod connections;
 pub mod convert;
 mod door;
+#[cfg(test)]
+mod faces;
 pub mod fault;
+pub mod group_fault;
 pub mod grpc;
 mod health;
 pub mod limits;
@@ -29,9 +32,11 @@ pub mod options;
 pub mod proto;
 pub mod pump;
 pub mod rich;
+mod routes;
+pub mod security;
 pub mod serve;
 pub mod stopping;
 mod traces;
 
 pub use options::Options;
-pub use serve::{Exposure, ServeError, Server};
+pub use serve::{Callers, Exposure, ServeError, Server};

@@ -28,10 +28,14 @@ pub const READ_BATCHES_AHEAD: usize = 1;
 /// Threads that read from disk. A read asks for its next batch when it has sent one, so no more than one job of it waits for a thread.
 pub const BLOCKING_THREADS_MAX: usize = 32;
 
-/// Longest regular expression, in bytes.
-pub const REGEX_BYTES_MAX: usize = 4096;
-/// Steps back an expression may take on one name before the read fails: a name has at most 1 KiB, and honest expressions take a few for each byte.
-pub const REGEX_BACKTRACKS_MAX: usize = 100_000;
+/// Messages in one batch for a consumer of a group; as a batch of a read.
+pub const GROUP_BATCH_MESSAGES: usize = READ_BATCH_EVENTS;
+/// Requests of a consumer that are worked off together: clients acknowledge one message at a time, and handing work to a thread costs some
+/// 10 µs.
+pub const ANSWERS_PER_JOB_MAX: usize = 256;
+
+/// How often figures are told at most on one call: telling them costs some 10 µs.
+pub const STATS_EVERY_AT_LEAST: Duration = Duration::from_millis(100);
 
 /// Connections open at once: a thousand processes, and as many again while they are deployed. What one may hold is bounded by the lines below.
 pub const CONNECTIONS_MAX: usize = 2048;
@@ -69,3 +73,22 @@ pub const STREAMS_LISTED_MAX: usize = 1000;
 pub const METHODS_METERED_MAX: usize = 256;
 /// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
 pub const GROUPS_METERED_MAX: usize = 1000;
+
+/// Passwords that are checked or hashed at once: 19 MiB and a core each, for some 20 ms.
+pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
+/// Calls that wait for that: some ten seconds' worth on two cores, after which a client gives up anyway.
+pub const PASSWORD_CHECKS_WAITING_MAX: usize = 1024;
+/// Passwords that were right and are remembered, 200 bytes each: those of a thousand processes, several times over.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 16_384;
+/// Access control lists that are remembered, some 200 bytes each: 13 MB for streams without a list.
+pub const ACLS_REMEMBERED_MAX: usize = 65_536;
+/// Longest password, in bytes: a long sentence, and no work for who sends more.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Longest name to sign in with, in bytes; with it the stream of a user has a name.
+pub const LOGIN_BYTES_MAX: usize = 256;
+/// Longest name to be called by, in bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+/// Groups one user may be in: each is compared with each role of a list.
+pub const GROUPS_PER_USER_MAX: usize = 64;
+/// Longest name of a group, in bytes.
+pub const GROUP_BYTES_MAX: usize = 256;

@@ -56,11 +56,18 @@ pub struct Pumped<M> {
     ahead: vec::IntoIter<M>,
 }
 
+impl<M> Pumped<M> {
+    /// The messages of whoever sends batches of them.
+    pub(crate) fn over(batches: mpsc::Receiver<Result<Vec<M>, Status>>) -> Self {
+        Self { batches, ahead: Vec::new().into_iter() }
+    }
+}
+
 /// Starts to pull. Ends when the call is given up, and when the server stops.
 pub fn pump<P: Pull>(pull: P, stopping: Stopping) -> Pumped<P::Message> {
     let (sender, batches) = mpsc::channel(READ_BATCHES_AHEAD);
     tokio::spawn(run(pull, stopping, sender));
-    Pumped { batches, ahead: Vec::new().into_iter() }
+    Pumped::over(batches)
 }
 
 async fn run<P: Pull>(mut pull: P, mut stopping: Stopping, batches: mpsc::Sender<Result<Vec<P::Message>, Status>>) {
@@ -132,6 +139,12 @@ pub enum Step {
     Looked,
     /// Nothing, before it is ready.
     Idle,
+}
+
+impl From<Subscription> for Follower {
+    fn from(subscription: Subscription) -> Self {
+        Self(subscription)
+    }
 }
 
 impl Follower {

@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::proto::{
     google::rpc::{self, ErrorInfo, bad_request::FieldViolation},
+    kurrent::rpc::AccessDeniedErrorDetails,
     kurrentdb::protocol::v2::streams::errors::{
         AppendConsistencyViolationErrorDetails, AppendRecordSizeExceededErrorDetails,
         AppendTransactionSizeExceededErrorDetails, ConsistencyViolation, StreamAlreadyInAppendSessionErrorDetails,
@@ -67,6 +68,13 @@ pub enum RichFault {
         /// What is, likewise.
         actual: i64,
     },
+    /// The caller may not.
+    AccessDenied {
+        /// The word for what the caller may not do.
+        action: &'static str,
+        /// Who that is; `None` for somebody who did not say.
+        login: Option<String>,
+    },
     /// The store could not answer.
     Store(Error),
     /// A verdict the protocol has no word for.
@@ -117,6 +125,15 @@ impl From<RichFault> for Status {
                 detail("StreamTombstonedErrorDetails", &StreamTombstonedErrorDetails { stream: stream.to_string() }),
             ),
             RichFault::Violated { check, stream, expected, actual } => violated(check, &stream, expected, actual),
+            RichFault::AccessDenied { action, login } => status(
+                Code::PermissionDenied,
+                "Access Denied".to_owned(),
+                (SERVER, "ACCESS_DENIED"),
+                Some(any(
+                    "kurrent.rpc.AccessDeniedErrorDetails",
+                    &AccessDeniedErrorDetails { operation: action.to_owned(), username: login, permission: None },
+                )),
+            ),
             RichFault::Store(error) if error.kind() == ErrorKind::Invalid => bad_request("request", error.to_string()),
             #[allow(
                 clippy::wildcard_enum_match_arm,

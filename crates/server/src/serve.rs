@@ -6,33 +6,25 @@ use std::{
     sync::Arc,
 };
 
-use gesta_store::{Error, EventStore};
+use gesta_store::{Error, EventStore, entropy::Entropy};
 use sd_notify::NotifyState;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tonic::service::Routes;
 
 use crate::{
-    admission::Admission,
     calls::Calls,
     connections::{self, Traffic},
     door::Door,
-    grpc::{Features, Member, RecordsService, StreamsService, Unoffered},
+    grpc::ShutdownRequest,
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
-    native::{StoreService, messages::store_server::StoreServer},
     options::Options,
-    proto::{
-        event_store::client::{
-            gossip::gossip_server::GossipServer, server_features::server_features_server::ServerFeaturesServer,
-            streams::streams_server::StreamsServer,
-        },
-        kurrentdb::protocol::v2::streams::streams_service_server::StreamsServiceServer,
-    },
-    stopping::{Stopping, stop},
+    routes::{Answering, routes},
+    security::{Guard, Security, tls::Tls},
+    stopping::stop,
 };
 
 /// Who may reach the server.
@@ -40,7 +32,9 @@ use crate::{
 pub enum Exposure {
     /// Whoever is on the machine.
     Loopback,
-    /// Whoever can reach the address, without being asked who they are.
+    /// Whoever can reach the address and says rightly who he is, over TLS.
+    Users,
+    /// Whoever can reach the address, although nothing is encrypted.
     Anyone,
 }
 
@@ -51,6 +45,18 @@ pub struct Server {
     address: SocketAddr,
     store: EventStore,
     options: Options,
+    callers: Callers,
+    tls: Option<Arc<Tls>>,
+}
+
+/// Whether callers are asked who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Callers {
+    /// They are not; everybody may do everything.
+    #[default]
+    Anybody,
+    /// They are users of the store, with the rights they have there.
+    Users,
 }
 
 /// Why a server does not run, or did not end as it should.
@@ -93,13 +99,25 @@ impl Server {
         let listener = TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, store, options: Options::default() })
+        Ok(Self { listener, address, store, options: Options::default(), callers: Callers::Anybody, tls: None })
     }
 
     /// The same server with settings of its own.
     #[must_use]
     pub fn with_options(self, options: Options) -> Self {
         Self { options, ..self }
+    }
+
+    /// The same server, asking who calls, or not.
+    #[must_use]
+    pub fn with_callers(self, callers: Callers) -> Self {
+        Self { callers, ..self }
+    }
+
+    /// The same server, speaking TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(Arc::new(tls)), ..self }
     }
 
     /// Where it listens.
@@ -135,6 +153,10 @@ impl Server {
     async fn serve(self) -> Result<(), ServeError> {
         let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
         let mut further = Signals::listen().map_err(ServeError::Runtime)?;
+        if let Some(tls) = &self.tls {
+            let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+            tokio::spawn(reload(Arc::clone(tls), hangup));
+        }
         let asked = async move {
             let signal = signals.next().await;
             tracing::info!(signal, "asked to stop");
@@ -156,7 +178,7 @@ impl Server {
     /// # Errors
     /// `Runtime`, `Store`.
     pub async fn serve_until(self, asked: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, address, store, options } = self;
+        let Self { listener, address, store, options, callers, tls } = self;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
         let calls = Arc::new(Calls::new(options.slow_call));
@@ -167,22 +189,50 @@ impl Server {
             traffic: Arc::clone(&traffic),
             stopping: stopping.clone(),
         };
-        let routes = routes(&store, address, stopping.clone(), &options)?;
-        let routes = health::add_to(routes, metrics).fallback(Unoffered::answer);
-        let door = Door::new(routes, calls, traffic);
-        let serving = connections::serve(listener, door, &options, stopping);
+        let security = match callers {
+            Callers::Anybody => Security::Open,
+            Callers::Users => {
+                let guard = Guard::start(&store, &Entropy::from_os(), stopping.clone()).map_err(ServeError::Store)?;
+                Security::Guarded(guard)
+            }
+        };
+        let shutdown = ShutdownRequest::default();
+        let answering = Answering {
+            store: &store,
+            security: &security,
+            address,
+            shutdown: &shutdown,
+            stopping: stopping.clone(),
+            options: &options,
+        };
+        let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
+        let door = Door::new(routes, security, calls, traffic);
+        let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
         tell_systemd(NotifyState::Ready);
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             () = &mut serving => return Ok(()),
             () = asked => stop.tell(),
+            () = shutdown.asked() => stop.tell(),
         }
         if tokio::time::timeout(options.drain_time, serving).await.is_err() {
             // Who has not ended by now is cut off.
             tracing::warn!(drain_seconds = options.drain_time.as_secs(), "calls did not end in time, cut off");
         }
         Ok(())
+    }
+}
+
+/// Reads the certificate again whenever it may have been replaced.
+async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => tracing::info!("the certificate was read again"),
+            Ok(Err(error)) => tracing::error!(%error, "the certificate was not replaced"),
+            Err(error) => tracing::error!(%error, "reading the certificate again failed"),
+        }
     }
 }
 
@@ -210,31 +260,4 @@ fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd could not be told");
     }
-}
-
-/// The services of the protocol.
-fn routes(
-    store: &EventStore,
-    address: SocketAddr,
-    stopping: Stopping,
-    options: &Options,
-) -> Result<axum::Router, ServeError> {
-    let id = store.info().map_err(ServeError::Store)?.store_id;
-    let admission = Admission::to(store.clone());
-    let records = RecordsService::new(store.clone(), admission.clone());
-    let records = StreamsServiceServer::new(records).max_decoding_message_size(options.message_bytes);
-    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
-    let native = StoreServer::new(native)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    let streams = StreamsService::new(store.clone(), admission, stopping);
-    let streams = StreamsServer::new(streams)
-        .max_decoding_message_size(options.message_bytes)
-        .max_encoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-    Ok(Routes::new(streams)
-        .add_service(records)
-        .add_service(native)
-        .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(Member::new(id, address)))
-        .into_axum_router())
 }

@@ -8,7 +8,10 @@ mod shared;
 
 use std::{net::TcpStream, time::Duration};
 
-use gesta_server::{Options, proto::event_store::client::{Empty, streams::read_req::options::all_options::AllOption}};
+use gesta_server::{
+    Options,
+    proto::event_store::client::{Empty, streams::read_req::options::all_options::AllOption},
+};
 use shared::{
     APPEND, READ, Serving, append, subscribe,
     wire::{DATA, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, Wire},

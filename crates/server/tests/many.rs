@@ -6,7 +6,10 @@
 
 mod shared;
 
-use gesta_server::{Options, proto::event_store::client::{Empty, streams::read_req::options::all_options::AllOption}};
+use gesta_server::{
+    Options,
+    proto::event_store::client::{Empty, streams::read_req::options::all_options::AllOption},
+};
 use shared::{
     APPEND, READ, Serving, append, subscribe,
     wire::{DATA, Wire},

@@ -90,11 +90,11 @@ pub use crate::{
     read::{Access, AsOf, Batch, Direction, From, ItemPlan, Plan, Read, ReadOptions, Source, StreamStatus},
     store::{EventStore, StoreInfo, StreamInfo},
     subscribe::{
-        AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NotInFlight, Ready,
-        Replay, Strategy, SubscribeOptions, Subscription, WhyNotInFlight,
+        AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NameExpression,
+        NameOf, NotInFlight, Ready, Replay, Strategy, SubscribeOptions, Subscription, WhyNotInFlight,
         group::{
             Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message,
-            MessagesReady, ParkedMessage, ParkedOnReset,
+            MessagesReady, ParkedMessage, ParkedOnReset, WakeUp,
         },
         handler::{
             Backoff, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlerState, HandlerStatus, Handlers,

@@ -79,6 +79,11 @@ pub const CHECKPOINT_EVENTS: u64 = 10_000;
 /// the fastest that far behind at once.
 pub const FALLEN_BEHIND_EVENTS: u64 = EVENTS_PER_COMMIT_MAX as u64;
 
+/// Longest regular expression on names, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 4096;
+/// Steps back an expression may take on one name before it fails: a name has at most 1 KiB, and honest expressions take a few for each byte.
+pub const EXPRESSION_BACKTRACKS_MAX: usize = 100_000;
+
 /// Longest name of a consumer group, in bytes: with its source's name and the longest suffix it must still be a stream name.
 pub const GROUP_NAME_BYTES_MAX: usize = 255;
 /// Most messages one buffer of a group may keep ready: at a kilobyte each, 64 MiB.

@@ -16,7 +16,11 @@ fn what_happens_is_counted_once() {
     let stream = StreamName::new("order-1").expect("valid");
     let both = store.append(stream.clone(), ExpectedRevision::NoStream, [event(), event()]);
     let conflict = store.append(stream.clone(), ExpectedRevision::NoStream, [event()]);
-    let invalid = store.commit(Append::to(stream.clone(), ExpectedRevision::Any, (0..=gesta_store::limits::EVENTS_PER_COMMIT_MAX).map(|_| event())));
+    let invalid = store.commit(Append::to(
+        stream.clone(),
+        ExpectedRevision::Any,
+        (0..=gesta_store::limits::EVENTS_PER_COMMIT_MAX).map(|_| event()),
+    ));
     both.wait().expect("recorded");
     conflict.wait().expect_err("refused");
     invalid.wait().expect_err("too many events");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     exit::{Exit, Outcome},
-    settings::{self, Origin, Settings, SettingArgs},
+    settings::{self, Origin, SettingArgs, Settings},
     shell::{DIM, Format, Shell, printable},
     table::{Column, Table},
     target::Target,

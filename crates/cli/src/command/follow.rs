@@ -75,7 +75,7 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
     let source = args.filters.source(args.stream.as_deref())?;
     let from = args.from.as_deref().map_or(Ok(From::Now), |from| place(from, &source))?;
     if let Some(url) = target.url() {
-        return follow_server::run(args, url, &source, from, shell);
+        return follow_server::run(args, &target.connect(url)?, &source, from, shell);
     }
     let interrupt = Interrupt::listen()?;
     let list = EventList::new(&source, args.resolve_links);

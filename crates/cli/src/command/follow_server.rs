@@ -23,12 +23,11 @@ use crate::{
 const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
-pub(super) fn run(args: &FollowArgs, url: &str, source: &Source, mut from: From, shell: &mut Shell) -> Outcome<Exit> {
+pub(super) fn run(args: &FollowArgs, client: &Client, source: &Source, mut from: From, shell: &mut Shell) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
-    let client = Client::connect(url)?;
     let mut list = EventList::new(source, args.resolve_links);
     if let Some(last) = args.last {
-        from = print_last(&client, args, source, last, &mut list, shell)?;
+        from = print_last(client, args, source, last, &mut list, shell)?;
     }
     let mut following = client.follow(source, from, args.resolve_links)?;
     let (mut heard, mut next) = (Instant::now(), None);

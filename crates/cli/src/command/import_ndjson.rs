@@ -90,7 +90,7 @@ struct Counts {
 pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
     let (input, bytes) = open(&args.file, &interrupt)?;
-    let server = target.url().filter(|_| !args.dry_run).map(Client::connect).transpose()?;
+    let server = target.url().filter(|_| !args.dry_run).map(|url| target.connect(url)).transpose()?;
     let destination = if args.dry_run || server.is_some() { None } else { Some(target.destination()?) };
     let found = destination.as_ref().and_then(Destination::found);
     let last_recorded_at = match &server {

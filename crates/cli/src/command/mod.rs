@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod bench;
+pub(crate) mod certs;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -19,7 +20,9 @@ pub(crate) mod import_ndjson;
 pub(crate) mod info;
 pub(crate) mod read;
 pub(crate) mod serve;
+mod serve_security;
 pub(crate) mod streams;
+pub(crate) mod users;
 pub(crate) mod verify;
 
 use crate::{
@@ -47,6 +50,8 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Serve(args) => serve::run(&args, target, shell),
         Command::Health(args) => health::run(&args, target, shell),
         Command::Config(args) => config::run(&args, &target.here(), shell),
+        Command::Certs(args) => certs::run(&args, shell),
+        Command::Users(args) => users::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),
     }

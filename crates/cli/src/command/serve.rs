@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use gesta_server::{Exposure, Options, ServeError, Server, logging};
+use gesta_server::{Callers, Exposure, Options, ServeError, Server, logging};
 use serde_json::json;
 
+use super::serve_security::{self, Secured};
 use crate::{
     exit::{Exit, Failure, Outcome},
     settings::{self, SettingArgs, Settings},
@@ -18,6 +19,7 @@ use crate::{
 #[command(after_help = "Examples:
   gesta serve --dir ./ledger
   gesta serve --listen 127.0.0.1:0 -o ndjson | jq -r .address     takes a free port, and says which
+  gesta certs dev --out ./certs && gesta serve --listen 0.0.0.0:2113 --tls-cert ./certs/node.crt --tls-key ./certs/node.key
   gesta config --config ./ledger/gesta.toml                       what it would be set to, and why
 Clients connect with kurrentdb://127.0.0.1:2113?tls=false. SIGTERM or Ctrl-C ends it, after calls in progress; a second one at once.")]
 pub(crate) struct ServeArgs {
@@ -32,26 +34,36 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
     for name in &resolved.unknown_variables {
         shell.warn(format_args!("there is no such setting, variable={name}"));
     }
-    let Settings { listen, insecure, log_format, log_filter, collector, server } = resolved.settings;
+    let secured = Secured::of(&resolved.settings)?;
+    let Settings { listen, admin_password_file, log_format, log_filter, collector, server, .. } = resolved.settings;
     let options = Options { dir: target.dir().display().to_string(), ..server };
-    let exposure = if insecure { Exposure::Anyone } else { Exposure::Loopback };
     // Before a store is made for a server that must not be.
-    if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
+    if secured.exposure == Exposure::Loopback && !listen.ip().is_loopback() {
         return Err(ServeError::Exposed(listen).into());
     }
     let color = if io::stderr().is_terminal() { logging::LogColor::Colored } else { logging::LogColor::Plain };
     let collector = Some(collector.as_str()).filter(|collector| !collector.is_empty());
     let _telling = logging::start(log_format, &log_filter, color, collector).map_err(Failure::usage)?;
     let store = target.open_or_create()?;
-    let server = Server::bind(store, listen, exposure)?.with_options(options);
+    let query = secured.query();
+    let server =
+        Server::bind(store.clone(), listen, secured.exposure)?.with_options(options).with_callers(secured.callers);
+    if secured.callers == Callers::Users {
+        serve_security::first_run(&store, admin_password_file.named(), shell)?;
+    }
+    drop(store);
+    let server = match secured.tls {
+        Some(tls) => server.with_tls(tls),
+        None => server,
+    };
     let address = server.address();
     match shell.format() {
         Format::Ndjson => shell.json(&json!({
-            "address": address.to_string(), "url": format!("kurrentdb://{address}?tls=false"),
+            "address": address.to_string(), "url": format!("kurrentdb://{address}?{query}"),
             "dir": target.dir().display().to_string(),
         }))?,
         Format::Table | Format::Plain => {
-            shell.line(format_args!("serving {} at kurrentdb://{address}?tls=false", target.dir().display()))?;
+            shell.line(format_args!("serving {} at kurrentdb://{address}?{query}", target.dir().display()))?;
         }
     }
     // Whoever started us waits for this line.
@@ -66,7 +78,7 @@ impl From<ServeError> for Failure {
         let what = error.to_string();
         match error {
             ServeError::Exposed(_) => Self::usage(what).with_remedy(
-                "listen on 127.0.0.1, or say --insecure: whoever reaches the address can then read and write everything",
+                "give it a certificate with --tls-cert and --tls-key (`gesta certs dev` makes one), or listen on 127.0.0.1; with --insecure whoever reaches the address can read and write everything, and with --auth beside it passwords cross the network as they are",
             ),
             ServeError::Bind(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Self::new(Exit::Denied, what).with_remedy("ports below 1024 are the system's: take another one")

@@ -67,9 +67,10 @@ impl Args for SettingArgs {
 
 impl FromArgMatches for SettingArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let given = SETTINGS.iter().enumerate().filter_map(|(number, setting)| {
-            matches.get_one::<String>(setting.name).map(|text| (number, text.clone()))
-        });
+        let given = SETTINGS
+            .iter()
+            .enumerate()
+            .filter_map(|(number, setting)| matches.get_one::<String>(setting.name).map(|text| (number, text.clone())));
         Ok(Self { config: matches.get_one::<PathBuf>("config").cloned(), given: given.collect() })
     }
 

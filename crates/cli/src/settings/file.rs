@@ -4,7 +4,7 @@ use std::{fs, ops::Range, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Origin, Said, SETTINGS, field::Given, wrong};
+use super::{Origin, SETTINGS, Said, field::Given, wrong};
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Longest file that is read, in bytes: a hundred times one in which everything is set.
@@ -33,7 +33,8 @@ pub(super) fn parse(path: &Path, text: &str) -> Outcome<Vec<Said>> {
         let name = key.get_ref().as_ref();
         match value.get_ref() {
             DeValue::Table(inner) if !is_setting(name) => {
-                if !SETTINGS.iter().any(|setting| setting.name.split_once('.').is_some_and(|(table, _)| table == name)) {
+                if !SETTINGS.iter().any(|setting| setting.name.split_once('.').is_some_and(|(table, _)| table == name))
+                {
                     return Err(unknown(&origin(&key.span()), name));
                 }
                 for (key, value) in inner {

@@ -6,6 +6,7 @@
 mod args;
 mod field;
 mod file;
+mod file_path;
 pub(crate) mod table;
 
 use std::{
@@ -23,6 +24,7 @@ use crate::exit::{Exit, Failure, Outcome};
 
 pub(crate) use args::SettingArgs;
 use field::Given;
+pub(crate) use file_path::FilePath;
 use table::{SETTINGS, Setting};
 
 /// What every variable of ours begins with.
@@ -37,6 +39,10 @@ pub(crate) const FILE_NAME: &str = "gesta.toml";
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) insecure: bool,
+    pub(crate) auth: bool,
+    pub(crate) admin_password_file: FilePath,
+    pub(crate) tls_cert: FilePath,
+    pub(crate) tls_key: FilePath,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: LogFilter,
     /// The collector of traces; none, if empty.
@@ -49,6 +55,10 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 2113)),
             insecure: false,
+            auth: false,
+            admin_password_file: FilePath::default(),
+            tls_cert: FilePath::default(),
+            tls_key: FilePath::default(),
             log_format: LogFormat::default(),
             log_filter: LogFilter::default(),
             collector: String::new(),
@@ -118,7 +128,8 @@ pub(crate) fn resolve(args: &SettingArgs, dir: &Path) -> Outcome<Resolved> {
         match SETTINGS.iter().position(|setting| setting.variable() == name) {
             Some(setting) => {
                 let origin = Origin::Env(name);
-                let value = value.into_string().map_err(|_| wrong(&origin, SETTINGS[setting].name, "it is not UTF-8"))?;
+                let value =
+                    value.into_string().map_err(|_| wrong(&origin, SETTINGS[setting].name, "it is not UTF-8"))?;
                 from_env.push(Said { setting, given: Given::Text(value), origin });
             }
             None if table::OTHER_VARIABLES.contains(&name.as_str()) => {}
@@ -145,7 +156,9 @@ fn found(dir: &Path) -> Outcome<Vec<Said>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // What stands at the place of the directory is said when the store is opened.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
-            Err(error) => return Err(Failure::io(format_args!("looking for settings, file={}", path.display()), &error)),
+            Err(error) => {
+                return Err(Failure::io(format_args!("looking for settings, file={}", path.display()), &error));
+            }
         }
     }
     Ok(Vec::new())

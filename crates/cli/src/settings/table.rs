@@ -51,8 +51,8 @@ impl Setting {
 }
 
 /// Variables that begin like settings and are heard elsewhere.
-pub(crate) const OTHER_VARIABLES: [&str; 5] =
-    ["GESTA_DIR", "GESTA_URL", super::ENV_CONFIG, "GESTA_KILLS", "GESTA_SOAK_SECONDS"];
+pub(crate) const OTHER_VARIABLES: [&str; 7] =
+    ["GESTA_CA", "GESTA_DIR", "GESTA_SUBSCRIPTIONS", "GESTA_URL", super::ENV_CONFIG, "GESTA_KILLS", "GESTA_SOAK_SECONDS"];
 
 macro_rules! number {
     ($kind:ident, $range:expr, $($place:ident).+) => {
@@ -99,8 +99,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
     open("listen", "Address and port to listen on; port 0 takes a free one", text!("ADDRESS", listen)),
-    open("insecure", "Allow an address that other machines can reach: without TLS, and without asking who is there",
+    open("insecure", "Allow an address that other machines can reach without TLS",
         Field::Flag { get: |settings| settings.insecure, set: |settings, flag| settings.insecure = flag }),
+    open("auth", "Ask callers who they are and let them do what they may; with TLS they always are",
+        Field::Flag { get: |settings| settings.auth, set: |settings, flag| settings.auth = flag }),
+    open("admin-password-file", "File whose first line is the password of the first administrator, instead of one that is made up and told",
+        text!("FILE", admin_password_file)),
+    open("tls.cert", "File of the server's certificate and those it rests on, in PEM form", text!("FILE", tls_cert)),
+    open("tls.key", "File of the certificate's key, in PEM form", text!("FILE", tls_key)),
     open("log.format", "Shape of a line of the log: text or json", text!("FORMAT", log_format)),
     open("log.filter", "Which lines: off, error, warn, info, debug or trace; behind it, levels of parts: info,h2=warn", text!("FILTER", log_filter)),
     open("log.slow-call", "From when on a call that was not answered is told of",

@@ -69,7 +69,10 @@ fn what_is_shown_can_be_said_again() {
     for setting in SETTINGS {
         let shown = setting.field.shown(&default);
         let mut settings = Settings::default();
-        setting.field.set(&mut settings, &Given::Text(shown.clone())).unwrap_or_else(|why| panic!("{}: {why}", setting.name));
+        setting
+            .field
+            .set(&mut settings, &Given::Text(shown.clone()))
+            .unwrap_or_else(|why| panic!("{}: {why}", setting.name));
         assert_eq!(setting.field.shown(&settings), shown, "{}", setting.name);
     }
 }
@@ -145,6 +148,7 @@ fn the_documentation_lists_what_there_is() {
         })
         .collect();
     let listed = documented.split_once("<!-- settings -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->"));
-    let listed = listed.map(|(list, _)| list.trim_start().lines().skip(2).map(|line| format!("{line}\n")).collect::<String>());
+    let listed =
+        listed.map(|(list, _)| list.trim_start().lines().skip(2).map(|line| format!("{line}\n")).collect::<String>());
     assert_eq!(listed.as_deref(), Some(expected.as_str()), "docs/operations.md should have these lines:\n{expected}");
 }

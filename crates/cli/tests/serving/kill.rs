@@ -35,7 +35,7 @@ fn client(number: usize, url: &str, stop: &AtomicBool, answers: &AtomicU64) -> B
     let (mut acknowledged, mut next) = (BTreeMap::new(), 0);
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
-        let Some(client) = connection.take().or_else(|| Client::connect(url).ok()) else { continue };
+        let Some(client) = connection.take().or_else(|| Client::connect(url, None).ok()) else { continue };
         next += 1;
         let data = EventData::json(EventType::new("Noted").expect("valid"), next.to_string());
         let change = Change::Append(vec![data]);

@@ -38,7 +38,7 @@ fn stream(life: u64, client: u64) -> StreamName {
 
 /// The work of one client in one life: appends, reads back what it appended, and lets every other stream be deleted.
 fn work(url: &str, life: u64, number: u64) {
-    let client = Client::connect(url).expect("it listens");
+    let client = Client::connect(url, None).expect("it listens");
     let stream = stream(life, number);
     for append in 0..APPENDS {
         let event = |event: u64| {
@@ -66,7 +66,7 @@ fn work(url: &str, life: u64, number: u64) {
 
 /// Follows the log from where the life began until all of it was heard: how many events that were.
 fn follow(url: &str, from: u64, until: u64) -> u64 {
-    let client = Client::connect(url).expect("it listens");
+    let client = Client::connect(url, None).expect("it listens");
     let from = From::Position(gesta::Position(from));
     let mut following = client.follow(&Source::All, from, false).expect("a subscription");
     let mut heard = 0;
@@ -114,7 +114,7 @@ fn a_server_holds_what_it_answered_and_does_not_grow() {
             .collect();
         clients.into_iter().for_each(|client| client.join().expect("no client panicked"));
         assert_eq!(follower.join().expect("the follower did not panic"), per_life, "everything is heard once");
-        let client = Client::connect(&url).expect("it listens");
+        let client = Client::connect(&url, None).expect("it listens");
         head = client.info().expect("an answer").head;
         assert_eq!(head, until, "nothing is lost, and nothing comes twice");
         memory.push(anonymous_bytes(server.pid()));

@@ -15,16 +15,18 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout_at},
 };
 
 use crate::{
     door::{Door, Visitor},
     limits::{ACCEPT_PAUSE, FRAME_BYTES_MAX, RESETS_PENDING_MAX},
     options::Options,
+    security::tls::Tls,
     stopping::Stopping,
 };
 use guarded::Guarded;
@@ -38,13 +40,20 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 struct Service {
     http: auto::Builder<TokioExecutor>,
     door: Door,
+    tls: Option<Arc<Tls>>,
     traffic: Arc<Traffic>,
     handshake_time: Duration,
     stopping: Stopping,
 }
 
 /// Serves whoever connects, until the server is asked to stop; then waits until everybody is gone.
-pub(crate) async fn serve(listener: TcpListener, door: Door, options: &Options, stopping: Stopping) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    door: Door,
+    tls: Option<Arc<Tls>>,
+    options: &Options,
+    stopping: Stopping,
+) {
     let traffic = Arc::clone(door.traffic());
     let room = Arc::new(Semaphore::new(options.connections));
     let mut refusals = Refusals::default();
@@ -52,6 +61,7 @@ pub(crate) async fn serve(listener: TcpListener, door: Door, options: &Options, 
     let service = Service {
         http: http(options),
         door,
+        tls,
         traffic: Arc::clone(&traffic),
         handshake_time: options.handshake_time,
         stopping,
@@ -108,11 +118,29 @@ async fn pause(error: &io::Error) {
 }
 
 impl Service {
-    async fn run(mut self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
+    async fn run(self, stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
         let _counted = self.traffic.connected();
         // Small answers are not held back to be sent together. A failure is met by the first read.
         let _ = stream.set_nodelay(true);
-        let stream = Guarded::new(stream, Instant::now() + self.handshake_time, Arc::clone(&self.traffic));
+        let deadline = Instant::now() + self.handshake_time;
+        let Some(tls) = &self.tls else { return self.converse(stream, peer, deadline).await };
+        let mut stopping = self.stopping.clone();
+        let accepted = tokio::select! {
+            accepted = timeout_at(deadline, tls.acceptor().accept(stream)) => accepted,
+            () = stopping.told() => return,
+        };
+        match accepted {
+            Ok(Ok(stream)) => self.converse(stream, peer, deadline).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "the TLS handshake failed"),
+            Err(_) => self.traffic.timed_out(),
+        }
+    }
+
+    async fn converse<S>(mut self, stream: S, peer: SocketAddr, deadline: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let stream = Guarded::new(stream, deadline, Arc::clone(&self.traffic));
         let visitor = Visitor::new(self.door, peer);
         let mut connection = std::pin::pin!(self.http.serve_connection(TokioIo::new(stream), visitor));
         let ended = tokio::select! {

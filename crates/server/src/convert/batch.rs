@@ -102,15 +102,27 @@ fn status(fault: Fault) -> client::Status {
             };
             (Code::InvalidArgument, any("MaximumAppendEventSizeExceeded", &exceeded))
         }
+        Fault::AccessDenied => (Code::PermissionDenied, any("AccessDenied", &client::AccessDenied {})),
         Fault::DeadlineExceeded => (Code::DeadlineExceeded, any("Timeout", &client::Timeout {})),
         Fault::Invalid(_) | Fault::MissingProperty(_) => bad_request(&fault),
         Fault::Store(error) if error.kind() == gesta_store::ErrorKind::Invalid => bad_request(&fault),
         Fault::IndexNotFound(_) | Fault::InvalidPosition | Fault::Stopping | Fault::Store(_) | Fault::Refused(_) => {
-            (Code::Unknown, any("Unknown", &client::Unknown {}))
+            unknown()
         }
+        // No append meets these.
+        Fault::Unauthenticated
+        | Fault::TooBusy
+        | Fault::Group(_)
+        | Fault::UserNotFound(_)
+        | Fault::UserConflict(_)
+        | Fault::UserChanged(_) => unknown(),
     };
     let message = fault.to_string();
     client::Status { code: code as i32, message, details: Some(details) }
+}
+
+fn unknown() -> (Code, prost_types::Any) {
+    (Code::Unknown, any("Unknown", &client::Unknown {}))
 }
 
 fn bad_request(fault: &Fault) -> (Code, prost_types::Any) {

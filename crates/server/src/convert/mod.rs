@@ -5,11 +5,16 @@
 
 pub mod batch;
 pub mod checkpoints;
+pub mod delivered;
 pub mod expected;
 pub mod filter;
+pub mod group;
+pub mod group_info;
+pub mod group_settings;
 pub mod id;
 pub mod proposed;
 pub mod record;
 pub mod recorded;
 pub mod request;
+pub mod strategy;
 pub mod stream;

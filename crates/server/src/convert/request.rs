@@ -47,6 +47,17 @@ pub enum Subject {
     All(Place<Position>, Option<Filter>),
 }
 
+impl Subject {
+    /// What it is called; of the log, `$all`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Stream(name, _) => name,
+            Self::All(..) => "$all",
+        }
+    }
+}
+
 /// A place the read begins at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<P> {

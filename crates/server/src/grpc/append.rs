@@ -22,13 +22,18 @@ use crate::{
             },
         },
     },
+    security::{Action, Rights},
 };
 
 /// Records an append. That a stream is not as expected is an answer, not a failure.
 ///
 /// # Errors
 /// The status of every other failure.
-pub(super) async fn append(admission: &Admission, mut messages: Streaming<AppendReq>) -> Result<AppendResp, Status> {
+pub(super) async fn append(
+    admission: &Admission,
+    rights: &Rights,
+    mut messages: Streaming<AppendReq>,
+) -> Result<AppendResp, Status> {
     let options = match messages.message().await?.and_then(|message| message.content) {
         Some(Content::Options(options)) => options,
         Some(Content::ProposedMessage(_)) | None => {
@@ -37,6 +42,7 @@ pub(super) async fn append(admission: &Admission, mut messages: Streaming<Append
     };
     let name = stream::from_wire(options.stream_identifier.as_ref())?;
     let expected = expected::from_wire(options.expected_stream_revision.as_ref())?;
+    rights.check(Action::write(&name)).await?;
     let mut proposed = ProposedEvents::default();
     while let Some(message) = messages.message().await? {
         match message.content {

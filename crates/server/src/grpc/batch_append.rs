@@ -35,6 +35,7 @@ use crate::{
         BatchAppendReq, BatchAppendResp,
         batch_append_req::{Options, options::DeadlineOption},
     },
+    security::{Action, Rights},
     stopping::Stopping,
 };
 
@@ -46,6 +47,7 @@ const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Serves one call until the client has said all and was answered, or is gone, or the server stops.
 pub(super) async fn serve(
     admission: Admission,
+    rights: Rights,
     mut requests: Streaming<BatchAppendReq>,
     answers: mpsc::Sender<Result<BatchAppendResp, Status>>,
     mut stopping: Stopping,
@@ -58,7 +60,7 @@ pub(super) async fn serve(
         tokio::select! {
             request = requests.message(), if end.is_none() && flow.has_room() => match request {
                 Ok(Some(request)) => match open.add(request, &*clock) {
-                    Ok(Some(complete)) => flow.enter(&admission, complete),
+                    Ok(Some(complete)) => flow.enter(&admission, &rights, complete),
                     Ok(None) => {}
                     Err(fault) => end = Some(Some(fault.into())),
                 },
@@ -118,7 +120,7 @@ impl Flow {
         }
     }
 
-    fn enter(&mut self, admission: &Admission, complete: Complete) {
+    fn enter(&mut self, admission: &Admission, rights: &Rights, complete: Complete) {
         let Complete { echo, request } = complete;
         match request {
             Err(fault) => {
@@ -126,8 +128,11 @@ impl Flow {
                 self.pending.push_back(Pending { echo, expected: ExpectedRevision::Any, state });
             }
             Ok(Request { stream, expected, proposed, deadline }) => {
-                let admission = admission.clone();
+                let (admission, rights) = (admission.clone(), rights.clone());
                 self.entering = Some(Box::pin(async move {
+                    if let Err(refusal) = rights.check(Action::write(&stream)).await {
+                        return Pending { echo, expected, state: PendingState::Failed(refusal.into()) };
+                    }
                     let admitted = admission.admit(Append::to(stream, expected, proposed.events), proposed.bytes).await;
                     Pending { echo, expected, state: PendingState::Admitted(admitted, deadline) }
                 }));

@@ -14,16 +14,18 @@ use crate::{
             tombstone_resp,
         },
     },
+    security::{Action, Rights},
 };
 
 /// Soft-deletes a stream.
 ///
 /// # Errors
 /// `WrongExpectedVersion`, `StreamDeleted` and what else appends fail with.
-pub(super) async fn delete(admission: &Admission, request: DeleteReq) -> Result<DeleteResp, Fault> {
+pub(super) async fn delete(admission: &Admission, rights: &Rights, request: DeleteReq) -> Result<DeleteResp, Fault> {
     let options = request.options.ok_or_else(|| Fault::Invalid("options are missing".to_owned()))?;
     let name = stream::from_wire(options.stream_identifier.as_ref())?;
     let expected = expected::from_wire(options.expected_stream_revision.as_ref())?;
+    rights.check(Action::delete(&name)).await?;
     let position = end(admission, Append::new().delete(name.clone(), expected), &name, expected).await?;
     let position = match position {
         Some(Position(position)) => {
@@ -38,10 +40,15 @@ pub(super) async fn delete(admission: &Admission, request: DeleteReq) -> Result<
 ///
 /// # Errors
 /// As `delete`.
-pub(super) async fn tombstone(admission: &Admission, request: TombstoneReq) -> Result<TombstoneResp, Fault> {
+pub(super) async fn tombstone(
+    admission: &Admission,
+    rights: &Rights,
+    request: TombstoneReq,
+) -> Result<TombstoneResp, Fault> {
     let options = request.options.ok_or_else(|| Fault::Invalid("options are missing".to_owned()))?;
     let name = stream::from_wire(options.stream_identifier.as_ref())?;
     let expected = expected::from_wire(options.expected_stream_revision.as_ref())?;
+    rights.check(Action::delete(&name)).await?;
     let position = end(admission, Append::new().tombstone(name.clone(), expected), &name, expected).await?;
     let position = match position {
         Some(Position(position)) => tombstone_resp::PositionOption::Position(tombstone_resp::Position {

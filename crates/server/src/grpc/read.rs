@@ -1,13 +1,14 @@
 //! A read: of a stream or of the log, either way, up to a count, pinned at the head it begins with.
 
 use gesta_store::{
-    Batch, Direction, EventStore, From, Position, Read, ReadOptions, Revision, Source, StreamName, StreamStatus,
+    Batch, Direction, EventStore, From, NameExpression, Position, Read, ReadOptions, Revision, Source, StreamName,
+    StreamStatus,
     name::{is_virtual, system},
 };
 
 use crate::{
     convert::{
-        filter::{Expressed, Filter, Selection},
+        filter::{Filter, Selection},
         recorded,
         request::{Links, Place, ReadRequest, Subject},
         stream,
@@ -22,6 +23,7 @@ use crate::{
         },
     },
     pump::{Pull, Pulled},
+    security::{Rights, Sight},
 };
 
 /// A read in progress.
@@ -29,6 +31,7 @@ use crate::{
 pub(super) struct Reading {
     store: EventStore,
     request: ReadRequest,
+    rights: Rights,
     /// Events that may still be delivered.
     left: u64,
     delivered: bool,
@@ -48,14 +51,14 @@ enum State {
 struct Open {
     read: Box<Read>,
     /// What the store does not filter itself.
-    expressed: Option<Expressed>,
+    expressed: Option<NameExpression>,
     /// The first and last revisions of a stream that somebody wrote.
     ends: Option<(Revision, Revision)>,
 }
 
 impl Reading {
-    pub(super) fn new(store: EventStore, request: ReadRequest, count: u64) -> Self {
-        Self { store, request, left: count, delivered: false, state: State::Begin }
+    pub(super) fn new(store: EventStore, request: ReadRequest, rights: Rights, count: u64) -> Self {
+        Self { store, request, rights, left: count, delivered: false, state: State::Begin }
     }
 
     fn begin(&self) -> Result<State, Fault> {
@@ -124,7 +127,7 @@ impl Reading {
         }
     }
 
-    fn events(&mut self, batch: &Batch, expressed: Option<&Expressed>) -> Result<Vec<ReadResp>, Fault> {
+    fn events(&mut self, batch: &Batch, expressed: Option<&NameExpression>) -> Result<Vec<ReadResp>, Fault> {
         let events = picked(batch, expressed);
         let mut messages = Vec::with_capacity(if expressed.is_some() { 0 } else { batch.len() });
         for event in events {
@@ -132,7 +135,7 @@ impl Reading {
                 break;
             }
             let (index, _) = event?;
-            messages.extend(event_message(batch, index, &self.request));
+            messages.extend(event_message(batch, index, &self.request, &self.rights)?);
             self.left -= 1;
         }
         self.delivered |= !messages.is_empty();
@@ -207,7 +210,7 @@ impl Pull for Reading {
 /// judged, and placed, by itself, not by what it points to.
 pub(super) fn picked<'b>(
     batch: &'b Batch,
-    expressed: Option<&'b Expressed>,
+    expressed: Option<&'b NameExpression>,
 ) -> impl Iterator<Item = Result<(usize, Position), Fault>> + 'b {
     batch.iter().enumerate().filter_map(move |(index, event)| {
         let (stream, event_type, position) = match batch.link(index) {
@@ -215,14 +218,24 @@ pub(super) fn picked<'b>(
             None => (event.stream, event.event_type, event.position),
         };
         let picks = expressed.map_or(Ok(true), |expressed| expressed.matches(stream, event_type));
-        picks.map(|picks| picks.then_some((index, position))).transpose()
+        picks.map(|picks| picks.then_some((index, position))).map_err(Fault::from).transpose()
     })
 }
 
-/// The event at `index` of a batch as a message.
-pub(super) fn event_message(batch: &Batch, index: usize, request: &ReadRequest) -> Option<ReadResp> {
-    let event = batch.recorded(index)?;
-    Some(ReadResp { content: Some(Content::Event(recorded::to_wire(&event, request.id_form, request.links))) })
+/// The event at `index` of a batch as a message, as much of it as the reader may see.
+pub(super) fn event_message(
+    batch: &Batch,
+    index: usize,
+    request: &ReadRequest,
+    rights: &Rights,
+) -> Result<Option<ReadResp>, Fault> {
+    let Some(event) = batch.recorded(index) else { return Ok(None) };
+    let links = match rights.sight(&event)? {
+        Sight::Whole => request.links,
+        Sight::LinkAlone => Links::AsTheyAre,
+        Sight::Nothing => return Ok(None),
+    };
+    Ok(Some(ReadResp { content: Some(Content::Event(recorded::to_wire(&event, request.id_form, links))) }))
 }
 
 fn not_found(name: &StreamName) -> Content {

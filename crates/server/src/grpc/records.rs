@@ -17,6 +17,7 @@ use crate::{
         ConsistencyCheck, StreamRevision, consistency_check, streams_service_server::StreamsService,
     },
     rich::RichFault,
+    security::{Action, Rights, Security},
 };
 
 /// What an event costs in a commit beyond its payloads, in bytes, at most; its stream's name included.
@@ -31,6 +32,7 @@ const TOMBSTONED: i64 = -6;
 pub struct RecordsService {
     store: EventStore,
     admission: Admission,
+    security: Security,
 }
 
 /// A request as far as it has been heard.
@@ -72,8 +74,8 @@ impl Draft {
 impl RecordsService {
     /// The streams of `store`.
     #[must_use]
-    pub fn new(store: EventStore, admission: Admission) -> Self {
-        Self { store, admission }
+    pub fn new(store: EventStore, admission: Admission, security: Security) -> Self {
+        Self { store, admission, security }
     }
 
     async fn commit(&self, append: Append, bytes: usize, checks: &Checks) -> Result<Appended, RichFault> {
@@ -122,13 +124,18 @@ impl RecordsService {
         }
     }
 
-    async fn session(&self, mut requests: Streaming<AppendRequest>) -> Result<AppendSessionResponse, Status> {
+    async fn session(
+        &self,
+        rights: &Rights,
+        mut requests: Streaming<AppendRequest>,
+    ) -> Result<AppendSessionResponse, Status> {
         let (mut draft, mut named) = (Draft::default(), BTreeSet::new());
         while let Some(request) = requests.message().await? {
             let stream = record::stream(&request.stream)?;
             if !named.insert(stream.to_lowercase()) {
                 return Err(RichFault::AlreadyInSession(stream).into());
             }
+            rights.check(Action::write(&stream)).await.map_err(RichFault::from)?;
             draft.push(&stream, record::expected(request.expected_revision)?, request.records)?;
             draft.written.push(stream);
         }
@@ -145,7 +152,11 @@ impl RecordsService {
         Ok(AppendSessionResponse { output: output.collect(), position })
     }
 
-    async fn records(&self, request: AppendRecordsRequest) -> Result<AppendRecordsResponse, RichFault> {
+    async fn records(
+        &self,
+        rights: &Rights,
+        request: AppendRecordsRequest,
+    ) -> Result<AppendRecordsResponse, RichFault> {
         if request.records.is_empty() {
             return Err(RichFault::bad("records", "must not be empty"));
         }
@@ -165,7 +176,12 @@ impl RecordsService {
                 draft.written.push(stream);
             }
         }
+        for stream in &draft.written {
+            rights.check(Action::write(stream)).await?;
+        }
         for (stream, &(_, expected)) in draft.checks.iter().filter(|(stream, _)| !draft.named.contains(*stream)) {
+            // What is found out about a stream is read from it.
+            rights.check(Action::read(stream)).await?;
             draft.append = draft.append.stream(stream.clone(), expected, []);
         }
         let appended = self.commit(draft.append, draft.bytes, &draft.checks).await?;
@@ -205,13 +221,15 @@ impl StreamsService for RecordsService {
         &self,
         request: Request<Streaming<AppendRequest>>,
     ) -> Result<Response<AppendSessionResponse>, Status> {
-        self.session(request.into_inner()).await.map(Response::new)
+        let rights = self.security.rights(&request);
+        self.session(&rights, request.into_inner()).await.map(Response::new)
     }
 
     async fn append_records(
         &self,
         request: Request<AppendRecordsRequest>,
     ) -> Result<Response<AppendRecordsResponse>, Status> {
-        Ok(Response::new(self.records(request.into_inner()).await?))
+        let rights = self.security.rights(&request);
+        Ok(Response::new(self.records(&rights, request.into_inner()).await?))
     }
 }

@@ -19,6 +19,7 @@ use crate::{
         TombstoneResp, streams_server::Streams,
     },
     pump::{Pumped, pump},
+    security::{Action, Security},
     stopping::Stopping,
 };
 
@@ -27,6 +28,7 @@ use crate::{
 pub struct StreamsService {
     store: EventStore,
     admission: Admission,
+    security: Security,
     stopping: Stopping,
     clock: Arc<dyn Clock>,
 }
@@ -34,8 +36,8 @@ pub struct StreamsService {
 impl StreamsService {
     /// The streams of `store`.
     #[must_use]
-    pub fn new(store: EventStore, admission: Admission, stopping: Stopping) -> Self {
-        Self { store, admission, stopping, clock: Arc::new(SystemClock::default()) }
+    pub fn new(store: EventStore, admission: Admission, security: Security, stopping: Stopping) -> Self {
+        Self { store, admission, security, stopping, clock: Arc::new(SystemClock::default()) }
     }
 }
 
@@ -45,37 +47,43 @@ impl Streams for StreamsService {
     type BatchAppendStream = ReceiverStream<Result<BatchAppendResp, Status>>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
+        let rights = self.security.rights(&request);
         let request = request::from_wire(request.get_ref())?;
+        rights.check(Action::read(request.subject.name())).await?;
         let (store, stopping) = (self.store.clone(), self.stopping.clone());
         Ok(Response::new(match request.extent {
-            Extent::Count(count) => pump(Reading::new(store, request, count), stopping),
+            Extent::Count(count) => pump(Reading::new(store, request, rights, count), stopping),
             Extent::Subscription => {
-                let following = Following::new(store, request, Arc::clone(&self.clock))?;
+                let following = Following::new(store, request, rights, Arc::clone(&self.clock))?;
                 pump(following, stopping)
             }
         }))
     }
 
     async fn append(&self, request: Request<Streaming<AppendReq>>) -> Result<Response<AppendResp>, Status> {
-        append::append(&self.admission, request.into_inner()).await.map(Response::new)
+        append::append(&self.admission, &self.security.rights(&request), request.into_inner()).await.map(Response::new)
     }
 
     async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-        Ok(Response::new(delete::delete(&self.admission, request.into_inner()).await?))
+        let rights = self.security.rights(&request);
+        Ok(Response::new(delete::delete(&self.admission, &rights, request.into_inner()).await?))
     }
 
     async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
-        Ok(Response::new(delete::tombstone(&self.admission, request.into_inner()).await?))
+        let rights = self.security.rights(&request);
+        Ok(Response::new(delete::tombstone(&self.admission, &rights, request.into_inner()).await?))
     }
 
     async fn batch_append(
         &self,
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
+        let rights = self.security.rights(&request);
         let (answers, receiver) = mpsc::channel(batch_append::ANSWERS_AHEAD);
         let clock = Arc::clone(&self.clock);
         tokio::spawn(batch_append::serve(
             self.admission.clone(),
+            rights,
             request.into_inner(),
             answers,
             self.stopping.clone(),

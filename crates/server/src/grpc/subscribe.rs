@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gesta_store::{
-    Batch, EventStore, From, Position, Revision, Source, StreamName, StreamStatus, SubscribeOptions,
+    Batch, EventStore, From, NameExpression, Position, Revision, Source, StreamName, StreamStatus, SubscribeOptions,
     clock::Clock,
     name::{is_virtual, system},
 };
@@ -13,7 +13,7 @@ use super::read::{event_message, picked};
 use crate::{
     convert::{
         checkpoints::Checkpoints,
-        filter::{CheckpointEvery, Expressed, Filter, Selection},
+        filter::{CheckpointEvery, Filter, Selection},
         recorded,
         request::{Links, Place, ReadRequest, Subject},
     },
@@ -24,6 +24,7 @@ use crate::{
         read_resp::{self, CaughtUp, Checkpoint, Content, SubscriptionConfirmation},
     },
     pump::{Follower, Pull, Pulled, Step},
+    security::Rights,
 };
 
 /// A subscription in progress.
@@ -31,6 +32,7 @@ use crate::{
 pub(super) struct Following {
     store: EventStore,
     request: ReadRequest,
+    rights: Rights,
     clock: Arc<dyn Clock>,
     /// Events between two checkpoints; `None` without a filter.
     checkpoint_every: Option<u64>,
@@ -50,7 +52,7 @@ enum State {
 #[derive(Debug)]
 struct Open {
     follower: Follower,
-    expressed: Option<Expressed>,
+    expressed: Option<NameExpression>,
     checkpoints: Option<Checkpoints>,
 }
 
@@ -59,13 +61,18 @@ impl Following {
     ///
     /// # Errors
     /// `Invalid` when a filter does not say how often checkpoints are wanted.
-    pub(super) fn new(store: EventStore, request: ReadRequest, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        store: EventStore,
+        request: ReadRequest,
+        rights: Rights,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Fault> {
         let filter = match &request.subject {
             Subject::All(_, filter) => filter.as_ref(),
             Subject::Stream(..) => None,
         };
         let checkpoint_every = filter.map(checkpoint_every).transpose()?;
-        Ok(Self { store, request, clock, checkpoint_every, revision: None, state: State::Begin })
+        Ok(Self { store, request, rights, clock, checkpoint_every, revision: None, state: State::Begin })
     }
 
     fn open(&mut self) -> Result<Open, Fault> {
@@ -131,7 +138,7 @@ impl Following {
             if let Some(due) = open.checkpoints.as_mut().and_then(|checkpoints| checkpoints.passed(place)) {
                 messages.push(self.checkpoint(due));
             }
-            messages.extend(event_message(batch, index, &self.request));
+            messages.extend(event_message(batch, index, &self.request, &self.rights)?);
         }
         if let Subject::Stream(name, _) = &self.request.subject
             && let Some((last, link)) = batch.iter().last().map(|last| (last, batch.link(batch.len() - 1)))
@@ -203,7 +210,7 @@ impl Pull for Following {
     }
 }
 
-fn source_of(filter: Option<&Filter>) -> (Source, Option<Expressed>) {
+fn source_of(filter: Option<&Filter>) -> (Source, Option<NameExpression>) {
     match filter.map(|filter| &filter.selection) {
         None => (Source::All, None),
         Some(Selection::Indexed(query)) => (Source::Query(query.clone()), None),

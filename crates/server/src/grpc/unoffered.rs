@@ -9,24 +9,7 @@ use axum::{
 use tonic::Status;
 
 /// Packages of services that are known and not offered, with what to say.
-const SENTENCES: [(&str, &str); 7] = [
-    (
-        "event_store.client.persistent_subscriptions",
-        "persistent subscriptions are not offered yet: follow the stream with a catch-up subscription and keep its position",
-    ),
-    (
-        "event_store.client.projections",
-        "projections are not offered: $ce-, $et-, $bc- and $streams can be read without them, and folds belong into the application",
-    ),
-    (
-        "event_store.client.operations",
-        "operations are not offered: nothing needs to be scavenged or merged by hand; end the server with SIGTERM",
-    ),
-    (
-        "event_store.client.users",
-        "users are not offered yet: the server listens on loopback, for whoever is on the machine",
-    ),
-    ("event_store.client.monitoring", "statistics are not offered yet: `gesta info` tells what a store holds"),
+const SENTENCES: [(&str, &str); 2] = [
     ("kurrent.client.redaction", "chunk files cannot be switched: there are none"),
     (
         "kurrentdb.protocol.v2.indexes",
@@ -67,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_service_is_known_by_its_package() {
-        assert!(sentence("/event_store.client.users.Users/Create").starts_with("users are not offered yet"));
+        assert!(sentence("/kurrent.client.redaction.Redaction/SwitchChunks").starts_with("chunk files cannot"));
         assert_eq!(sentence("/grpc.health.v1.Health/Check"), "no such service, path=/grpc.health.v1.Health/Check");
         assert_eq!(sentence(""), "no such service, path=");
     }

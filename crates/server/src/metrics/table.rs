@@ -161,16 +161,14 @@ fn info(at: &Snapshot, read: fn(&gesta_store::StoreInfo) -> u64) -> Vec<Sample> 
 fn groups(at: &Snapshot, read: fn(&GroupInfo) -> Value) -> Vec<Sample> {
     let sample = |group: &GroupInfo| {
         let name = &group.config.name;
-        Sample {
-            labels: vec![(STREAM, name.source().to_owned()), (GROUP, name.name().to_owned())],
-            value: read(group),
-        }
+        Sample { labels: vec![(STREAM, name.source().to_owned()), (GROUP, name.name().to_owned())], value: read(group) }
     };
     at.groups.iter().map(sample).collect()
 }
 
 fn calls(at: &Snapshot) -> Vec<Sample> {
-    let counted = at.calls.iter().flat_map(|call| call.by_code.iter().map(move |&(status, count)| (call, status, count)));
+    let counted =
+        at.calls.iter().flat_map(|call| call.by_code.iter().map(move |&(status, count)| (call, status, count)));
     counted
         .map(|(call, status, count)| Sample {
             labels: vec![(METHOD, call.method.clone()), (STATUS, status.to_owned())],

@@ -1,8 +1,8 @@
 //! Appends and their verdicts, both ways.
 
 use gesta_store::{
-    Append, AppendCondition, Appended, EventData, ExpectedRevision, NextRevision, Position, Rejection, Result, Revision,
-    StreamName, Timestamp,
+    Append, AppendCondition, Appended, EventData, ExpectedRevision, NextRevision, Position, Rejection, Result,
+    Revision, StreamName, Timestamp,
 };
 use uuid::Uuid;
 
@@ -189,10 +189,9 @@ pub(super) fn rejection_to_wire(rejection: Rejection) -> wire::Rejection {
             actual: actual(found),
         })),
         Rejection::StreamDeleted { stream } => Some(Why::StreamDeleted(stream.to_string())),
-        Rejection::ConditionFailed { index, first_conflict } => Some(Why::ConditionFailed(why::ConditionFailed {
-            index: index as u64,
-            first_conflict: first_conflict.0,
-        })),
+        Rejection::ConditionFailed { index, first_conflict } => {
+            Some(Why::ConditionFailed(why::ConditionFailed { index: index as u64, first_conflict: first_conflict.0 }))
+        }
         Rejection::IdempotencyViolated { stream, actual: found } => {
             let violated = why::IdempotencyViolated { stream: stream.to_string(), actual: actual(found) };
             Some(Why::IdempotencyViolated(violated))
@@ -217,10 +216,9 @@ pub(crate) fn rejection_from_wire(rejection: wire::Rejection) -> Result<Rejectio
             actual: wrong.actual.map(Revision),
         },
         Why::StreamDeleted(stream) => Rejection::StreamDeleted { stream: StreamName::new(&stream)? },
-        Why::ConditionFailed(failed) => Rejection::ConditionFailed {
-            index: count(failed.index),
-            first_conflict: Position(failed.first_conflict),
-        },
+        Why::ConditionFailed(failed) => {
+            Rejection::ConditionFailed { index: count(failed.index), first_conflict: Position(failed.first_conflict) }
+        }
         Why::IdempotencyViolated(violated) => Rejection::IdempotencyViolated {
             stream: StreamName::new(&violated.stream)?,
             actual: violated.actual.map(Revision),

@@ -96,11 +96,8 @@ impl Store for StoreService {
     async fn follow(&self, request: Request<FollowReq>) -> Result<Response<Self::FollowStream>, Status> {
         let FollowReq { source, from, resolve_links } = request.into_inner();
         let asked = || {
-            let options = SubscribeOptions {
-                from: from_from_wire(from)?,
-                resolve_links,
-                ..SubscribeOptions::default()
-            };
+            let options =
+                SubscribeOptions { from: from_from_wire(from)?, resolve_links, ..SubscribeOptions::default() };
             Ok((source_from_wire(source)?, options))
         };
         let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;

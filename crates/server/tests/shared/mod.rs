@@ -19,8 +19,8 @@ use gesta_server::{
             read_req::{
                 self,
                 options::{
-                    AllOptions, ControlOption, CountOption, FilterOption, StreamOption, SubscriptionOptions, UuidOption,
-                    all_options::AllOption, uuid_option,
+                    AllOptions, ControlOption, CountOption, FilterOption, StreamOption, SubscriptionOptions,
+                    UuidOption, all_options::AllOption, uuid_option,
                 },
             },
         },
@@ -49,7 +49,8 @@ impl Serving {
         let dir = tempfile::tempdir().expect("a directory");
         let store = EventStore::open(dir.path()).expect("opens");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port").with_options(options);
+        let server =
+            Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port").with_options(options);
         let address = server.address();
         let runtime = Runtime::new().expect("a runtime");
         let (stop, asked) = oneshot::channel();

@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use super::{group_error::GroupError, group_key::KeyOf};
+use super::{group_error::GroupError, group_key::KeyOf, name_expression::NameExpression};
 use crate::{error::Error, limits, name::StreamName, read::From};
 
 /// The name the whole log has as the source of groups.
@@ -182,6 +182,8 @@ pub struct GroupSettings {
     pub strategy: Strategy,
     /// Whether figures about latency are kept.
     pub extra_statistics: bool,
+    /// Which events of the source are the group's; `None`: all. A query as the source is answered from an index, this is not.
+    pub only: Option<NameExpression>,
 }
 
 impl Default for GroupSettings {
@@ -200,6 +202,7 @@ impl Default for GroupSettings {
             max_subscribers: 0,
             strategy: Strategy::KeyOrdered { key: KeyOf::Stream, after_park: AfterPark::Flow },
             extra_statistics: false,
+            only: None,
         }
     }
 }

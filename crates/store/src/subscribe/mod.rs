@@ -9,6 +9,7 @@ pub mod group_key;
 pub mod group_settings;
 pub(crate) mod group_state;
 pub mod handler;
+mod name_expression;
 mod options;
 mod subscription;
 
@@ -17,6 +18,7 @@ use crate::{position::Position, read::Batch};
 pub use group_error::{Discard, GroupError, MessageId, Nack, NotInFlight, Replay, WhyNotInFlight};
 pub use group_key::KeyOf;
 pub use group_settings::{AfterPark, GroupName, GroupSettings, Strategy};
+pub use name_expression::{NameExpression, NameOf};
 pub use options::SubscribeOptions;
 pub use subscription::{Ready, Subscription};
 

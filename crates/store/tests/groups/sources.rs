@@ -1,7 +1,7 @@
 //! What a group follows.
 
 use super::*;
-use gesta_store::{From, Nack, Query, QueryItem, Revision, StreamFilter};
+use gesta_store::{From, Nack, NameExpression, NameOf, Query, QueryItem, Revision, StreamFilter};
 
 fn follow(world: &World, source: Source, settings: GroupSettings) -> (GroupName, Consumer) {
     let group = match &source {
@@ -33,6 +33,38 @@ fn a_stream_that_is_not_there_yet() {
     assert_eq!(drain(&consumer), []);
     world.append("a", ["1"]);
     assert_eq!(shown(&drain(&consumer)), ["a:1"]);
+}
+
+/// What an expression does not pick is settled when it was looked at, and is no part of the group; that outlives the process.
+#[test]
+fn only_what_an_expression_picks() {
+    let world = World::new();
+    world.append("a-1", ["1", "2"]);
+    world.append("b-1", ["1"]);
+    let only = NameExpression::new(NameOf::Stream, "^(?!b)").unwrap();
+    let settings = GroupSettings { only: Some(only), ..with(Strategy::RoundRobin) };
+    let (group, consumer) = follow(&world, Source::All, settings);
+    let taken = drain(&consumer);
+    assert_eq!(shown(&taken), ["a-1:1", "a-1:2"]);
+    consumer.ack(&ids(&taken)).unwrap();
+    world.groups.flush(&group).unwrap();
+    assert!(world.groups.info(&group).unwrap().checkpoint >= Position(3));
+    drop(consumer);
+    let world = world.reopened();
+    world.append("b-1", ["2"]);
+    world.append("c-1", ["1"]);
+    assert_eq!(shown(&drain(&world.connect(&group))), ["c-1:1"]);
+}
+
+/// An expression that cannot be decided on a name must not pass it over.
+#[test]
+fn an_expression_that_is_too_costly_is_told() {
+    let world = World::new();
+    world.append(&"a".repeat(200), ["1"]);
+    let only = NameExpression::new(NameOf::Stream, r"(?=(a+)+$)(a|aa)+\1b").unwrap();
+    let settings = GroupSettings { only: Some(only), ..with(Strategy::RoundRobin) };
+    let (_, consumer) = follow(&world, Source::All, settings);
+    assert!(consumer.try_next(10).unwrap_err().to_string().contains("too costly"));
 }
 
 #[test]

@@ -182,6 +182,33 @@ fn a_state_that_cannot_be_written_stalls_nobody() {
     world.store.close().unwrap();
 }
 
+/// A waker is called for what comes after it was given, once, and by the thread that appends.
+#[test]
+fn a_consumer_can_be_woken_without_being_polled() {
+    #[derive(Default)]
+    struct Count(AtomicU64);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let world = World::new();
+    world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
+    let consumer = world.connect(&on_all());
+    let count = Arc::new(Count::default());
+    let woken = || count.0.load(Ordering::SeqCst);
+    let wake_up = consumer.wake_up(Arc::clone(&count).into());
+    assert_eq!((drain(&consumer).len(), woken()), (0, 0));
+    world.append("a", ["1"]);
+    world.append("a", ["2"]);
+    assert_eq!((drain(&consumer).len(), woken()), (2, 1));
+    wake_up.renew(Arc::clone(&count).into());
+    assert_eq!((drain(&consumer).len(), woken()), (0, 1));
+    drop(wake_up);
+    world.append("a", ["3"]);
+    assert_eq!((drain(&consumer).len(), woken()), (1, 1));
+}
+
 /// Half of the consumers take what they can and never answer. The others get everything else, and in the end that too.
 #[test]
 fn dead_consumers_stall_nobody() {

@@ -4,11 +4,12 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use super::{
+    catalog::GroupConfig,
     guarded::Purpose,
     live::{Driven, LiveGroup, Patience},
     message::Message,
@@ -71,6 +72,19 @@ impl Consumer {
         self.group.name()
     }
 
+    /// What the group was when the consumer connected, which is what it is as long as he is connected.
+    #[must_use]
+    pub fn config(&self) -> &GroupConfig {
+        self.group.config()
+    }
+
+    /// By which it is known among the consumers of the group: see [`ConsumerInfo`](super::ConsumerInfo). Never given twice until the group is
+    /// loaded again.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.id.0
+    }
+
     /// The next messages, at most `max`; waits for one at most `timeout` (for ever, if `None`). Empty when the time is over.
     ///
     /// While it waits, it also does for the group what falls due.
@@ -128,6 +142,19 @@ impl Consumer {
         MessagesReady { consumer: self, place: None }
     }
 
+    /// Has `waker` called, once, when [`Consumer::try_next`] may have something to give: for callers who must not look for messages on the
+    /// thread that is woken, as polling [`Consumer::ready`] does. Nothing is missed by whoever comes in, looks, and then waits.
+    #[must_use]
+    pub fn wake_up(&self, waker: Waker) -> WakeUp {
+        WakeUp(self.group.wait(Some(self.id), waker))
+    }
+
+    /// How long until [`Consumer::next_deadline`].
+    #[must_use]
+    pub fn due_in(&self) -> Option<Duration> {
+        self.group.next_deadline().map(|due| due.saturating_sub(self.group.now()))
+    }
+
     /// When there will be something to do for the group though nothing happens, by [`Clock::elapsed`](crate::clock::Clock::elapsed): a message's time is over,
     /// a retry or a write of progress falls due. Who waits in [`Consumer::next`] sees to it himself.
     #[must_use]
@@ -164,6 +191,17 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         self.group.disconnect(self.id);
+    }
+}
+
+/// A waker that is called when there may be messages: see [`Consumer::wake_up`]. Dropping it ends that.
+#[derive(Debug)]
+pub struct WakeUp(Place);
+
+impl WakeUp {
+    /// Has this waker called the next time.
+    pub fn renew(&self, waker: Waker) {
+        self.0.renew(waker);
     }
 }
 

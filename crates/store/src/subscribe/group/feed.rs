@@ -14,7 +14,7 @@ use crate::{
     error::Result,
     event::{EventRef, RecordedEvent},
     limits,
-    name::is_virtual,
+    name::{is_virtual, system},
     order::{Following, Interest, Wait},
     position::Position,
     query::{Query, StreamFilter},
@@ -76,7 +76,7 @@ impl Feed {
         let to = backing.to();
         let advance = self.cursor.advance(to, Budget { events: most, bytes: limits::BATCH_BYTES })?;
         let (offers, at_end) = match advance {
-            Advance::Events(batch) => (self.admitted(&batch, keys), false),
+            Advance::Events(batch) => (self.admitted(&batch, keys)?, false),
             Advance::Nothing => (Vec::new(), false),
             Advance::End => (Vec::new(), true),
         };
@@ -98,10 +98,19 @@ impl Feed {
         Ok(self.following.is_some())
     }
 
-    fn admitted(&self, batch: &Batch, keys: &Keys) -> Vec<Offered> {
-        let wanted = |(_, event): &(usize, EventRef<'_>)| !self.exclusion.excludes(event);
-        let places = batch.iter().enumerate().filter(wanted).map(|(place, _)| place);
-        places.filter_map(|place| batch.recorded(place)).map(|event| keys.offer(event)).collect()
+    fn admitted(&self, batch: &Batch, keys: &Keys) -> Result<Vec<Offered>> {
+        let mut offers = Vec::with_capacity(batch.len());
+        for (place, event) in batch.iter().enumerate() {
+            // A link is judged by itself, not by what it points to.
+            let (stream, event_type) = match batch.link(place) {
+                Some(link) => (link.stream.as_str(), system::LINK),
+                None => (event.stream, event.event_type),
+            };
+            if !self.exclusion.excludes(&event) && keys.wants(stream, event_type)? {
+                offers.extend(batch.recorded(place).map(|event| keys.offer(event)));
+            }
+        }
+        Ok(offers)
     }
 }
 

@@ -75,6 +75,8 @@ pub enum GroupStatus {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConsumerInfo {
+    /// Its [`number`](super::Consumer::number).
+    pub number: u64,
     /// What it called itself.
     pub name: String,
     /// When it connected.
@@ -166,6 +168,7 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
     let consumer = |(one, connected): (&ConsumerFacts, &Option<Connected>)| {
         let since = connected.as_ref().map_or(backing.now(), |connected| connected.since);
         ConsumerInfo {
+            number: one.id.0,
             name: connected.as_ref().map(|connected| connected.name.to_string()).unwrap_or_default(),
             connected: since,
             slots: one.slots,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{feed::position_in_source, writing::Body};
 use crate::{
     correlation::correlation_of,
+    error::Result,
     event::RecordedEvent,
     subscribe::{
-        GroupSettings, KeyOf, Strategy,
+        GroupSettings, KeyOf, NameExpression, Strategy,
         group_key::{Keyed, correlation_hash, stream_hash},
         group_state::{Offer, ParkedEntry},
     },
@@ -21,15 +22,21 @@ pub(super) type Offered = Offer<Body>;
 pub(super) struct Keys {
     strategy: Strategy,
     read_batch: usize,
+    only: Option<NameExpression>,
 }
 
 impl Keys {
     pub(super) fn of(settings: &GroupSettings) -> Self {
-        Self { strategy: settings.strategy.clone(), read_batch: settings.read_batch }
+        Self { strategy: settings.strategy.clone(), read_batch: settings.read_batch, only: settings.only.clone() }
     }
 
     pub(super) fn read_batch(&self) -> usize {
         self.read_batch
+    }
+
+    /// Whether an event of these names is one of the group's, as far as its settings say.
+    pub(super) fn wants(&self, stream: &str, event_type: &str) -> Result<bool> {
+        self.only.as_ref().map_or(Ok(true), |only| only.matches(stream, event_type))
     }
 
     /// The event as it is offered. For what a strategy does not look at, nothing is computed.

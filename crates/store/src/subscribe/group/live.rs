@@ -414,6 +414,8 @@ impl LiveGroup {
 
     /// Delivers parked messages again, which is then durably asked for: how many.
     pub(super) fn replay(&self, which: Replay) -> Result<u64, GroupError> {
+        // What consumers have parked before is among them.
+        self.flush()?;
         let count = self.change(|guarded, driving| guarded.state.replay(which, driving.now()))?;
         // Somebody loads them.
         self.waiters.wake_all();
@@ -423,6 +425,7 @@ impl LiveGroup {
 
     /// Gives parked messages up, durably: how many.
     pub(super) fn discard_parked(&self, which: Discard) -> Result<u64, GroupError> {
+        self.flush()?;
         let count = self.change(|guarded, driving| guarded.state.discard_parked(which, driving.now()))?;
         self.flush()?;
         Ok(count)

@@ -47,7 +47,7 @@ use crate::{
 
 pub(crate) use backing::Backing;
 pub use catalog::GroupConfig;
-pub use consumer::{Consumer, ConsumerOptions, MessagesReady};
+pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
 use info::Asking;
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
 pub use message::Message;
@@ -80,7 +80,10 @@ impl ConsumerGroups {
     }
 
     /// What a group is.
-    pub(crate) fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
+    ///
+    /// # Errors
+    /// `NoSuchGroup`; `Store`.
+    pub fn config(&self, group: &GroupName) -> Result<GroupConfig, GroupError> {
         self.registry.config(group)
     }
 

@@ -189,6 +189,7 @@ impl HandlerOptions {
                 HandlingOrder::Whole => Strategy::DispatchToSingle,
             },
             extra_statistics: false,
+            only: None,
         };
         settings.check()?;
         Ok(settings)

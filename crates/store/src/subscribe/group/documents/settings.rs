@@ -9,7 +9,7 @@ use crate::{
     path::PathPattern,
     position::{Position, Revision, Timestamp},
     read::From as Start,
-    subscribe::{AfterPark, GroupSettings, KeyOf, Strategy},
+    subscribe::{AfterPark, GroupSettings, KeyOf, NameExpression, NameOf, Strategy},
 };
 
 /// [`GroupSettings`].
@@ -28,6 +28,15 @@ pub(super) struct WireSettings {
     max_subscribers: usize,
     strategy: WireStrategy,
     extra_statistics: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only: Option<WireExpression>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum WireExpression {
+    Stream(String),
+    Type(String),
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -87,6 +96,7 @@ impl From<&GroupSettings> for WireSettings {
             max_subscribers: settings.max_subscribers,
             strategy: WireStrategy::from(&settings.strategy),
             extra_statistics: settings.extra_statistics,
+            only: settings.only.as_ref().map(WireExpression::from),
         }
     }
 }
@@ -108,7 +118,27 @@ impl WireSettings {
             max_subscribers: self.max_subscribers,
             strategy: self.strategy.decoded()?,
             extra_statistics: self.extra_statistics,
+            only: self.only.map(WireExpression::decoded).transpose()?,
         })
+    }
+}
+
+impl From<&NameExpression> for WireExpression {
+    fn from(expression: &NameExpression) -> Self {
+        let text = expression.as_str().to_owned();
+        match expression.of() {
+            NameOf::Stream => Self::Stream(text),
+            NameOf::Type => Self::Type(text),
+        }
+    }
+}
+
+impl WireExpression {
+    fn decoded(self) -> Result<NameExpression> {
+        match self {
+            Self::Stream(text) => NameExpression::new(NameOf::Stream, &text),
+            Self::Type(text) => NameExpression::new(NameOf::Type, &text),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
     read::{From, Source},
     subscribe::{
-        AfterPark, GroupName, GroupSettings, KeyOf, Strategy,
+        AfterPark, GroupName, GroupSettings, KeyOf, NameExpression, NameOf, Strategy,
         group_state::{Intervals, Progress},
     },
 };
@@ -102,7 +102,9 @@ fn every_setting_comes_back() {
     ];
     let starts = [From::Now, From::Position(Position(3)), From::Time(Timestamp(-5))];
     for (place, strategy) in strategies.into_iter().enumerate() {
-        let settings = GroupSettings { strategy, start: starts[place % starts.len()], ..GroupSettings::default() };
+        let only = NameExpression::new([NameOf::Stream, NameOf::Type][place % 2], "^a").unwrap();
+        let start = starts[place % starts.len()];
+        let settings = GroupSettings { strategy, start, only: Some(only), ..GroupSettings::default() };
         let before = change(Source::All, settings);
         assert_eq!(Change::read(&found("$PersistentConfig", &text(&before.event().data), "")).unwrap(), before);
     }

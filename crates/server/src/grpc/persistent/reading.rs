@@ -1,0 +1,297 @@
+//! The call of a consumer: messages one way, answers the other.
+//!
+//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once. A client that does not read
+//! gets no more than its slots, of which no more than two batches have been made into messages of the wire.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use gesta_store::{ConsumerOptions, EventStore, GroupName, MessageId, Nack, limits::GROUP_SLOTS_MAX};
+use tokio::sync::mpsc;
+use tonic::{Request, Status, Streaming};
+
+use super::{
+    connections::Connections,
+    in_hand::InHand,
+    restarts::Restarts,
+    seat::{Bell, Seat},
+};
+use crate::{
+    convert::{
+        delivered, group,
+        group_info::Peer,
+        id::{self, IdForm},
+        request::Links,
+        stream,
+    },
+    fault::Fault,
+    group_fault::GroupFault,
+    grpc::waiting::waiting,
+    limits::{ANSWERS_PER_JOB_MAX, GROUP_BATCH_MESSAGES, READ_BATCHES_AHEAD},
+    proto::event_store::client::persistent_subscriptions::{
+        ReadReq, ReadResp,
+        read_req::{
+            self, Content, nack,
+            options::{StreamOption, uuid_option},
+        },
+        read_resp::{self, SubscriptionConfirmation},
+    },
+    pump::Pumped,
+    security::{Action, Rights, Sight},
+    stopping::Stopping,
+};
+
+/// The header by which clients say what they call themselves.
+const CONNECTION_NAME: &str = "connection-name";
+/// How a group is looked after at the latest when something is due: a clock that is read twice may be a little behind itself.
+const DUE_AT_LEAST: Duration = Duration::from_millis(1);
+
+/// What a call needs of the server.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) store: EventStore,
+    pub(super) rights: Rights,
+    pub(super) stopping: Stopping,
+    pub(super) restarts: Restarts,
+    pub(super) connections: Connections,
+}
+
+/// What a client asks for.
+#[derive(Debug)]
+struct Wanted {
+    group: GroupName,
+    /// The stream it is a group of, or `$all`.
+    source: String,
+    slots: usize,
+    id_form: IdForm,
+}
+
+type Batch = Result<Vec<ReadResp>, Status>;
+
+impl Reader {
+    /// Connects a consumer, and serves it until either side has enough.
+    ///
+    /// # Errors
+    /// Why it cannot be connected.
+    pub(super) async fn read(self, request: Request<Streaming<ReadReq>>) -> Result<Pumped<ReadResp>, Status> {
+        let name = request.metadata().get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
+        let name = named(name.unwrap_or_default());
+        let address = request.remote_addr().map(|address| address.to_string()).unwrap_or_default();
+        let mut answers = request.into_inner();
+        let wanted = match answers.message().await?.and_then(|message| message.content) {
+            Some(Content::Options(options)) => wanted(&options)?,
+            Some(Content::Ack(_) | Content::Nack(_)) | None => {
+                return Err(Fault::Invalid("a consumer begins with its options".to_owned()).into());
+            }
+        };
+        self.rights.check(Action::read(&wanted.source)).await?;
+        let Self { store, rights, stopping, restarts, connections } = self;
+        let restarted = restarts.heard();
+        let (group, options) = (wanted.group.clone(), ConsumerOptions { name, slots: wanted.slots });
+        let peer = Peer { address, user: rights.login().to_owned() };
+        let seat = waiting(move || Seat::take(&store, &group, &options, peer, connections)).await?;
+        let (batches, receiver) = mpsc::channel(READ_BATCHES_AHEAD);
+        let serving = Serving {
+            links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
+            seat: Arc::new(seat),
+            in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
+            wanted,
+            rights,
+        };
+        tokio::spawn(serve(serving, answers, batches, stopping, restarted));
+        Ok(Pumped::over(receiver))
+    }
+}
+
+/// A name is cut to what the store takes.
+fn named(name: &str) -> String {
+    let end = name.floor_char_boundary(gesta_store::limits::GROUP_NAME_BYTES_MAX);
+    name[..end].to_owned()
+}
+
+fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
+    let group = group::named(options.stream_option.as_ref(), &options.group_name)?;
+    let slots = match usize::try_from(options.buffer_size) {
+        Ok(slots @ 1..) => slots.min(GROUP_SLOTS_MAX),
+        Ok(0) | Err(_) => {
+            let size = options.buffer_size;
+            return Err(GroupFault::failed(&group, format!("buffer size must be positive, buffer_size={size}")));
+        }
+    };
+    let id_form = match options.uuid_option.as_ref().and_then(|option| option.content.as_ref()) {
+        Some(uuid_option::Content::Structured(_)) => IdForm::Structured,
+        Some(uuid_option::Content::String(_)) => IdForm::Text,
+        None => return Err(Fault::Invalid("UUID option is missing".to_owned())),
+    };
+    let source = match &options.stream_option {
+        Some(StreamOption::StreamIdentifier(stream)) => stream::from_wire(Some(stream))?.to_string(),
+        Some(StreamOption::All(_)) | None => "$all".to_owned(),
+    };
+    Ok(Wanted { group, source, slots, id_form })
+}
+
+/// A consumer that is served.
+#[derive(Debug)]
+struct Serving {
+    seat: Arc<Seat>,
+    in_hand: Arc<Mutex<InHand>>,
+    links: Links,
+    wanted: Wanted,
+    rights: Rights,
+}
+
+async fn serve(
+    serving: Serving,
+    mut answers: Streaming<ReadReq>,
+    batches: mpsc::Sender<Batch>,
+    mut stopping: Stopping,
+    mut restarted: tokio::sync::watch::Receiver<u64>,
+) {
+    let ended = tokio::select! {
+        ended = deliver(&serving, &batches) => ended,
+        ended = take_answers(&serving, &mut answers) => ended,
+        () = stopping.told() => Err(Fault::Stopping.into()),
+        _ = restarted.changed() => Err(GroupFault::dropped(&serving.wanted.group).into()),
+    };
+    // What the client has goes back before it is told, however long it takes to listen.
+    drop(serving);
+    if let Err(status) = ended {
+        tokio::select! {
+            _ = batches.send(Err(status)) => {}
+            () = stopping.told() => {}
+        }
+    }
+}
+
+/// Brings messages until the client or the group has enough.
+async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(), Status> {
+    let confirmation = SubscriptionConfirmation { subscription_id: serving.wanted.group.to_string() };
+    let confirmation = read_resp::Content::SubscriptionConfirmation(confirmation);
+    let sent = batches.send(Ok(vec![ReadResp { content: Some(confirmation) }])).await;
+    if sent.is_err() {
+        return Ok(());
+    }
+    let bell = Arc::new(Bell::default());
+    let wake_up = serving.seat.wake_up(&bell);
+    loop {
+        let Ok(room) = batches.reserve().await else { return Ok(()) };
+        // In before it looks: what happens after that rings.
+        wake_up.renew(bell.waker());
+        let messages = serving.next().await?;
+        if !messages.is_empty() {
+            room.send(Ok(messages));
+            continue;
+        }
+        drop(room);
+        let due = serving.seat.due_in();
+        let due = async {
+            match due {
+                Some(due) => tokio::time::sleep(due.max(DUE_AT_LEAST)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = bell.rung() => {}
+            () = due => {}
+            () = batches.closed() => return Ok(()),
+        }
+    }
+}
+
+impl Serving {
+    /// The messages that are ready, for the wire.
+    async fn next(&self) -> Result<Vec<ReadResp>, Status> {
+        let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
+        let (form, links, rights) = (self.wanted.id_form, self.links, self.rights.clone());
+        waiting(move || {
+            let messages = seat.next(GROUP_BATCH_MESSAGES)?;
+            let mut sent = Vec::with_capacity(messages.len());
+            let mut withheld = Vec::new();
+            for message in &messages {
+                let links = match rights.sight(&message.event)? {
+                    Sight::Whole => links,
+                    Sight::LinkAlone => Links::AsTheyAre,
+                    Sight::Nothing => {
+                        withheld.push(message.id);
+                        continue;
+                    }
+                };
+                let mut in_hand = in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+                in_hand.deliver(delivered::answered_by(message), message.id);
+                sent.push(ReadResp { content: Some(delivered::to_wire(message, form, links)) });
+            }
+            if !withheld.is_empty() {
+                seat.nack(&withheld, Nack::Skip, "not for this consumer")?;
+            }
+            Ok(sent)
+        })
+        .await
+    }
+}
+
+/// What a client says about messages it has.
+#[derive(Debug)]
+enum Answer {
+    Ack(Vec<MessageId>),
+    Nack(Vec<MessageId>, Nack, String),
+}
+
+/// Takes answers until the client has no more to say. As many as have come are taken together.
+async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
+    while let Some(first) = messages.message().await? {
+        let mut answers = vec![serving.answer(first)?];
+        let mut ended = false;
+        while answers.len() < ANSWERS_PER_JOB_MAX && !ended {
+            tokio::select! {
+                biased;
+                message = messages.message() => match message? {
+                    Some(message) => answers.push(serving.answer(message)?),
+                    None => ended = true,
+                },
+                () = std::future::ready(()) => break,
+            }
+        }
+        let seat = Arc::clone(&serving.seat);
+        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
+        if ended {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
+    match answer {
+        Answer::Ack(ids) => seat.ack(&ids),
+        Answer::Nack(ids, nack, reason) => seat.nack(&ids, nack, &reason),
+    }
+}
+
+impl Serving {
+    fn answer(&self, message: ReadReq) -> Result<Answer, Fault> {
+        match message.content {
+            Some(Content::Ack(ack)) => Ok(Answer::Ack(self.in_hand(&ack.ids)?)),
+            Some(Content::Nack(nack)) => {
+                let action = nack::Action::try_from(nack.action)
+                    .map_err(|_| Fault::Invalid(format!("no such action, found={}", nack.action)))?;
+                let what = match action {
+                    nack::Action::Unknown | nack::Action::Retry => Nack::Retry { after: Duration::ZERO },
+                    nack::Action::Park => Nack::Park,
+                    nack::Action::Skip => Nack::Skip,
+                    nack::Action::Stop => Nack::Stop,
+                };
+                Ok(Answer::Nack(self.in_hand(&nack.ids)?, what, nack.reason))
+            }
+            Some(Content::Options(_)) => Err(Fault::Invalid("a consumer has options once".to_owned())),
+            None => Err(Fault::Invalid("message is empty".to_owned())),
+        }
+    }
+
+    fn in_hand(&self, ids: &[crate::proto::event_store::client::Uuid]) -> Result<Vec<MessageId>, Fault> {
+        let ids = ids.iter().map(|id| id::from_wire(Some(id), "event id")).collect::<Result<Vec<_>, _>>()?;
+        let mut in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(ids.into_iter().filter_map(|id| in_hand.answer(id)).collect())
+    }
+}
