@@ -152,7 +152,7 @@ impl<P: Process> ProcessRunner<P> {
                 Step::Worked => {}
                 Step::Idle(Some(until)) if until <= self.clock.elapsed() => {}
                 #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows: nothing else is work
-                _ => return,
+                Step::Idle(_) | Step::Paused | Step::Ended | _ => return,
             }
         }
     }
