@@ -18,6 +18,11 @@ pub(crate) const STEPS: &[Step] = &[
         what: "a real process killed with `kill -9` under load, 200 times or GESTA_KILLS",
         run: kills,
     },
+    Step {
+        name: "soak",
+        what: "200 followers of every kind while clients append, ten minutes or GESTA_SOAK_SECONDS",
+        run: soak,
+    },
     Step { name: "simulation", what: "10 000 seeds of sim/, other ones each day", run: simulation },
     Step { name: "fuzzing", what: "every decoder, ten minutes each", run: fuzzing::long },
     Step { name: "mutants", what: "mutation testing of commit/", run: mutants },
@@ -40,13 +45,21 @@ fn simulation(shell: &Shell) -> Outcome {
     gate::simulate(shell, days * 10_000..(days + 1) * 10_000)
 }
 
-/// The test that starts itself as a process and kills it; how often, it reads from the environment.
+/// The tests that start themselves as a process and kill it; how often, they read from the environment.
 fn kills(shell: &Shell) -> Outcome {
     if !shell.path_exists("crates/store/tests/kill.rs") {
         return Ok(Ending::Skipped("there is no crates/store/tests/kill.rs".to_owned()));
     }
     let kills = std::env::var("GESTA_KILLS").unwrap_or_else(|_| "200".to_owned());
-    cmd!(shell, "cargo test --locked --release --package gesta-store --test kill").env("GESTA_KILLS", kills).run()?;
+    cmd!(shell, "cargo test --locked --release --package gesta-store --test kill --test kill_followers")
+        .env("GESTA_KILLS", kills)
+        .run()?;
+    Ok(Ending::Passed)
+}
+
+/// The example that counts every event at every follower; for how long, it reads from the environment.
+fn soak(shell: &Shell) -> Outcome {
+    cmd!(shell, "cargo run --locked --release --package gesta-store --example soak").run()?;
     Ok(Ending::Passed)
 }
 
