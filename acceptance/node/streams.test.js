@@ -18,6 +18,7 @@ const {
   jsonEvent,
   streamNameFilter,
 } = require("@kurrent/kurrentdb-client");
+const { credentials } = require("./program.js");
 const { serve, events, collect, numbers } = require("./server.js");
 
 let server, client;
@@ -45,7 +46,7 @@ test("appends are checked against what is expected", async () => {
 
 test("the call for one append knows the same", async () => {
   const stream = name();
-  const credentials = { username: "ada", password: "secret" }; // with them the client does not use the batch call
+  // With credentials of its own for a call the client does not use the batch call.
   await client.appendToStream(stream, events(2), { streamState: "no_stream", credentials });
   await assert.rejects(
     client.appendToStream(stream, events(1), { streamState: "no_stream", credentials }),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -11,18 +12,44 @@ import uuid
 from kurrentdbclient import KurrentDBClient, NewEvent
 
 
-class Server:
-    """`gesta serve`, started and ready."""
+# Where certificates and the password of the administrator are, if the suite is to run with TLS and users.
+SECURED = os.environ.get("GESTA_SECURED")
 
-    def __init__(self, directory):
+
+def secured(directory):
+    """The arguments of a server that is secured by what is in a directory."""
+    files = {"tls-cert": "node.crt", "tls-key": "node.key", "admin-password-file": "password"}
+    return [f"--{setting}={directory}/{file}" for setting, file in files.items()]
+
+
+def secured_url(address, directory, login="admin", password=None):
+    """How a user connects to such a server."""
+    if password is None:
+        with open(f"{directory}/password", encoding="utf-8") as file:
+            password = file.read().strip()
+    return f"kurrentdb://{login}:{password}@{address}?tls=true&tlsCAFile={directory}/ca.crt"
+
+
+class Server:
+    """`gesta serve`, started and ready; with TLS and users, if certificates are given."""
+
+    def __init__(self, directory, certificates=SECURED, *arguments, stderr=None):
         program = os.environ["GESTA"]
-        command = [program, "serve", "--dir", directory, "--listen", "127.0.0.1:0", "-o", "ndjson"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command = [program, "serve", "--dir", directory, "--listen", "127.0.0.1:0", "-o", "ndjson", *arguments]
+        if certificates:
+            command += secured(certificates)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server ended before it was ready, code={self.process.wait()}")
         self.ready = json.loads(line)
-        self.url = self.ready["url"]
+        self.url = secured_url(self.ready["address"], certificates) if certificates else self.ready["url"]
+
+        self.trust = ssl.create_default_context(cafile=f"{certificates}/ca.crt") if certificates else None
+
+    def page(self, path):
+        """The address of what is told over HTTP."""
+        return f"{'https' if self.trust else 'http'}://{self.ready['address']}{path}"
 
     def stop(self, how=signal.SIGTERM):
         """Asks it to end; answers with its exit code."""

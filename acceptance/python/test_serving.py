@@ -25,7 +25,7 @@ class Serving(ServerCase):
             self.client.create_projection(name="mine", query="")
 
     def test_alive_over_http(self):
-        with urllib.request.urlopen(f"http://{self.server.ready['address']}/health/live") as answer:
+        with urllib.request.urlopen(self.server.page("/health/live"), context=self.server.trust) as answer:
             self.assertEqual(answer.status, 204)
 
     def test_many_clients_at_once(self):

@@ -1,9 +1,13 @@
 //! Stock clients, and applications on top of them, against the program as it is built: `acceptance/`.
 //!
 //! What a client needs is installed below `target/acceptance`, once for each list of versions. The suites start the program themselves, on
-//! free ports, and find it by the variable `GESTA`.
+//! free ports, and find it by the variable `GESTA`. They run twice: in the open, and with TLS and users.
 
-use std::{error::Error, fs, path::Path};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use xshell::{Shell, cmd};
 
@@ -16,7 +20,24 @@ pub(crate) fn check(shell: &Shell) -> Result<Ending, Box<dyn Error>> {
     python(shell, &program)?;
     node(shell, &program)?;
     rust(shell, &program)?;
+    println!("the same with TLS and users");
+    let secured = secure(shell, &program)?;
+    let _secured = shell.push_env(SECURED, secured);
+    python(shell, &program)?;
+    node(shell, &program)?;
+    rust(shell, &program)?;
     Ok(Ending::Passed)
+}
+
+/// The variable that tells the suites where certificates are, if they are to use some.
+const SECURED: &str = "GESTA_SECURED";
+
+/// Makes certificates, and a password for the administrator.
+fn secure(shell: &Shell, program: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let secured = steps::root().join("target/acceptance/secured");
+    cmd!(shell, "{program} certs dev --quiet --force --out {secured}").ignore_stdout().run()?;
+    fs::write(secured.join("password"), "of-the-acceptance-tests\n")?;
+    Ok(secured)
 }
 
 fn python(shell: &Shell, program: &Path) -> Result<(), Box<dyn Error>> {

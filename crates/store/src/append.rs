@@ -99,6 +99,13 @@ impl Append {
         self
     }
 
+    /// The streams that are written to or ended, some perhaps more than once. One of which only the expectation is checked is not among them.
+    pub fn written(&self) -> impl Iterator<Item = &StreamName> {
+        let appended = self.events.iter().map(|(target, _)| &self.targets[*target].0);
+        let ended = self.targets.iter().filter(|(_, _, change)| *change != Change::Append).map(|(stream, ..)| stream);
+        appended.chain(ended)
+    }
+
     /// For imports: when the events originally happened. The store records them at this time, or at the time of the event before
     /// them if that is later, and never later than now.
     #[must_use]

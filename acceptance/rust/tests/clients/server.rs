@@ -21,9 +21,11 @@ impl Server {
     pub async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let program = std::env::var("GESTA").expect("GESTA is the path of the program");
+        let secured = std::env::var("GESTA_SECURED").ok();
         let mut process = Command::new(program)
             .args(["serve", "--listen", "127.0.0.1:0", "-o", "ndjson", "--dir"])
             .arg(directory.path())
+            .args(secured.iter().flat_map(|secured| arguments(secured)))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -31,7 +33,11 @@ impl Server {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = lines.next_line().await.unwrap().expect("the server says that it is ready");
         let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let client = Client::new(ready["url"].as_str().unwrap().parse().unwrap()).unwrap();
+        let url = match &secured {
+            Some(secured) => secured_url(ready["address"].as_str().unwrap(), secured),
+            None => ready["url"].as_str().unwrap().to_owned(),
+        };
+        let client = Client::new(url.parse().unwrap()).unwrap();
         Self { client, process, _directory: directory }
     }
 
@@ -46,6 +52,19 @@ impl Server {
         let asked = Command::new("kill").arg(self.process.id().unwrap().to_string()).status().await.unwrap();
         asked.success() && self.process.wait().await.unwrap().success()
     }
+}
+
+/// The arguments of a server with TLS and users, by the certificates and the password in a directory.
+fn arguments(secured: &str) -> [String; 3] {
+    let files = [("tls-cert", "node.crt"), ("tls-key", "node.key"), ("admin-password-file", "password")];
+    files.map(|(setting, file)| format!("--{setting}={secured}/{file}"))
+}
+
+/// How the administrator connects to such a server.
+fn secured_url(address: &str, secured: &str) -> String {
+    let password = std::fs::read_to_string(format!("{secured}/password")).unwrap();
+    let password = password.trim();
+    format!("kurrentdb://admin:{password}@{address}?tls=true&tlsCAFile={secured}/ca.crt")
 }
 
 /// Events told apart by their data.

@@ -10,8 +10,10 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod follow;
 mod follow_group;
+mod follow_server;
 pub(crate) mod group;
 pub(crate) mod handlers;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod import_git;
 pub(crate) mod import_ndjson;
@@ -46,9 +48,10 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Explain(args) => explain::run(&args, target, shell),
         Command::Verify(args) => verify::run(&args, target, shell),
         Command::Serve(args) => serve::run(&args, target, shell),
+        Command::Health(args) => health::run(&args, target, shell),
+        Command::Config(args) => config::run(&args, &target.here(), shell),
         Command::Certs(args) => certs::run(&args, shell),
         Command::Users(args) => users::run(&args, target, shell),
-        Command::Config(args) => config::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),
     }

@@ -115,7 +115,8 @@ fn to_status(fault: Fault) -> Status {
 }
 
 /// A read as it goes over the wire.
-pub(crate) fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
+#[must_use]
+pub fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
     ReadReq {
         source: Some(source_to_wire(source)),
         backward: options.direction == Direction::Backward,
@@ -126,7 +127,11 @@ pub(crate) fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
     }
 }
 
-fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
+/// A read from the wire.
+///
+/// # Errors
+/// `Invalid`, for what is missing or no name.
+pub fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
     let options = ReadOptions {
         direction: if request.backward { Direction::Backward } else { Direction::Forward },
         from: from_from_wire(request.from)?,

@@ -5,6 +5,7 @@ use gesta::{AsOf, Direction, EventType, PathPattern, Query, QueryItem, ReadOptio
 use super::{Demo, Summary, fold_files, heading};
 use crate::{
     command::read::print_all,
+    reach::Reached,
     event_list::EventList,
     exit::{Outcome, quoted},
     shell::{DIM, counted, grouped},
@@ -57,7 +58,7 @@ impl Demo<'_> {
 
     fn show(&mut self, source: Source, options: ReadOptions) -> Outcome<()> {
         let list = EventList::new(&source, false).indented("   ");
-        print_all(&self.store, source, options, list, self.shell)?;
+        print_all(&Reached::Directory(self.store.clone()), source, options, list, self.shell)?;
         Ok(())
     }
 
