@@ -10,7 +10,7 @@ use std::{
 
 use super::*;
 use gesta_store::{
-    ErrorKind, EventStore, GroupError, Nack, Options,
+    ErrorKind, EventStore, GroupError, Nack, Options, Replay,
     clock::SystemClock,
     disk::{Disk, memory::Fault},
 };
@@ -73,6 +73,19 @@ fn who_waits_gets_what_a_silent_consumer_let_lie() {
     assert_eq!(silent.next(1, None).unwrap().len(), 1);
     let other = world.connect(&on_all());
     assert_eq!(other.next(1, None).unwrap()[0].retries, 1);
+}
+
+/// A client parked a message and then asked for a replay, which found nothing: the link was not durable yet.
+#[test]
+fn what_was_parked_just_before_is_replayed() {
+    let world = threaded();
+    world.append("a", ["A"]);
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    let consumer = world.connect(&on_all());
+    let taken = consumer.next(1, None).unwrap();
+    consumer.nack(&ids(&taken), Nack::Park, "no").unwrap();
+    assert_eq!(world.groups.replay(&on_all(), Replay::All).unwrap(), 1);
+    assert_eq!(ids(&consumer.next(1, None).unwrap()), ids(&taken));
 }
 
 #[test]
