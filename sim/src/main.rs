@@ -2,7 +2,11 @@
 
 use std::{ops::Range, process::ExitCode};
 
-use gesta_sim::trace;
+use gesta_sim::{
+    crowd::Crowd,
+    trace::{self, Scene},
+    world::World,
+};
 
 const USAGE: &str = "usage: gesta-sim [--seeds FROM..TO | --seed SEED] [--steps STEPS] [--twice]
 
@@ -10,6 +14,9 @@ const USAGE: &str = "usage: gesta-sim [--seeds FROM..TO | --seed SEED] [--steps 
   --seed SEED       run one seed
   --steps STEPS     steps of each run (default 150)
   --twice           run every seed twice and demand the same bytes";
+
+/// Steps of a crowd for each of a store: most of them concern one of many.
+const CROWD_STEPS: usize = 8;
 
 struct Arguments {
     seeds: Range<u64>,
@@ -47,27 +54,35 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| ()));
     let count = seeds.end.saturating_sub(seeds.start);
     for seed in seeds {
-        let run = trace::run(seed, steps);
-        if let Some(violation) = &run.violation {
-            println!("seed {seed} breaks a promise at step {}: {violation}", run.steps.len());
-            println!("shrinking ...");
-            let least = trace::shrink(seed, &run.steps, violation);
-            println!("{} steps are enough:", least.len());
-            for (number, step) in least.iter().enumerate() {
-                println!("{number:4} {step:?}");
-            }
-            match trace::replay(seed, &least) {
-                Some(violation) => println!("{violation}"),
-                None => println!("(the shrunk trace holds when replayed: the run is not deterministic)"),
-            }
-            println!("again: cargo run --release -- --seed {seed} --steps {steps}");
-            return ExitCode::FAILURE;
-        }
-        if twice && trace::run(seed, steps).digest != run.digest {
-            println!("seed {seed} left other bytes when it was run again");
+        if !(holds::<World>(seed, steps, twice) && holds::<Crowd>(seed, CROWD_STEPS * steps, twice)) {
             return ExitCode::FAILURE;
         }
     }
     println!("{count} seeds of {steps} steps: every promise held");
     ExitCode::SUCCESS
+}
+
+/// Runs a seed of a scene; whether every promise held.
+fn holds<S: Scene>(seed: u64, steps: usize, twice: bool) -> bool {
+    let run = trace::run::<S>(seed, steps);
+    let Some(violation) = &run.violation else {
+        let same = !twice || trace::run::<S>(seed, steps).digest == run.digest;
+        if !same {
+            println!("seed {seed} left other bytes when it was run again");
+        }
+        return same;
+    };
+    println!("seed {seed} breaks a promise at step {}: {violation}", run.steps.len());
+    println!("shrinking ...");
+    let least = trace::shrink::<S>(seed, &run.steps, violation);
+    println!("{} steps are enough:", least.len());
+    for (number, step) in least.iter().enumerate() {
+        println!("{number:4} {step:?}");
+    }
+    match trace::replay::<S>(seed, &least) {
+        Some(violation) => println!("{violation}"),
+        None => println!("(the shrunk trace holds when replayed: the run is not deterministic)"),
+    }
+    println!("again: cargo run --release -- --seed {seed} --steps {steps}");
+    false
 }

@@ -212,11 +212,11 @@ impl Draft {
 }
 
 impl Event {
-    /// What is different in what the store recorded; `None` if nothing is.
+    /// An event as the store shows it, its id included.
     #[must_use]
-    pub fn difference(&self, recorded: &RecordedEvent) -> Option<String> {
-        let as_recorded = Self {
-            id: self.id.and(Some(recorded.id)),
+    pub fn of(recorded: &RecordedEvent) -> Self {
+        Self {
+            id: Some(recorded.id),
             stream: recorded.stream.clone(),
             revision: recorded.revision,
             recorded_at: recorded.recorded_at,
@@ -225,7 +225,14 @@ impl Event {
             data: recorded.data.clone(),
             metadata: recorded.metadata.clone(),
             tags: recorded.tags.clone(),
-        };
+        }
+    }
+
+    /// What is different in what the store recorded; `None` if nothing is.
+    #[must_use]
+    pub fn difference(&self, recorded: &RecordedEvent) -> Option<String> {
+        let found = Self::of(recorded);
+        let as_recorded = Self { id: self.id.and(found.id), ..found };
         (*self != as_recorded || recorded.erased).then(|| format!("expected {self:?}, found {recorded:?}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Stock clients of other languages against the program as it is built: `acceptance/`.
+//! Stock clients, and applications on top of them, against the program as it is built: `acceptance/`.
 //!
 //! What a client needs is installed below `target/acceptance`, once for each list of versions. The suites start the program themselves, on
 //! free ports, and find it by the variable `GESTA`. They run twice: in the open, and with TLS and users.

@@ -76,7 +76,8 @@ impl Failure {
             Kind::StorageFull | Kind::QuotaExceeded | Kind::TimedOut | Kind::WouldBlock => Exit::Unavailable,
             _ => Exit::Other,
         };
-        Self::new(exit, format!("{doing}: {error}"))
+        let failure = Self::new(exit, format!("{doing}: {error}"));
+        if is_full(error) { failure.with_remedy("make room, or write somewhere else") } else { failure }
     }
 
     /// A failure to write our own output. A reader that went away (`gesta read | head`) is not worth a word.
@@ -115,6 +116,11 @@ impl From<gesta::Error> for Failure {
         });
         let kind = error.kind();
         let failure = Self::new(if denied { Exit::Denied } else { exit_of(kind) }, error.to_string());
+        if error.io_source().is_some_and(is_full) {
+            return failure.with_remedy(
+                "make room where the store is. What was answered is safe; what was not may have been recorded all the same: look before you try again",
+            );
+        }
         if denied {
             return failure.with_remedy("the directory and its files must be readable and writable for this user");
         }
@@ -128,6 +134,11 @@ impl From<gesta::Error> for Failure {
         }
         failure
     }
+}
+
+/// Whether there was no room left for what was to be written.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The exit code for a kind of error of the store.
@@ -211,6 +222,17 @@ mod tests {
         assert_eq!(exit(ErrorKind::Corrupted), Exit::Integrity);
         let denied = gesta::Error::io("opening x", io::ErrorKind::PermissionDenied.into());
         assert_eq!(Failure::from(denied).exit, Exit::Denied);
+    }
+
+    #[test]
+    fn a_full_disk_asks_for_room() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let full = Failure::from(gesta::Error::io("cannot write the log", kind.into()));
+            assert_eq!(full.exit, Exit::Unavailable);
+            assert!(full.remedy().is_some_and(|remedy| remedy.contains("make room")));
+            let output = Failure::io("writing facts.ndjson", &kind.into());
+            assert!(output.exit == Exit::Unavailable && output.remedy().is_some());
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ use crate::{
 
 /// Index parts are allocated by the thread that appends and freed by maintenance: the system's allocator keeps what they leave.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

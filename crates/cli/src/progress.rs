@@ -1,8 +1,8 @@
 //! Progress of long work: a bar on a terminal's standard error, silence elsewhere.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::shell::Shell;
 
@@ -18,12 +18,12 @@ impl Progress {
         }
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let template = if total.is_some() {
-            format!("  {{msg}} {{human_pos}} of {{human_len}} {noun} {{bar:30}} {{percent}}% {{per_sec}} {{eta}} left")
+            format!("  {{msg}} {{human_pos}} of {{human_len}} {noun} {{bar:30}} {{percent}}% {{rate}} {{eta}} left")
         } else {
-            format!("  {{msg}} {{human_pos}} {noun} {{per_sec}}")
+            format!("  {{msg}} {{human_pos}} {noun} {{rate}}")
         };
         if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ ").with_key("rate", rate));
         }
         bar.set_message(doing);
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -44,6 +44,11 @@ impl Progress {
     pub(crate) fn above(&self, print: impl FnOnce()) {
         self.0.suspend(print);
     }
+}
+
+/// Steps a second, in whole ones.
+fn rate(state: &ProgressState, out: &mut dyn Write) {
+    let _ = write!(out, "{:.0}/s", state.per_sec()); // nobody can be told that a bar cannot be drawn
 }
 
 impl Drop for Progress {

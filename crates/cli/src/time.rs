@@ -85,6 +85,12 @@ pub(crate) fn civil(time: Timestamp) -> String {
     moment(time).to_zoned_datetime(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The first whole second at `time` or after it: what [`civil`] shows without loss, and what had happened by `time` had happened by then.
+pub(crate) fn next_second(time: Timestamp) -> Timestamp {
+    let behind = time.0.rem_euclid(1_000_000_000);
+    Timestamp(if behind == 0 { time.0 } else { time.0.saturating_add(1_000_000_000 - behind) })
+}
+
 /// Seconds since the epoch with an offset from UTC in minutes, as git keeps them, in RFC 3339. `None` outside the calendar.
 pub(crate) fn rfc3339_with_offset(seconds: i64, offset_minutes: i32) -> Option<String> {
     let moment = jiff::Timestamp::from_second(seconds).ok()?;
@@ -156,6 +162,13 @@ mod tests {
     fn recorded_times_round_trip_to_the_nanosecond() {
         for nanos in [0, 1, -1, 1_795_634_900_123_456_789, i64::MAX, i64::MIN] {
             assert_eq!(parse_rfc3339(&rfc3339(Timestamp(nanos))), Some(Timestamp(nanos)));
+        }
+    }
+
+    #[test]
+    fn whole_seconds_are_never_before() {
+        for (nanos, expected) in [(0, 0), (1, 1_000_000_000), (-1, 0), (-1_000_000_000, -1_000_000_000)] {
+            assert_eq!(next_second(Timestamp(nanos)), Timestamp(expected), "{nanos}");
         }
     }
 

@@ -7,9 +7,12 @@ use gesta_store::EventStore;
 use crate::{
     command::{self, Decide, SendError, Sending},
     error::Result,
+    event::Event,
     laws::Laws,
+    middleware::Receipt,
     model::{Algebraic, Model},
     options::DomainOptions,
+    process::{Instances, Process, Setup},
     state::{CacheInfo, Get, Reader},
     tree::{LawReport, Summaries, TreeOptions, check_recorded},
 };
@@ -56,12 +59,33 @@ impl Domain {
         Sending::new(&self.reader, command, Some(request.into()))
     }
 
+    /// Records events without a decision: what came from outside and cannot be refused. All or none.
+    ///
+    /// # Errors
+    /// `Unrecordable`; `Rejected` when a stream was ended for ever; what the store may fail with.
+    pub fn record<E: Event>(&self, events: impl IntoIterator<Item = E>) -> Result<Receipt> {
+        command::record(&self.reader, events)
+    }
+
     /// What a command would record now. Records nothing.
     ///
     /// # Errors
     /// As [`send`](Domain::send).
     pub fn would<C: Decide>(&self, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
         command::would(&self.reader, command)
+    }
+
+    /// A process, to be started.
+    pub fn process<P: Process>(&self) -> Setup<P> {
+        Setup::new(Arc::clone(&self.reader))
+    }
+
+    /// The instances of a process, running or not.
+    ///
+    /// # Errors
+    /// `Unanswerable` for a process whose name names no stream.
+    pub fn instances<P: Process>(&self) -> Result<Instances<P>> {
+        Instances::new(Arc::clone(&self.reader))
     }
 
     /// Has questions about an algebraic model answered from summaries, from now on, and gives access to them. Computes nothing yet.

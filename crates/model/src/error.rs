@@ -69,6 +69,14 @@ pub enum Error {
     /// The store refused the decision for another reason than being overtaken, such as a stream that was ended for ever.
     #[error("decision was rejected: {0}")]
     Rejected(Rejection),
+    /// A middleware would not have the command decided.
+    #[error("command was halted: {reason}, command={command}")]
+    Halted {
+        /// The command.
+        command: &'static str,
+        /// What the middleware said.
+        reason: String,
+    },
     /// A law the model declares is false: summaries are not served any more; its fold is.
     #[error("{0}")]
     Demoted(Box<Demotion>),

@@ -4,7 +4,7 @@ use gesta_store::{AsOf, Batch, Direction, ErrorKind, EventRef, EventStore, From,
 
 use crate::{
     error::{Error, Result, guarded},
-    event::{Defect, Place, Reading, read},
+    event::{Place, Reading, read},
     model::{Model, Unreadable},
     scope::Scope,
 };
@@ -97,7 +97,7 @@ pub(crate) fn each_backward<M: Model>(
                         Ok(Reading::Fact(fact)) if !see(&fact, &Place::of(&event)) => return Ok(false),
                         Ok(Reading::Fact(_) | Reading::Ignored) => {}
                         Err(_) if M::UNREADABLE == Unreadable::Skip => {}
-                        Err(defect) => return Err(unreadable::<M>(&event, defect)),
+                        Err(defect) => return Err(defect.of(&event, M::name())),
                     }
                 }
                 Ok(true)
@@ -128,20 +128,12 @@ fn see_batch<M: Model>(
             }
             Ok(Reading::Ignored) => {}
             Err(defect) => match M::UNREADABLE {
-                Unreadable::Fail => return Err(unreadable::<M>(&event, defect)),
+                Unreadable::Fail => return Err(defect.of(&event, M::name())),
                 Unreadable::Skip => folded.skipped += 1,
             },
         }
     }
     Ok(())
-}
-
-fn unreadable<M: Model>(event: &EventRef<'_>, defect: Defect) -> Error {
-    let (model, position, event_type) = (M::name(), event.position, event.event_type.to_owned());
-    match defect {
-        Defect::Unknown => Error::UnknownKind { model, position, event_type },
-        Defect::Undecodable { version, reason } => Error::Undecodable { model, position, event_type, version, reason },
-    }
 }
 
 fn with_position(error: Error, at: Position) -> Error {

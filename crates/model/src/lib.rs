@@ -79,7 +79,7 @@
 //! # Reading order
 //! [`algebra`]: what composes. [`event`]: facts on the wire. [`key`], [`model`]: folds over them; `scope` says which events, `fold` applies them, and is
 //! the reference for everything else. [`mod@laws`]: whether what is declared holds. [`tree`]: what laws buy. [`state`]: asking. [`command`]: deciding.
-//! [`domain`] is the front door, [`testing`] does without a store.
+//! [`process`]: reacting. [`domain`] is the front door, [`testing`] does without a store.
 //!
 //! There is no file, no thread that outlives a call, and no runtime in this crate: everything goes through the public API of `gesta-store`.
 
@@ -94,8 +94,10 @@ pub mod event;
 mod fold;
 pub mod key;
 pub mod laws;
+pub mod middleware;
 pub mod model;
 pub mod options;
+pub mod process;
 mod scope;
 pub mod state;
 pub mod testing;
@@ -103,15 +105,17 @@ pub mod tree;
 
 pub use crate::{
     algebra::Monoid,
-    command::{Command, Decide, Knows, Receipt, SendError, Sending},
+    command::{Command, Decide, Knows, SendError, Sending},
     demotion::{Broken, Demotion},
     domain::Domain,
     error::{Error, Result},
     event::{Event, Format, Found, Json, Kind, Place, Upcast},
     key::Key,
     laws::Laws,
+    middleware::{Envelope, Failure, Halt, Middleware, Receipt},
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
+    process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
     state::{Base, CacheInfo, Explain, Get, Moment, ReadLevel, State, Token},
     tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };

@@ -7,6 +7,8 @@ use gesta_store::{
     entropy::Entropy,
 };
 
+use crate::middleware::Middleware;
+
 /// How a [`Domain`](crate::Domain) is opened.
 #[derive(Clone, Debug)]
 pub struct DomainOptions {
@@ -20,6 +22,8 @@ pub struct DomainOptions {
     pub clock: Arc<dyn Clock>,
     /// Where event ids and correlation ids come from.
     pub entropy: Arc<Entropy>,
+    /// What is done around every command, from the outside in. Default: nothing.
+    pub middleware: Vec<Arc<dyn Middleware>>,
 }
 
 impl Default for DomainOptions {
@@ -30,6 +34,7 @@ impl Default for DomainOptions {
             attempts: 10,
             clock: Arc::new(SystemClock::default()),
             entropy: Arc::new(Entropy::from_os()),
+            middleware: Vec::new(),
         }
     }
 }

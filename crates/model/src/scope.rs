@@ -24,31 +24,40 @@ pub(crate) struct Scope {
 impl Scope {
     /// The scope of the instance of `M` under `key`.
     pub(crate) fn of<M: Model>(key: &M::Key) -> Result<Self> {
-        let reach = Checked::<M>::REACH;
         if let Some(query) = M::query(key) {
             return Ok(Self { stream: None, query, tagged: None });
         }
+        if M::Key::PARTS == 0 {
+            return Self::only::<M>();
+        }
         if Checked::<M>::EVERYTHING {
-            if M::Key::PARTS > 0 {
-                let model = M::name();
-                return Err(Error::Unanswerable(format!("a model of everything has no keys, model={model}")));
-            }
+            let model = M::name();
+            return Err(Error::Unanswerable(format!("a model of everything has no keys, model={model}")));
+        }
+        Self::at_path::<M>(&path_of::<M>(key)?)
+    }
+
+    /// The scope of the only instance of a model without keys.
+    pub(crate) fn only<M: Model>() -> Result<Self> {
+        if Checked::<M>::EVERYTHING {
             return Ok(Self::query(QueryItem { types: types(M::Event::KINDS), ..QueryItem::default() }));
         }
-        if M::Key::PARTS == 0 && M::AT.contains('*') {
-            return Self::pattern::<M>();
-        }
-        let path = path_of::<M>(key)?;
-        let stream = || StreamName::new(&path);
+        if M::AT.contains('*') { Self::pattern::<M>() } else { Self::at_path::<M>(M::AT) }
+    }
+
+    /// The scope of one path that fits the pattern of `M`.
+    pub(crate) fn at_path<M: Model>(path: &str) -> Result<Self> {
+        let reach = Checked::<M>::REACH;
+        let stream = || StreamName::new(path);
         let item = QueryItem::default;
         Ok(match (reach.home, reach.further) {
             (true, false) => {
                 Self { stream: Some(stream()?), ..Self::query(item().stream(StreamFilter::Exact(stream()?))) }
             }
-            (false, _) => Self::query(item().tag(Tag::new(&path)?)),
+            (false, _) => Self::query(item().tag(Tag::new(path)?)),
             (true, true) => {
                 let mut both = Self::query(item().stream(StreamFilter::Exact(stream()?)));
-                both.query = both.query.or(item().tag(Tag::new(&path)?));
+                both.query = both.query.or(item().tag(Tag::new(path)?));
                 both
             }
         })

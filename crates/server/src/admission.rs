@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     limits::{APPEND_KIB_IN_FLIGHT_MAX, APPENDS_IN_FLIGHT_MAX},
-    security::Security,
+    security::{Guard, Security},
 };
 
 /// Bytes from which on an append is hashed away from the runtime's threads: at 1 GB/s this takes a quarter of a millisecond.
@@ -32,7 +32,8 @@ pub struct Admitted {
     ticket: Ticket,
     /// The verdict, while what it changed of lists and users is waited for.
     outcome: Option<Outcome>,
-    security: Security,
+    /// Who is to have seen it before it is told, if it changes lists or users.
+    watcher: Option<Arc<Guard>>,
     _permits: [OwnedSemaphorePermit; 2],
 }
 
@@ -54,6 +55,7 @@ impl Admission {
         // Rounded up, so that small ones are counted too; never more than there is, so that a large one is admitted alone.
         let kib = (bytes >> 10).saturating_add(2).min(APPEND_KIB_IN_FLIGHT_MAX);
         let kib = u32::try_from(kib).expect("bounded by the queue of the store, which is less than 4 TiB");
+        let watcher = self.security.watcher_of(&append);
         let permits = [take(&self.appends, 1).await, take(&self.kib, kib).await];
         let ticket = if bytes < LARGE_BYTES {
             self.store.commit(append)
@@ -62,7 +64,7 @@ impl Admission {
             let committed = tokio::task::spawn_blocking(move || store.commit(append)).await;
             committed.expect("committing does not panic, and its task is not aborted")
         };
-        Admitted { ticket, outcome: None, security: self.security.clone(), _permits: permits }
+        Admitted { ticket, outcome: None, watcher, _permits: permits }
     }
 
     /// Hands an append to the store and waits for the verdict.
@@ -80,8 +82,8 @@ impl Admitted {
         if self.outcome.is_none() {
             self.outcome = Some((&mut self.ticket).await);
         }
-        if let Some(Ok(appended)) = &self.outcome {
-            self.security.seen(appended).await;
+        if let (Some(watcher), Some(Ok(appended))) = (&self.watcher, &self.outcome) {
+            watcher.seen(appended).await;
         }
         self.outcome.take().expect("an outcome is there, and taken once")
     }

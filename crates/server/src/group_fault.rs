@@ -110,3 +110,36 @@ impl GroupFault {
         (code, text, Some(name), facts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    #[test]
+    fn texts_and_trailers_are_what_clients_parse() {
+        let group = GroupName::on_stream("order-1".try_into().unwrap(), "mail").unwrap();
+        let named = || group.to_string();
+        let cases = [
+            GroupError::NoSuchGroup { group: named() },
+            GroupError::GroupExists { group: named() },
+            GroupError::MaximumSubscribers { limit: 1 },
+            GroupError::Dropped { reason: "the group was deleted".to_owned() },
+            GroupError::TooManyParked { max: 1 },
+        ];
+        let shown = |error| {
+            let status = Status::from(GroupFault::refused(&group, error));
+            let trailer = |name| status.metadata().get(name).unwrap().to_str().unwrap().to_owned();
+            assert_eq!([trailer("stream-name"), trailer("group-name")], ["order-1", "mail"]);
+            format!("{:?} {}: {}", status.code(), trailer("exception"), status.message())
+        };
+        expect_test::expect![[r"
+            NotFound persistent-subscription-does-not-exist: Subscription group mail on stream order-1 does not exist.
+            AlreadyExists persistent-subscription-exists: Subscription group mail on stream order-1 exists.
+            FailedPrecondition maximum-subscribers-reached: Maximum subscriptions reached for subscription group mail on stream order-1.
+            Cancelled persistent-subscription-dropped: Subscription group mail on stream order-1 was dropped.
+            Internal persistent-subscription-failed: Subscription group mail on stream order-1 failed: 'the group can keep no more parked messages, replay or discard some, max=1'"]]
+        .assert_eq(&cases.map(shown).join("\n"));
+    }
+}

@@ -34,6 +34,8 @@ pub const BLOCKING_THREADS_MAX: usize = 32;
 
 /// Messages in one batch for a consumer of a group; as a batch of a read.
 pub const GROUP_BATCH_MESSAGES: usize = READ_BATCH_EVENTS;
+/// Largest request about groups: acks of every message a consumer may have, by id, are a fifth of it.
+pub const GROUP_REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Requests of a consumer that are worked off together: clients acknowledge one message at a time, and handing work to a thread costs some
 /// 10 µs.
 pub const ANSWERS_PER_JOB_MAX: usize = 256;

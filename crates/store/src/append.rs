@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::{
-    commit::{Appended, Rejection},
+    commit::{Appended, Rejection, at_most, check_ending, check_event},
     error::Error,
     event::EventData,
-    name::StreamName,
+    limits,
+    name::{StreamName, is_virtual},
     position::{ExpectedRevision, Timestamp},
     query::AppendCondition,
 };
@@ -25,6 +26,9 @@ pub struct Append {
     pub(crate) events: Vec<(usize, EventData)>,
     pub(crate) conditions: Vec<AppendCondition>,
 }
+
+/// The whole log, by the name KurrentDB gives it.
+const ALL: &str = "$all";
 
 /// What is done to a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +99,13 @@ impl Append {
         self
     }
 
+    /// The streams that are written to or ended, some perhaps more than once. One of which only the expectation is checked is not among them.
+    pub fn written(&self) -> impl Iterator<Item = &StreamName> {
+        let appended = self.events.iter().map(|(target, _)| &self.targets[*target].0);
+        let ended = self.targets.iter().filter(|(_, _, change)| *change != Change::Append).map(|(stream, ..)| stream);
+        appended.chain(ended)
+    }
+
     /// For imports: when the events originally happened. The store records them at this time, or at the time of the event before
     /// them if that is later, and never later than now.
     #[must_use]
@@ -102,6 +113,44 @@ impl Append {
         self.recorded_at = Some(time);
         self
     }
+
+    /// Checks what can be checked without a store: names, sizes and counts. A store checks the same before it gives a request its place; whoever
+    /// gathers many events into one request can tell by this which of them would spoil it.
+    ///
+    /// # Errors
+    /// `Invalid`: what is over a limit, or can never be written. That a whole request is small enough is not looked at, nor that its
+    /// streams are named once.
+    pub fn check(&self) -> Result<(), Error> {
+        at_most("streams", self.targets.len(), limits::STREAMS_PER_COMMIT_MAX)?;
+        at_most("events", self.events.len(), limits::EVENTS_PER_COMMIT_MAX)?;
+        at_most("conditions", self.conditions.len(), limits::CONDITIONS_PER_COMMIT_MAX)?;
+        for (stream, _, change) in &self.targets {
+            check_writable(stream)?;
+            match change {
+                Change::Append => {}
+                Change::Delete | Change::Tombstone => check_ending(stream)?,
+            }
+        }
+        self.events.iter().try_for_each(|(target, event)| check_event(&self.targets[*target].0, event))?;
+        self.conditions.iter().try_for_each(|condition| condition.none_matching.check())
+    }
+}
+
+/// Refuses streams that only the index writes, and names that leave no room for a metadata stream: such a stream could never be
+/// deleted or truncated.
+pub(crate) fn check_writable(stream: &StreamName) -> Result<(), Error> {
+    if is_virtual(stream) || **stream == *ALL {
+        return Err(Error::invalid(format!("virtual streams cannot be written, stream={stream}")));
+    }
+    let max = limits::WRITTEN_STREAM_NAME_BYTES_MAX;
+    if stream.metadata_of().is_none() && stream.len() > max {
+        let start: String = stream.chars().take(32).collect();
+        return Err(Error::invalid(format!(
+            "a stream name is too long to be written, $$ must fit in front of it for its metadata, begins={start:?} bytes={} bytes_max={max}",
+            stream.len()
+        )));
+    }
+    Ok(())
 }
 
 /// Why an append was not recorded.

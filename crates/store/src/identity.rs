@@ -42,7 +42,7 @@ impl Identity {
     /// Reads the identity of the store in `disk`; `None` when there is none.
     ///
     /// # Errors
-    /// `Invalid` for a newer format, `Corrupted` for a file that does not parse.
+    /// `Invalid` for a newer format, `Corrupted` for a file that does not parse, or says what no store's does.
     pub fn read(disk: &dyn Disk) -> Result<Option<Self>> {
         let path = Path::new(FILE);
         let doing = || format!("reading {FILE} in {}", disk.describe());
@@ -79,15 +79,25 @@ impl Identity {
             Error::corrupted(format!("store.toml does not parse ({})", error.message()), FILE, at)
         };
         let Versioned { format } = toml::from_str(text).map_err(damaged)?;
+        if format == 0 {
+            return Err(Error::corrupted("store.toml names a format that never was, format=0", FILE, 0));
+        }
         if format > FORMAT {
             return Err(Error::invalid(format!(
                 "store is newer than this program, use a newer gesta, dir={place} format={format} format_max={FORMAT}"
             )));
         }
         let identity: Self = toml::from_str(text).map_err(damaged)?;
-        within("segment_bytes", identity.segment_bytes, limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX)?;
-        within("segment_events", identity.segment_events, 1..=limits::SEGMENT_EVENTS_MAX)?;
+        identity.check_sizes().map_err(|error| {
+            // No store was ever made so: the file is to be restored, not a setting corrected.
+            Error::corrupted(format!("store.toml is damaged ({})", error.doing()), FILE, 0)
+        })?;
         Ok(identity)
+    }
+
+    fn check_sizes(&self) -> Result<()> {
+        within("segment_bytes", self.segment_bytes, limits::SEGMENT_BYTES_MIN..=limits::SEGMENT_BYTES_MAX)?;
+        within("segment_events", self.segment_events, 1..=limits::SEGMENT_EVENTS_MAX)
     }
 
     /// Makes the identity of a new store, from settings that were checked, and writes it.

@@ -93,8 +93,8 @@ pub use crate::{
         AfterPark, Delivery, Discard, GroupError, GroupName, GroupSettings, KeyOf, MessageId, Nack, NameExpression,
         NameOf, NotInFlight, Ready, Replay, Strategy, SubscribeOptions, Subscription, WhyNotInFlight,
         group::{
-            Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus, Message,
-            MessagesReady, ParkedMessage, ParkedOnReset, WakeUp,
+            AnswerTimes, Consumer, ConsumerGroups, ConsumerInfo, ConsumerOptions, GroupConfig, GroupInfo, GroupStatus,
+            Message, MessagesReady, ParkedMessage, ParkedOnReset, WakeUp,
         },
         handler::{
             Backoff, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlerState, HandlerStatus, Handlers,

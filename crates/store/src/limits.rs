@@ -3,6 +3,8 @@
 /// Longest stream name, in bytes. Names live in the index of every segment that has their events: at 1 M streams a
 /// kilobyte each is the most a 1 GiB index could carry, and no KurrentDB client library makes longer ones.
 pub const STREAM_NAME_BYTES_MAX: usize = 1024;
+/// Longest name of a stream that is written, in bytes: `$$` fits in front of it, so that every stream can have metadata and be deleted.
+pub const WRITTEN_STREAM_NAME_BYTES_MAX: usize = STREAM_NAME_BYTES_MAX - 2;
 /// Longest event type, in bytes: its length is one byte on disk.
 pub const EVENT_TYPE_BYTES_MAX: usize = 255;
 /// Longest content type, in bytes: its length is one byte on disk; RFC 6838 allows 127 + 1 + 127.
@@ -94,6 +96,8 @@ pub const GROUP_READ_BATCH_MAX: usize = 8192;
 pub const GROUP_SUBSCRIBERS_MAX: usize = 1024;
 /// Most messages one consumer of a group may have in flight: forty batches of a hundred.
 pub const GROUP_SLOTS_MAX: usize = 4096;
+/// Answers of which a group, and each of its consumers, keeps how long they took, where it keeps that: 16 KiB.
+pub const GROUP_LATENCIES_MAX: usize = 4096;
 /// Most parked messages of one group that are neither replayed nor discarded: 2^20 × about 40 B ≈ 40 MiB of index.
 pub const GROUP_PARKED_MAX: usize = 1 << 20;
 /// Most messages parked in one commit: their links, at about 300 B each, are 1.2 MiB.
@@ -104,5 +108,7 @@ pub const GROUP_INTERVALS_MAX: usize = 8192;
 pub const GROUP_DOCUMENT_BYTES_MAX: usize = 8 << 20;
 /// Longest reason kept with a parked message, in bytes; the rest is cut off.
 pub const GROUP_REASON_BYTES_MAX: usize = 1024;
+/// Most consumers of one handler, each of them a thread.
+pub const HANDLER_CONSUMERS_MAX: usize = 64;
 /// Most consumer groups of one store: what is known of one that nobody uses is about 500 B.
 pub const GROUPS_MAX: usize = 16_384;

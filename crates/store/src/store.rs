@@ -322,6 +322,12 @@ impl EventStore {
         Handlers::of(self.groups())
     }
 
+    /// What the store takes the time from.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
     /// How far the log is.
     #[must_use]
     pub fn head(&self) -> Head {

@@ -104,3 +104,24 @@ fn a_store_without_its_identity_is_told_from_no_store_when_reading_too() {
     let error = EventStore::open_with(dir.path(), Options { create: false, ..Options::default() }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
 }
+
+/// A damaged `store.toml` was told as a setting that had to be corrected, or, with a format of 0, not at all; `gesta verify` then did not look at
+/// the log.
+#[test]
+fn an_identity_no_store_ever_had_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    store_with_an_event(dir.path());
+    let path = dir.path().join("store.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    for (is, becomes, words) in [
+        ("format = 1", "format = 0", "format that never was"),
+        ("segment_bytes = 67108864", "segment_bytes = 6710", "segment_bytes=6710"),
+        ("segment_events = 131072", "segment_events = 0", "segment_events=0"),
+    ] {
+        assert!(text.contains(is), "{text}");
+        fs::write(&path, text.replace(is, becomes)).unwrap();
+        refused(dir.path(), ErrorKind::Corrupted, words);
+    }
+    fs::write(&path, text).unwrap();
+    EventStore::open(dir.path()).unwrap();
+}

@@ -508,3 +508,36 @@ fn a_scan_for_one_event_reads_more_than_one_at_a_time() {
     assert_eq!(read.next().expect("one").expect("reads").position, Position(0));
     assert!(read.next().is_none());
 }
+
+/// The file for the next segment was filled with zeros until the disk was full, and then given up: an append that came in that moment found no
+/// room and closed the store, on a disk that had enough of it.
+#[test]
+fn work_that_can_wait_leaves_room_for_the_log() {
+    let segment = limits::SEGMENT_BYTES_MIN;
+    let (disk, least) = (MemoryDisk::new(), Arc::new(AtomicU64::new(u64::MAX)));
+    let (watched, lowest) = (disk.clone(), Arc::clone(&least));
+    let watched = WatchedDisk::new(disk.clone(), move |_| {
+        let room = watched.available_bytes()?.unwrap_or(u64::MAX);
+        lowest.fetch_min(room, Ordering::SeqCst);
+        Ok(())
+    });
+    let options = Options { segment_bytes: segment, segment_events: 2, ..options() };
+    let store = EventStore::open_on(Arc::new(watched), options).expect("opens");
+    // Enough for a spare and for a merge of the runs, but not for the largest group beside them.
+    let group = limits::GROUP_BYTES_MAX as u64;
+    disk.set_capacity(Some(disk.allocated_bytes() + group + segment / 2));
+    for _ in 0..20 {
+        store.append(name("a"), ExpectedRevision::Any, [event("Happened")]).wait().expect("recorded");
+    }
+    store.settle().expect("settles");
+    assert!(least.load(Ordering::SeqCst) < group, "the log itself, and its index, may use what there is");
+    assert!(!disk.exists(Path::new("log/spare")).expect("looks"), "the spare would");
+    let runs = store.info().expect("info").index_runs;
+    disk.set_capacity(Some(disk.allocated_bytes() + group + 2 * segment));
+    let before = disk.allocated_bytes();
+    least.store(u64::MAX, Ordering::SeqCst);
+    store.settle().expect("settles");
+    assert!(disk.exists(Path::new("log/spare")).expect("looks"), "there is room for it now");
+    assert!(store.info().expect("info").index_runs < runs && disk.allocated_bytes() > before);
+    assert!(least.load(Ordering::SeqCst) >= group, "and for the log's next group, all the time");
+}

@@ -35,7 +35,9 @@ impl Event {
         query.matches(&self.stream, &self.event_type, self.tags.iter().map(|tag| &**tag))
     }
 
-    fn correlation(&self) -> Option<String> {
+    /// The correlation id in its metadata.
+    #[must_use]
+    pub fn correlation(&self) -> Option<String> {
         let metadata: serde_json::Value = serde_json::from_slice(&self.metadata).ok()?;
         metadata.get("$correlationId")?.as_str().map(str::to_owned)
     }

@@ -53,7 +53,11 @@ const LAYERS: &[Layer] = &[
 
 /// The layers of the models. The store, which all of them stand on, is another crate.
 const MODEL_LAYERS: &[Layer] = &[
-    Layer { name: "vocabulary", modules: &["algebra", "key", "demotion", "error", "options"], open: true },
+    Layer {
+        name: "vocabulary",
+        modules: &["algebra", "key", "demotion", "error", "middleware", "options"],
+        open: true,
+    },
     Layer { name: "event", modules: &["event"], open: false },
     Layer { name: "model", modules: &["model"], open: false },
     Layer { name: "scope", modules: &["scope"], open: false },
@@ -62,7 +66,8 @@ const MODEL_LAYERS: &[Layer] = &[
     Layer { name: "tree", modules: &["tree"], open: false },
     Layer { name: "state", modules: &["state"], open: false },
     Layer { name: "command", modules: &["command"], open: false },
-    Layer { name: "domain", modules: &["domain", "testing"], open: false },
+    Layer { name: "process", modules: &["process"], open: false },
+    Layer { name: "domain", modules: &["domain", "testing"], open: true },
 ];
 
 /// Modules that may import nothing but the lowest layer.

@@ -1,11 +1,14 @@
 //! `gesta append`: one event, or many in one commit.
 
-use std::io::{self, Read};
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+};
 
 use clap::Args;
 use gesta::{
-    AppendCondition, Appended, ContentType, EventData, EventType, ExpectedRevision, Path, PathPattern,
-    Position, Query, QueryItem, Revision, StreamName, Tag, TagFilter, entropy::Entropy, limits,
+    AppendCondition, Appended, AsOf, ContentType, EventData, EventType, ExpectedRevision, From, Path, PathPattern,
+    Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName, Tag, TagFilter, entropy::Entropy, limits,
 };
 use gesta_server::native::{AppendRequest, Change, Write};
 use serde::de::IgnoredAny;
@@ -17,6 +20,7 @@ use crate::{
     metadata::with_members,
     ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
     query_args::{position_of, stream_filter, type_filter},
+    reach::Reached,
     shell::{BOLD, Format, Shell, printable},
     target::Target,
     time,
@@ -26,11 +30,14 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   gesta append order-17 OrderPlaced '{\"cents\":1250}' --expect none
-  gesta append order-17 Paid '{\"cents\":1250}' --expect 0 --tag /customers/7 --correlation 9f3c
+  gesta append order-17 Paid '{\"cents\":1250}' --expect 0 --tag /customers/7
   gesta append photo-1 Taken @cat.jpg --content-type image/jpeg
-  gesta append user-7 Registered '{}' --tag name:ada --condition-tag name:ada   only if nobody has the name
-  gesta append order-17 Shipped '{}' --condition-stream 'order-17' --after 118  only if nothing came after 118
-  jq -c . events.json | gesta append order-17 --ndjson                          many, all or nothing
+  gesta append user-7 Registered --tag name:ada --condition-tag name:ada
+      only if nobody has the name
+  gesta append order-17 Shipped --condition-stream order-17 --after 118
+      only if nothing came after 118
+  jq -c . events.json | gesta append order-17 --ndjson
+      many, all or nothing
 A refused append exits with 4 and names what stood in the way.")]
 pub(crate) struct AppendArgs {
     /// The stream
@@ -161,7 +168,8 @@ pub(crate) fn run(args: &AppendArgs, target: &Target, shell: &mut Shell) -> Outc
         return Err(Failure::usage(format!("position of --after is not recorded yet, position={after} head={head}")));
     }
     let appended = store.append(request)??;
-    print(&events, &appended, shell).and_then(|()| shell.flush()).map_err(|failure| untold(failure, &appended))?;
+    let told = places(&store, &events, &appended).and_then(|places| print(&events, &places, &appended, shell));
+    told.and_then(|()| shell.flush()).map_err(|failure| untold(failure, &appended))?;
     Ok(Exit::Ok)
 }
 
@@ -182,6 +190,11 @@ fn from_arguments(args: &AppendArgs) -> Outcome<ImportedEvent> {
     };
     let content_type = args.content_type.clone().unwrap_or_default();
     let data = data_of(args.data.as_deref())?;
+    if data.len() > limits::EVENT_BYTES_MAX {
+        // Not all of it was read, so how much it is nobody knows, nor whether it is JSON.
+        let what = format!("the data is too large for an event, bytes_max={}", limits::EVENT_BYTES_MAX);
+        return Err(Failure::usage(what).with_remedy("keep it elsewhere, and record where"));
+    }
     if content_type == ContentType::Json {
         serde_json::from_slice::<IgnoredAny>(&data).map_err(|error| {
             Failure::usage(format!("the data is not JSON: {error}"))
@@ -273,12 +286,20 @@ fn from_ndjson(home: Option<&StreamName>) -> Outcome<Vec<ImportedEvent>> {
     }
 }
 
+/// Where an event is in the log, and in its stream.
+type EventPlace = (Position, Revision);
+
 /// Prints where every event is now.
-fn print(events: &[ImportedEvent], appended: &Appended, shell: &mut Shell) -> Outcome<()> {
+fn print(
+    events: &[ImportedEvent],
+    places: &[Option<EventPlace>],
+    appended: &Appended,
+    shell: &mut Shell,
+) -> Outcome<()> {
     if appended.idempotent {
         shell.say("recorded before: this is where");
     }
-    for (place, imported) in places(events, appended).into_iter().zip(events) {
+    for (place, imported) in places.iter().zip(events) {
         let Some((position, revision)) = place else { continue };
         let (stream, id) = (&imported.stream, imported.event.id.unwrap_or_default());
         match shell.format() {
@@ -294,9 +315,39 @@ fn print(events: &[ImportedEvent], appended: &Appended, shell: &mut Shell) -> Ou
     Ok(())
 }
 
-/// The place of every event, worked out from where its stream stands after all of them.
-fn places(events: &[ImportedEvent], appended: &Appended) -> Vec<Option<(Position, Revision)>> {
-    let mut next: std::collections::HashMap<&str, u64> =
+/// The place of every event. Events that were just recorded side by side are where their number says; others are looked for: between those
+/// that were recorded before, and around what the store writes to revive a stream, others stand.
+fn places(store: &Reached, events: &[ImportedEvent], appended: &Appended) -> Outcome<Vec<Option<EventPlace>>> {
+    let (Some(first), Some(last)) = (appended.first_position, appended.last_position) else {
+        return Ok(vec![None; events.len()]);
+    };
+    let side_by_side = last.0 - first.0 + 1 == events.len() as u64;
+    if side_by_side && (!appended.idempotent || events.len() == 1) {
+        return Ok(counted_places(events, first, appended));
+    }
+    let options =
+        ReadOptions { from: From::Position(first), as_of: Some(AsOf::Position(last)), ..ReadOptions::default() };
+    let mut read = store.read(Source::All, options)?;
+    let mut found = vec![None; events.len()];
+    let mut wanted: HashMap<(&str, Option<Uuid>), Vec<usize>> = HashMap::new();
+    for (at, event) in events.iter().enumerate() {
+        wanted.entry((event.stream.as_str(), event.event.id)).or_default().push(at);
+    }
+    while let Some(events) = read.next()? {
+        events.each(|event| {
+            let Some(places) = wanted.get(&(event.stream, Some(event.id))) else { return Ok(()) };
+            // An id that stands twice in the request is recorded twice, in the same order.
+            let due = places.iter().find(|at| found[**at].is_none()).or(places.last());
+            due.into_iter().for_each(|at| found[*at] = Some((event.position, event.revision)));
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// The places of events that stand side by side from `first` on, by where their streams stand after all of them.
+fn counted_places(events: &[ImportedEvent], first: Position, appended: &Appended) -> Vec<Option<EventPlace>> {
+    let mut next: HashMap<&str, u64> =
         appended.next_revisions.iter().map(|next| (next.stream.as_str(), next.next.0)).collect();
     let mut places: Vec<_> = events
         .iter()
@@ -305,8 +356,7 @@ fn places(events: &[ImportedEvent], appended: &Appended) -> Vec<Option<(Position
         .map(|(at, event)| {
             let revision = next.get_mut(event.stream.as_str())?;
             *revision = revision.checked_sub(1)?;
-            let position = Position(appended.first_position?.0 + at as u64);
-            Some((position, Revision(*revision)))
+            Some((Position(first.0 + at as u64), Revision(*revision)))
         })
         .collect();
     places.reverse();
@@ -333,7 +383,7 @@ mod tests {
             next_revisions: vec![next("a", 7), next("b", 1)],
             idempotent: false,
         };
-        let places = places(&[event("a"), event("b"), event("a")], &appended);
+        let places = counted_places(&[event("a"), event("b"), event("a")], Position(10), &appended);
         let place = |position, revision| Some((Position(position), Revision(revision)));
         assert_eq!(places, [place(10, 5), place(11, 0), place(12, 6)]);
     }

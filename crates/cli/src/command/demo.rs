@@ -18,6 +18,7 @@ use crate::{
     interrupt::Interrupt,
     shell::{BAD, BOLD, DIM, GOOD, Shell, counted},
     target::Target,
+    time,
 };
 
 mod reads;
@@ -164,10 +165,13 @@ impl Demo<'_> {
         let dir = quoted(&self.target.dir().to_string_lossy());
         let commit = &self.imported.commit;
         let stream = quoted(&self.imported.stream);
+        if let Some(program) = off_the_path() {
+            self.shell.line(format_args!("   alias gesta={}", quoted(&quoted(&program.to_string_lossy()))))?;
+        }
         self.shell.line(format_args!("   export GESTA_DIR={dir}"))?;
         for command in [
             format!("gesta read {stream} -rn 10"),
-            format!("gesta read {} --at '1 week ago'", quoted(&summary.busiest_file)),
+            format!("gesta read {} --at '{}'", quoted(&summary.busiest_file), time::civil(summary.seen)),
             format!("gesta read '$bc-{commit}'"),
             format!("gesta read --path {} --type FileAdded -o ndjson", quoted(&summary.pattern)),
             format!("gesta explain --path {} --type FileAdded", quoted(&summary.pattern)),
@@ -183,6 +187,13 @@ impl Demo<'_> {
         }
         Ok(())
     }
+}
+
+/// This program, if `gesta` is not what leads to one: whoever runs the demo with cargo has not installed it.
+fn off_the_path() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let installed = env::split_paths(&path).any(|dir| dir.join("gesta").is_file());
+    if installed { None } else { env::current_exe().ok() }
 }
 
 /// The files as the recorded events say, read as `options` ask.

@@ -20,7 +20,7 @@ const BATCH: usize = 100;
 /// Prints messages as they come.
 pub(super) fn run(args: &FollowArgs, group: &GroupName, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
-    let source = target.open()?.groups().info(group)?.config.source;
+    let source = target.open()?.groups().config(group)?.source;
     let mut following = Following { args, group, list: EventList::new(&source, true) };
     watch(args, target, &interrupt, |store| {
         let heard = following.take_all(&store, &interrupt, shell)?;

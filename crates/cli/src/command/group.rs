@@ -124,7 +124,7 @@ pub(crate) fn run(args: &GroupArgs, target: &Target, shell: &mut Shell) -> Outco
         GroupCommand::Create(args) => create(args, &groups, shell)?,
         GroupCommand::Update(args) => {
             let group = args.name.group()?;
-            let before = groups.info(&group)?.config.settings;
+            let before = groups.config(&group)?.settings;
             groups.update(&group, args.settings.apply(before)?)?;
             shell.say(format_args!("changed {group}"));
         }
@@ -169,7 +169,7 @@ fn create(args: &CreateArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<
 
 fn reset(args: &ResetArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()> {
     let group = args.name.group()?;
-    let source = groups.info(&group)?.config.source;
+    let source = groups.config(&group)?.source;
     let parked = if args.keep_parked { ParkedOnReset::Keep } else { ParkedOnReset::Discard };
     groups.reset(&group, place(&args.from, &source)?, parked)?;
     let now_at = groups.info(&group)?.settled_to;

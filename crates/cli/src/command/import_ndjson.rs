@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{AppendError, EventStore, ExpectedRevision, Timestamp, limits, name::system};
+use gesta::{AppendError, EventStore, ExpectedRevision, Rejection, Timestamp, limits, name::system};
 use gesta_server::{
     client::Client,
     native::{AppendRequest, Change, Write},
@@ -31,8 +31,10 @@ use crate::{
     time,
 };
 
+mod ended;
 mod times;
 
+use ended::Ended;
 use times::Times;
 
 /// Arguments of `gesta import ndjson`.
@@ -106,14 +108,23 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
         server: server.as_ref(),
         pipeline: None,
         times: Times::after(last_recorded_at),
+        ended: Ended::default(),
         group: Group::default(),
         counts: Counts::default(),
+        stopped: false,
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
+    let sent = import.pipeline.is_some();
+    // What failed first is told: commits that were under way are of lines before the one that could not be read.
+    let outcome = if import.stopped { outcome.and(finished) } else { finished.and(outcome) };
     let counts = import.counts;
     let done = done(&counts, args.dry_run);
-    outcome.and(finished).map_err(|failure| match counts.events {
+    outcome.map_err(|failure| match counts.events {
+        // What was under way when a write failed may stand all the same; nobody knows before the store is opened again.
+        _ if sent && failure.exit == Exit::Unavailable => {
+            failure.after(format_args!("{done} for certain, others perhaps"))
+        }
         0 => failure,
         _ => failure.after(format_args!("{done} before it")),
     })?;
@@ -165,8 +176,11 @@ struct Import<'a> {
     /// None until there is something to record.
     pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
     times: Times,
+    ended: Ended,
     group: Group,
     counts: Counts,
+    /// A commit that was sent failed.
+    stopped: bool,
 }
 
 impl Import<'_> {
@@ -212,6 +226,10 @@ impl Import<'_> {
     }
 
     fn add(&mut self, mut event: ImportedEvent, number: u64) -> Outcome<()> {
+        let store = self.destination.and_then(Destination::found);
+        if self.ended.has(&event.stream, store)? {
+            return self.refused_line(number, Rejection::StreamDeleted { stream: event.stream });
+        }
         let ends_stream = &*event.event.event_type == system::STREAM_DELETED;
         let bytes = event.event.data.len() + event.event.metadata.len();
         let group = &self.group;
@@ -221,6 +239,9 @@ impl Import<'_> {
         if !fits || ends_stream {
             self.send()?;
         }
+        if ends_stream {
+            self.ended.end(&event.stream);
+        }
         self.times.note(&mut event, time::now_timestamp());
         if self.group.events.is_empty() {
             self.group.first_line = number;
@@ -229,6 +250,16 @@ impl Import<'_> {
         self.group.bytes += bytes;
         self.group.events.push(event);
         if ends_stream { self.send() } else { Ok(()) }
+    }
+
+    /// A line the store would refuse, and the commit it is in.
+    fn refused_line(&mut self, number: u64, rejection: Rejection) -> Outcome<()> {
+        if !self.args.keep_going {
+            return Err(Failure::from(rejection).at(format_args!("line {number}")));
+        }
+        self.counts.refused += 1;
+        self.progress.above(|| self.shell.warn(format_args!("line {number}: refused: {rejection}")));
+        Ok(())
     }
 
     /// Sends the group as a commit.
@@ -249,7 +280,10 @@ impl Import<'_> {
         };
         if let Some(server) = self.server {
             // One after the other: calls that are under way together have no order.
-            return answered(note, server.append(request)?, counts, args, shell, progress);
+            let told = server.append(request).map_err(Failure::from);
+            let sent = told.and_then(|outcome| answered(note, outcome, counts, args, shell, progress));
+            self.stopped |= sent.is_err();
+            return sent;
         }
         let Some(destination) = self.destination else {
             counts.events += events;
@@ -257,7 +291,10 @@ impl Import<'_> {
             return Ok(());
         };
         let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
-        pipeline.send(request.into(), note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress))
+        let sent = pipeline
+            .send(request.into(), note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress));
+        self.stopped |= sent.is_err();
+        sent
     }
 
     /// Sends what is left, and waits for every answer.
@@ -302,7 +339,10 @@ fn answered(
             progress.above(|| shell.warn(format_args!("{lines}: refused: {rejection}")));
             Ok(())
         }
-        Err(error) => Err(Failure::from(error).at(lines)),
+        Err(AppendError::Rejected(rejection)) => Err(Failure::from(rejection).at(lines)),
+        Err(AppendError::Failed(error)) => {
+            Err(Failure::from(error).at(lines).after(format_args!("go on with --from-line {first}")))
+        }
     }
 }
 

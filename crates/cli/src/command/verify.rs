@@ -25,7 +25,17 @@ pub(crate) struct VerifyArgs {}
 pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let (report, opened) = match target.open() {
         Ok(store) => (check(&store, shell)?, true),
-        Err(failure) if failure.exit == Exit::Integrity => (inspect(&failure, target, shell)?, false),
+        Err(failure) if failure.exit == Exit::Integrity => {
+            let mut report = inspect(target, shell)?;
+            add(&failure, &mut report);
+            (report, false)
+        }
+        // What may only be read is not damaged by that: its log can be checked all the same.
+        Err(failure) if failure.exit == Exit::Denied => {
+            let Ok(report) = inspect(target, shell) else { return Err(failure) };
+            shell.warn(format_args!("{failure}; only the log is checked, not the index"));
+            (report, false)
+        }
         Err(failure) => return Err(failure),
     };
     match shell.format() {
@@ -40,19 +50,22 @@ pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Out
     ))
 }
 
-/// What is in the log of a store that did not open, with the reason for that.
-fn inspect(refusal: &Failure, target: &Target, shell: &Shell) -> Outcome<VerifyReport> {
+/// What is in the log of a store that did not open.
+fn inspect(target: &Target, shell: &Shell) -> Outcome<VerifyReport> {
     let progress = Progress::new(shell, "checked", "events", None);
-    let mut report = target.inspect(|_| {
+    target.inspect(|_| {
         progress.advance(1);
         ControlFlow::Continue(())
-    })?;
+    })
+}
+
+/// Adds the reason why a store did not open.
+fn add(refusal: &Failure, report: &mut VerifyReport) {
     let refusal = refusal.to_string();
     if !report.problems.iter().any(|problem| refusal.ends_with(problem)) {
         report.problems.insert(0, refusal);
         report.problem_count += 1;
     }
-    Ok(report)
 }
 
 /// Verifies `store`, showing progress.

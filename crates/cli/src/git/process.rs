@@ -71,7 +71,9 @@ impl Repository {
     /// The commits after `excluded` up to `commit`, oldest first, each with what it did to every file.
     pub(super) fn log(&self, commit: &str, excluded: Option<&str>) -> Result<RunningLog, GitError> {
         let mut command = git(&self.path);
-        command.args(["-c", "log.showRoot=true", "-c", "log.showSignature=false", "log", "-z"]);
+        command.args(["-c", "log.showRoot=true", "-c", "log.showSignature=false"]);
+        // What `-m` means is configured: with `off`, merges would be commits that change nothing.
+        command.args(["-c", "log.diffMerges=separate", "log", "-z"]);
         command.args(["--first-parent", "-m", "--reverse", "--raw", "--numstat", "--no-renames", "--no-abbrev"]);
         command.args(["--no-color", "--no-notes", "--no-decorate", "--no-mailmap", "--no-ext-diff", "--no-textconv"]);
         command.args(["--no-relative", "--submodule=short", "--ignore-submodules=none", "--diff-algorithm=myers"]);
@@ -143,12 +145,26 @@ fn git(path: &Path) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(path).args(["--no-pager", "--no-replace-objects"]);
     command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null());
-    // Set by hooks and by `git` itself; the path names the repository.
-    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS"] {
+    for variable in FOREIGN_VARIABLES {
         command.env_remove(variable);
     }
     command
 }
+
+/// Set by hooks and by `git` itself for a repository of their own; here the path names it.
+const FOREIGN_VARIABLES: [&str; 11] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_INDEX_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE",
+    "GIT_PREFIX",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+];
 
 fn missing(error: std::io::Error) -> GitError {
     if error.kind() == std::io::ErrorKind::NotFound { GitError::NotInstalled } else { GitError::Io(error) }

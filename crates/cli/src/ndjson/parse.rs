@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use gesta::{ContentType, EventData, EventType, StreamName, Tag, Timestamp};
+use gesta::{Append, ContentType, EventData, EventType, ExpectedRevision, StreamName, Tag, Timestamp, name::system};
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -17,6 +17,17 @@ pub(crate) struct ImportedEvent {
     pub(crate) stream: StreamName,
     pub(crate) event: EventData,
     pub(crate) recorded_at: Option<Timestamp>,
+}
+
+impl ImportedEvent {
+    /// Adds what the line asks for to a request.
+    pub(crate) fn add_to(self, append: Append) -> Append {
+        if &*self.event.event_type == system::STREAM_DELETED {
+            // Only the store itself may write this type; it is what ending a stream leaves behind.
+            return append.tombstone(self.stream, ExpectedRevision::Any);
+        }
+        append.stream(self.stream, ExpectedRevision::Any, [self.event])
+    }
 }
 
 #[derive(Deserialize)]
@@ -80,10 +91,10 @@ pub(crate) fn parse(line: &[u8], home: Option<&StreamName>) -> Result<ImportedEv
                 .ok_or_else(|| format!("recordedAt is no RFC 3339 time between 1677 and 2262, recordedAt={text:?}"))?,
         ),
     };
-    if gesta::name::is_virtual(&stream) || &*stream == "$all" {
-        return Err(format!("virtual streams cannot be written, stream={stream}"));
-    }
-    Ok(ImportedEvent { stream, event: event_of(line)?, recorded_at })
+    let imported = ImportedEvent { stream, event: event_of(line)?, recorded_at };
+    // Here, and not when it is sent: there it would spoil the commit it shares with good lines.
+    imported.clone().add_to(Append::new()).check().map_err(|error| error.to_string())?;
+    Ok(imported)
 }
 
 fn event_of(line: EventLine<'_>) -> Result<EventData, String> {
@@ -93,16 +104,14 @@ fn event_of(line: EventLine<'_>) -> Result<EventData, String> {
         (None, None, Some(_)) => ContentType::Binary,
         (None, ..) => ContentType::Json,
     };
-    let event = EventData {
+    Ok(EventData {
         id: line.id,
         event_type: EventType::new(&line.event_type).map_err(as_text)?,
         content_type,
         data: payload("data", line.data, line.data_base64.as_deref())?.into(),
         metadata: payload("metadata", line.metadata, line.metadata_base64.as_deref())?.into(),
         tags: line.tags.iter().map(Tag::new).collect::<Result<_, _>>().map_err(as_text)?,
-    };
-    event.check().map_err(as_text)?;
-    Ok(event)
+    })
 }
 
 /// The bytes of a payload: the exact ones, if they are given; the text of the value else.

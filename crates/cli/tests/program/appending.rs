@@ -1,6 +1,6 @@
 //! Appends that stand and appends that are refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::place::Place;
 
@@ -112,4 +112,49 @@ fn a_condition_beyond_the_head_is_a_mistake() {
     assert_eq!(place.gesta(&["append", "a", "T", "--condition-type", "T", "--after", "1"]).code, 2);
     assert_eq!(place.ok(&["read", "a"]).out.lines().count(), 1);
     assert_eq!(place.gesta(&["append", "a", "T", "--condition-type", "T", "--after", "0"]).code, 0);
+}
+
+/// The places of many events were counted on from the first, as if nothing could stand between them: what the store writes to revive a stream
+/// does, and so does whatever came between events that are sent again.
+#[test]
+fn the_places_printed_are_those_in_the_log() {
+    let place = Place::new();
+    let printed = |lines: &str| place.gesta_with(&["append", "--ndjson"], lines).json();
+    let read = || -> Vec<_> { place.ok(&["read"]).json() };
+    let agree = |printed: &[Value]| {
+        let recorded = read();
+        for event in printed {
+            let found = recorded.iter().find(|recorded| recorded["id"] == event["id"]).expect("recorded");
+            for field in ["stream", "revision", "position"] {
+                assert_eq!(event[field], found[field], "{field} of {event}");
+            }
+        }
+    };
+    for stream in ["a", "b"] {
+        place.ok(&["append", stream, "T"]);
+        place.ok(&["append", &format!("$${stream}"), "$metadata", r#"{"$tb":9223372036854775807}"#]);
+    }
+    let revived = printed("{\"stream\":\"a\",\"type\":\"N\"}\n{\"stream\":\"b\",\"type\":\"N\"}\n");
+    assert_eq!(revived.len(), 2);
+    agree(&revived);
+
+    let ids = [1, 2].map(|number| format!("019ab3f0-7c1e-7000-8000-00000000000{number}"));
+    for id in &ids {
+        place.ok(&["append", "c", "T", "--id", id]);
+        place.ok(&["append", "d", "T"]);
+    }
+    let again: String =
+        ids.iter().rev().map(|id| format!("{{\"stream\":\"c\",\"type\":\"T\",\"id\":\"{id}\"}}\n")).collect();
+    let again = printed(&again);
+    assert!(again.len() == 2 && again.iter().all(|event| event["idempotent"] == json!(true)), "{again:?}");
+    agree(&again);
+}
+
+/// Of data that was too large only the beginning was read, which then was said not to be JSON.
+#[test]
+fn data_that_is_too_large_is_called_so() {
+    let place = Place::new();
+    let data = format!("\"{}\"", "x".repeat(17 << 20));
+    let ran = place.gesta_with(&["append", "s", "T", "-"], data);
+    assert!(ran.code == 2 && ran.err.contains("too large for an event, bytes_max=16777216"), "{ran:?}");
 }

@@ -26,7 +26,7 @@ impl<'a> Repository<'a> {
     }
 
     /// Runs git at a fixed time, by a fixed person, without anybody's configuration.
-    fn git_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Vec<u8> {
+    pub(crate) fn git_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Vec<u8> {
         let mut command = Command::new("git");
         command.current_dir(self.place.path(self.name)).args(arguments);
         command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1").env_remove("GIT_DIR");
@@ -315,4 +315,28 @@ fn a_shallow_clone_says_so() {
     assert_eq!((&ran.json()[0]["shallow"], &ran.json()[0]["commits"]), (&json!(true), &json!(2)));
     assert!(ran.err.contains("the clone is shallow"), "{}", ran.err);
     assert_eq!(folded(&place.ok(&["read", "--type", "File*"]).json()), repository.tree("HEAD"));
+}
+
+/// With `log.diffMerges` set to `off`, as some do, merges were recorded as commits that change nothing; with `combined`, not at all.
+#[test]
+fn nobodys_configuration_changes_what_is_recorded() {
+    let place = Place::new();
+    let repository = Repository::new(&place, "repo");
+    repository.write("a", "1\n");
+    repository.commit("one");
+    repository.git(&["checkout", "--quiet", "-b", "side"]);
+    repository.write("a", "2\n");
+    repository.write("b", "1\n");
+    repository.commit("side");
+    repository.git(&["checkout", "--quiet", "main"]);
+    repository.write("c", "1\n");
+    repository.commit("two");
+    repository.git(&["merge", "--quiet", "--no-ff", "side", "--message", "merge"]);
+    for (number, value) in ["off", "combined", "dense-combined", "remerge"].iter().enumerate() {
+        repository.git(&["config", "log.diffMerges", value]);
+        let store = format!("store-{number}");
+        place.ok(&["--dir", &store, "import", "git", "repo"]);
+        let events = place.ok(&["--dir", &store, "read", "--type", "File*"]).json();
+        assert_eq!(folded(&events), repository.tree("HEAD"), "{value}");
+    }
 }

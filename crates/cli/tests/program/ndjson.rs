@@ -127,10 +127,47 @@ fn refused_lines_stop_the_import_or_are_told() {
     let lines = "{\"stream\":\"s\",\"type\":\"B\"}\n{\"stream\":\"t\",\"type\":\"C\"}\n";
     let ran = place.gesta_with(&["import", "ndjson", "-"], lines);
     assert_eq!(ran.code, 4, "{ran:?}");
-    assert!(ran.err.contains("lines 1 to 2: refused: stream was deleted for ever, stream=s"), "{}", ran.err);
-    let ran = place.gesta_with(&["import", "ndjson", "-", "--continue", "--batch", "1"], lines);
+    assert!(ran.err.contains("line 1: refused: stream was deleted for ever, stream=s"), "{}", ran.err);
+    let ran = place.gesta_with(&["import", "ndjson", "-", "--continue"], lines);
     assert_eq!((ran.code, &ran.json()[0]["refused"]), (8, &json!(1)));
     assert_eq!(place.ok(&["read", "t"]).field("type"), ["C"]);
+}
+
+/// A line for a stream that had ended took up to a thousand good lines of its commit with it.
+#[test]
+fn a_refused_line_keeps_what_is_before_and_with_continue_what_is_after() {
+    let line = |stream: &str, event_type: &str| format!("{{\"stream\":\"{stream}\",\"type\":\"{event_type}\"}}\n");
+    let lines = [
+        line("a", "A"),
+        line("s", "B"),
+        line("s", "$streamDeleted"),
+        line("a", "C"),
+        line("s", "D"),
+        line("$$s", "E"),
+        line("a", "F"),
+    ]
+    .concat();
+    let place = Place::new();
+    let ran = place.gesta_with(&["import", "ndjson", "-"], lines.clone());
+    assert!(ran.code == 4 && ran.err.contains("line 5: refused: "), "{ran:?}");
+    assert!(ran.err.contains("4 events recorded before it"), "{ran:?}");
+    assert_eq!(place.ok(&["read", "a"]).field("type"), ["A", "C"]);
+    let rest: String = lines.split_inclusive('\n').skip(4).collect();
+    let ran = place.gesta_with(&["import", "ndjson", "-", "--continue"], rest);
+    assert_eq!((ran.code, &ran.json()[0]["refused"]), (8, &json!(2)), "{ran:?}");
+    assert_eq!(place.ok(&["read", "a"]).field("type"), ["A", "C", "F"]);
+}
+
+/// A refused commit was not told when a bad line came after it, and whoever went on behind that line lost it without a word.
+#[test]
+fn what_was_refused_before_a_bad_line_is_told_first() {
+    let place = Place::new();
+    let id = "019ab3f0-7c1e-7000-8000-000000000001";
+    place.ok(&["append", "s", "T", "--id", id]);
+    let lines =
+        format!("{{\"stream\":\"s\",\"type\":\"T\",\"id\":\"{id}\"}}\n{{\"stream\":\"s\",\"type\":\"U\"}}\nnonsense\n");
+    let ran = place.gesta_with(&["import", "ndjson", "-"], lines);
+    assert!(ran.code == 4 && ran.err.contains("lines 1 to 2: refused: some of the event ids"), "{ran:?}");
 }
 
 /// An export once replaced what it was told to write to: as root, `export /dev/null` made a plain file of the device.
@@ -157,4 +194,30 @@ fn a_line_for_a_virtual_stream_is_a_bad_line() {
         "{\"stream\":\"a\",\"type\":\"T\"}\n{\"stream\":\"$et-x\",\"type\":\"T\"}\n{\"stream\":\"a\",\"type\":\"T\"}\n";
     assert_eq!(place.gesta_with(&["import", "ndjson", "-", "--continue"], lines).code, 8);
     assert_eq!(place.ok(&["read", "a"]).out.lines().count(), 2);
+}
+
+/// What a line may say by itself, and no store would record, was met only when its commit was sent: up to a thousand good lines before it were lost
+/// with it, and after a metadata stream to be ended the import went on.
+#[test]
+fn a_line_no_store_would_record_is_a_bad_line() {
+    let (before, after) = ("{\"stream\":\"a\",\"type\":\"T\"}\n".repeat(2), "{\"stream\":\"b\",\"type\":\"T\"}\n");
+    let long = json!({"stream": "s".repeat(1023), "type": "T"});
+    let large = json!({"stream": "$$s", "type": "$metadata", "data": "x".repeat(70_000)});
+    let ended = json!({"stream": "$$s", "type": "$streamDeleted"});
+    for (bad, words) in [
+        (long, "bytes=1023 bytes_max=1022"),
+        (large, "too many bytes of stream metadata, found=70002 max=65536"),
+        (ended, "metadata stream cannot be deleted"),
+    ] {
+        let lines = format!("{before}{bad}\n{after}");
+        let place = Place::new();
+        let ran = place.gesta_with(&["import", "ndjson", "-"], lines.clone());
+        assert!(ran.code == 8 && ran.err.contains("line 3: ") && ran.err.contains(words), "{ran:?}");
+        assert!(ran.err.contains("2 events recorded before it"), "{ran:?}");
+        assert_eq!(place.ok(&["read"]).field("stream"), ["a", "a"]);
+        let place = Place::new();
+        let ran = place.gesta_with(&["import", "ndjson", "-", "--continue"], lines);
+        assert!(ran.code == 8 && ran.err.contains("line 3: "), "{ran:?}");
+        assert_eq!(place.ok(&["read"]).field("stream"), ["a", "a", "b"]);
+    }
 }

@@ -4,6 +4,7 @@
 //! models at one head, decides, and appends on condition that nothing the models are made of was recorded meanwhile; if something was, it
 //! decides again with fresh state.
 
+mod around;
 mod knows;
 mod prepare;
 mod send;
@@ -11,8 +12,9 @@ mod send;
 use std::fmt;
 
 pub use knows::Knows;
-pub(crate) use prepare::would;
-pub use send::{Receipt, Sending};
+pub(crate) use prepare::{Along, would};
+pub use send::Sending;
+pub(crate) use send::{record, send_along};
 
 use crate::{error::Error, event::Event};
 

@@ -1,15 +1,16 @@
 //! From a command to an append: load, decide, and say what the decision stands on.
 
 use gesta_store::{
-    Append, AppendCondition, ExpectedRevision, Position, Query, QueryItem, StreamName, Tag, clock::Clock,
+    Append, AppendCondition, EventData, ExpectedRevision, Position, Query, QueryItem, StreamName, Tag, clock::Clock,
     entropy::Entropy, name::system,
 };
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{Command, Decide, Knows, SendError, knows::Ground};
 use crate::{
     error::{Error, Result, guarded},
-    event::to_recordable,
+    event::{Event, to_recordable},
     state::{AtHead, Reader},
 };
 
@@ -29,6 +30,19 @@ pub(super) struct Circumstances {
     pub(super) request: Option<String>,
     /// Keys of the metadata documents.
     pub(super) metadata: Map<String, Value>,
+    /// What is recorded in the same commit, even if the decision is for nothing.
+    pub(super) along: Option<Along>,
+}
+
+/// A note that a command is carried out, and of which its events are: recorded with them, or neither is.
+#[derive(Clone, Debug)]
+pub(crate) struct Along {
+    pub(crate) stream: StreamName,
+    /// If the stream is elsewhere, the command is not sent again: that is for whoever keeps the notes.
+    pub(crate) expected: ExpectedRevision,
+    pub(crate) note: EventData,
+    /// What the ids of the command's events follow from.
+    pub(crate) cause: Uuid,
 }
 
 /// The name of the command in metadata.
@@ -96,10 +110,15 @@ pub(super) fn append_of<C: Command>(
             }
         }
     }
-    for event in &decision.events {
+    if let Some(along) = &circumstances.along {
+        let note = along.note.clone().with_metadata(metadata.clone());
+        append = append.stream(along.stream.clone(), along.expected, [note]);
+    }
+    for (index, event) in decision.events.iter().enumerate() {
         let (stream, mut recordable) = to_recordable(event)?;
         recordable.metadata = metadata.clone().into();
-        recordable.id = Some(fresh_id(reader));
+        let id = circumstances.along.as_ref().map(|along| Uuid::new_v5(&along.cause, &index.to_le_bytes()));
+        recordable.id = Some(id.unwrap_or_else(|| fresh_id(reader)));
         if let Some(request) = &circumstances.request {
             recordable.tags.push(tag_of(request)?);
         }
@@ -113,10 +132,22 @@ fn expectation_of(expected: &[(StreamName, ExpectedRevision)], stream: &StreamNa
     known.map_or(ExpectedRevision::Any, |(_, expectation)| *expectation)
 }
 
-fn fresh_id(reader: &Reader) -> uuid::Uuid {
+fn fresh_id(reader: &Reader) -> Uuid {
     let options = &reader.options;
     let (clock, entropy): (&dyn Clock, &Entropy) = (&*options.clock, &options.entropy);
     entropy.uuid(clock.now())
+}
+
+/// The append of events that nobody decided for.
+pub(super) fn append_undecided<E: Event>(reader: &Reader, events: impl IntoIterator<Item = E>) -> Result<Append> {
+    let metadata = serde_json::json!({ system::CORRELATION_ID: fresh_id(reader).to_string() }).to_string();
+    let mut append = Append::new();
+    for event in events {
+        let (stream, recordable) = to_recordable(&event)?;
+        let recordable = recordable.with_id(fresh_id(reader)).with_metadata(metadata.clone());
+        append = append.stream(stream, ExpectedRevision::Any, [recordable]);
+    }
+    Ok(append)
 }
 
 /// The metadata document of the command's events: what was given, its name, and a correlation id if none was given.

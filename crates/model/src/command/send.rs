@@ -6,17 +6,19 @@ use std::{
 };
 
 use gesta_store::{
-    Append, AppendError, Appended, Outcome, Position, ReadOptions, RecordedEvent, Rejection,
-    correlation::correlation_of, name::system,
+    Append, AppendError, Appended, Outcome, ReadOptions, RecordedEvent, Rejection, correlation::correlation_of,
+    name::system,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Decide, SendError,
-    prepare::{COMMAND, Circumstances, append_of, decide, recorded_for},
+    Decide, SendError, around,
+    prepare::{Along, COMMAND, Circumstances, append_of, append_undecided, decide, recorded_for},
 };
 use crate::{
     error::{Error, Result},
+    event::Event,
+    middleware::{Failure, Receipt},
     state::{Reader, Token},
 };
 
@@ -29,20 +31,6 @@ pub struct Sending<'d, C> {
     circumstances: Circumstances,
 }
 
-/// What was recorded for a command. A token for [`at_least`](crate::Get::at_least).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Receipt {
-    /// Position of the first event; `None` if the decision was to record nothing.
-    pub first_position: Option<Position>,
-    /// Position of the last event; `None` if the decision was to record nothing.
-    pub last_position: Option<Position>,
-    /// How often it was decided.
-    pub attempts: u32,
-    /// Whether an earlier sending of the same request had recorded it.
-    pub replayed: bool,
-}
-
 impl From<&Receipt> for Token {
     fn from(receipt: &Receipt) -> Self {
         Self(receipt.last_position)
@@ -53,6 +41,27 @@ impl From<&Receipt> for Token {
 enum Step {
     Append(Box<Append>),
     Done(Receipt),
+}
+
+/// Records events without a decision.
+pub(crate) fn record<E: Event>(reader: &Reader, events: impl IntoIterator<Item = E>) -> Result<Receipt> {
+    let append = append_undecided(reader, events)?;
+    match reader.store.commit(append).wait() {
+        Ok(Appended { first_position, last_position, .. }) => Ok(Receipt::new(first_position, last_position, 1, false)),
+        Err(AppendError::Failed(error)) => Err(error.into()),
+        Err(AppendError::Rejected(rejection)) => Err(Error::Rejected(rejection)),
+    }
+}
+
+/// Sends a command, and records a note with its events.
+pub(crate) fn send_along<C: Decide>(
+    reader: &Reader,
+    command: C,
+    metadata: Map<String, Value>,
+    along: Along,
+) -> Result<Receipt, SendError<C::Refusal>> {
+    let circumstances = Circumstances { metadata, along: Some(along), ..Circumstances::default() };
+    Sending { reader, command, circumstances }.wait()
 }
 
 impl<'d, C: Decide> Sending<'d, C> {
@@ -82,7 +91,17 @@ impl<'d, C: Decide> Sending<'d, C> {
     /// # Errors
     /// `Refused` by the domain; `Failed` when a model could not be loaded, code of the application panicked, the decision was overtaken too
     /// often, or the store could not record it.
-    pub fn wait(self) -> Result<Receipt, SendError<C::Refusal>> {
+    pub fn wait(mut self) -> Result<Receipt, SendError<C::Refusal>> {
+        let mut entered = 0;
+        let outcome = match self.enter(&mut entered) {
+            Ok(()) => self.send(),
+            Err(halted) => Err(halted.into()),
+        };
+        self.leave(entered, &outcome);
+        outcome
+    }
+
+    fn send(&self) -> Result<Receipt, SendError<C::Refusal>> {
         let mut attempt = 1;
         loop {
             match self.step(attempt)? {
@@ -98,14 +117,26 @@ impl<'d, C: Decide> Sending<'d, C> {
         }
     }
 
+    fn enter(&mut self, entered: &mut usize) -> Result<()> {
+        around::enter(&self.reader.options.middleware, C::NAME, &mut self.circumstances, entered)
+    }
+
+    fn leave(&self, entered: usize, outcome: &Result<Receipt, SendError<C::Refusal>>) {
+        let outcome = match outcome {
+            Ok(receipt) => Ok(receipt),
+            Err(SendError::Refused(_)) => Err(Failure::Refused),
+            Err(SendError::Failed(error)) => Err(Failure::Failed(error)),
+        };
+        around::leave(&self.reader.options.middleware[..entered], C::NAME, &self.circumstances, outcome);
+    }
+
     fn step(&self, attempt: u32) -> Result<Step, SendError<C::Refusal>> {
         if let Some(receipt) = self.recorded_before(attempt)? {
             return Ok(Step::Done(receipt));
         }
         let decision = decide(self.reader, &self.command)?;
-        if decision.events.is_empty() {
-            let nothing = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: false };
-            return Ok(Step::Done(nothing));
+        if decision.events.is_empty() && self.circumstances.along.is_none() {
+            return Ok(Step::Done(Receipt::new(None, None, attempt, false)));
         }
         let append = append_of::<C>(self.reader, &decision, &self.circumstances)?;
         Ok(Step::Append(Box::new(append)))
@@ -115,7 +146,7 @@ impl<'d, C: Decide> Sending<'d, C> {
     fn judge(&self, outcome: Outcome, attempt: u32) -> Result<Option<Receipt>, SendError<C::Refusal>> {
         let rejection = match outcome {
             Ok(Appended { first_position, last_position, .. }) => {
-                return Ok(Some(Receipt { first_position, last_position, attempts: attempt, replayed: false }));
+                return Ok(Some(Receipt::new(first_position, last_position, attempt, false)));
             }
             Err(AppendError::Failed(error)) => return Err(error.into()),
             Err(AppendError::Rejected(rejection)) => rejection,
@@ -124,7 +155,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         // the store's enum, which grows; what is new is not known to be an overtaking
         match rejection {
             Rejection::WrongRevision { .. } | Rejection::ConditionFailed { .. } => {
-                if attempt < self.reader.options.attempts {
+                if attempt < self.reader.options.attempts && !self.is_about_note(&rejection) {
                     return Ok(None);
                 }
                 // It may have been overtaken by itself.
@@ -137,6 +168,14 @@ impl<'d, C: Decide> Sending<'d, C> {
         }
     }
 
+    /// Whether it is the note that has come too late.
+    fn is_about_note(&self, rejection: &Rejection) -> bool {
+        let along = self.circumstances.along.as_ref();
+        along.is_some_and(
+            |along| matches!(rejection, Rejection::WrongRevision { stream, .. } if *stream == along.stream),
+        )
+    }
+
     /// What an earlier sending of the same request recorded.
     fn recorded_before(&self, attempt: u32) -> Result<Option<Receipt>> {
         let Some(request) = &self.circumstances.request else { return Ok(None) };
@@ -144,7 +183,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         if self.reader.store.first_match(&query, None)?.is_none() {
             return Ok(None);
         }
-        let mut receipt = Receipt { first_position: None, last_position: None, attempts: attempt, replayed: true };
+        let mut receipt = Receipt::new(None, None, attempt, true);
         for event in self.reader.store.read_query(query, ReadOptions::default())? {
             let event = event?;
             let first = command_of(&event.metadata);
@@ -171,20 +210,32 @@ where
     type Output = Result<Receipt, SendError<C::Refusal>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'd>>;
 
-    fn into_future(self) -> Self::IntoFuture {
+    fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut attempt = 1;
-            loop {
-                // Loading and deciding are done here and now, as reads are; only the sync is waited for without a thread.
-                let ticket = match self.step(attempt)? {
-                    Step::Done(receipt) => return Ok(receipt),
-                    Step::Append(append) => self.reader.store.commit(*append),
-                };
-                if let Some(receipt) = self.judge(ticket.await, attempt)? {
-                    return Ok(receipt);
-                }
-                attempt += 1;
-            }
+            let mut entered = 0;
+            let outcome = match self.enter(&mut entered) {
+                Ok(()) => self.send_awaiting().await,
+                Err(halted) => Err(halted.into()),
+            };
+            self.leave(entered, &outcome);
+            outcome
         })
+    }
+}
+
+impl<C: Decide> Sending<'_, C> {
+    async fn send_awaiting(&self) -> Result<Receipt, SendError<C::Refusal>> {
+        let mut attempt = 1;
+        loop {
+            // Loading and deciding are done here and now, as reads are; only the sync is waited for without a thread.
+            let ticket = match self.step(attempt)? {
+                Step::Done(receipt) => return Ok(receipt),
+                Step::Append(append) => self.reader.store.commit(*append),
+            };
+            if let Some(receipt) = self.judge(ticket.await, attempt)? {
+                return Ok(receipt);
+            }
+            attempt += 1;
+        }
     }
 }

@@ -20,8 +20,8 @@ pub use format::{Format, Json, decode_variant};
 pub use name::Name;
 pub use place::Place;
 pub(crate) use reach::{Reach, meets, reach, stars};
-pub use wire::to_recordable;
-pub(crate) use wire::{Defect, Reading, read};
+pub(crate) use wire::{Reading, read};
+pub use wire::{from_recorded, to_recordable};
 
 /// Facts of a domain: an enum, by `#[derive(Event)]`.
 ///

@@ -39,6 +39,31 @@ pub(crate) enum Defect {
     Undecodable { version: u32, reason: String },
 }
 
+impl Defect {
+    /// The error it is for a model, or whatever else `model` names.
+    pub(crate) fn of(self, event: &EventRef<'_>, model: &'static str) -> Error {
+        let (position, event_type) = (event.position, event.event_type.to_owned());
+        match self {
+            Self::Unknown => Error::UnknownKind { model, position, event_type },
+            Self::Undecodable { version, reason } => {
+                Error::Undecodable { model, position, event_type, version, reason }
+            }
+        }
+    }
+}
+
+/// The event that was recorded; `None` if it is known to say nothing. For those who read events themselves; `reader` is who errors name.
+///
+/// # Errors
+/// `UnknownKind` and `Undecodable`.
+pub fn from_recorded<E: Event>(event: &EventRef<'_>, reader: &'static str) -> Result<Option<E>> {
+    match read(event) {
+        Ok(Reading::Fact(fact)) => Ok(Some(fact)),
+        Ok(Reading::Ignored) => Ok(None),
+        Err(defect) => Err(defect.of(event, reader)),
+    }
+}
+
 /// Reads a recorded event.
 pub(crate) fn read<E: Event>(event: &EventRef<'_>) -> Result<Reading<E>, Defect> {
     let Some(found) = E::find(event.event_type) else {

@@ -34,7 +34,8 @@ impl Guard {
     /// As [`EventStore::subscribe`].
     pub fn start(store: &EventStore, entropy: &Entropy, stopping: Stopping) -> Result<Arc<Self>, Error> {
         let watching = Watching::begin(store)?;
-        let (sender, seen) = watch::channel(0);
+        // What was recorded before is not remembered otherwise.
+        let (sender, seen) = watch::channel(store.head().position().0);
         let authentication = Authentication::of(store.clone(), entropy);
         let guard = Arc::new(Self { store: store.clone(), acls: Acls::default(), authentication, seen });
         tokio::spawn(watching.watch(Arc::clone(&guard), sender, stopping));
@@ -91,13 +92,11 @@ impl Guard {
         self.authentication.threads.clone()
     }
 
-    /// Waits until whatever an append changed of lists and users is forgotten.
-    pub(super) async fn seen(&self, appended: &Appended) {
+    /// Waits until what an append changed of lists and users is forgotten. It must have changed some, or there may be nothing to be seen.
+    pub(crate) async fn seen(&self, appended: &Appended) {
         let Some(Position(last)) = appended.last_position else { return };
-        if appended.next_revisions.iter().any(|next| watching::is_watched(&next.stream)) {
-            // An error means that nobody watches any more, and nothing is remembered.
-            let _ = self.seen.clone().wait_for(|to| *to > last).await;
-        }
+        // An error means that nobody watches any more, and nothing is remembered.
+        let _ = self.seen.clone().wait_for(|to| *to > last).await;
     }
 
     pub(super) fn forget(&self, recorded_in: &str) {

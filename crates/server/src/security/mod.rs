@@ -41,3 +41,6 @@ pub(crate) use password_threads::PasswordThreads;
 pub use refusal::Refusal;
 pub use rights::{Rights, Security, Sight};
 pub use rules::{Verdict, decide};
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::http;
-use gesta_store::{Appended, RecordedEvent};
+use gesta_store::{Append, RecordedEvent};
 
 use super::{
     action::Action,
@@ -18,6 +18,7 @@ use super::{
     password_threads::PasswordThreads,
     refusal::Refusal,
     rules::{self, Verdict},
+    watching::is_watched,
 };
 use crate::fault::Fault;
 
@@ -91,10 +92,11 @@ impl Security {
         }
     }
 
-    /// Waits until whatever an append changed of lists and users holds for everybody.
-    pub(crate) async fn seen(&self, appended: &Appended) {
-        if let Self::Guarded(guard) = self {
-            guard.seen(appended).await;
+    /// Who is to have seen an append before it is answered, if it changes lists or users.
+    pub(crate) fn watcher_of(&self, append: &Append) -> Option<Arc<Guard>> {
+        match self {
+            Self::Open => None,
+            Self::Guarded(guard) => append.written().any(|stream| is_watched(stream)).then(|| Arc::clone(guard)),
         }
     }
 }

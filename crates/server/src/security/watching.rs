@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use gesta_store::{Error, EventStore, From, Query, QueryItem, Source, StreamFilter, StreamName, SubscribeOptions};
+use gesta_store::{
+    Error, EventStore, From, Position, Query, QueryItem, Source, StreamFilter, StreamName, SubscribeOptions,
+};
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -31,13 +33,17 @@ pub(super) fn is_watched(stream: &str) -> bool {
 
 /// Follows what is recorded where lists and users are kept.
 #[derive(Debug)]
-pub(super) struct Watching(Follower);
+pub(super) struct Watching {
+    follower: Follower,
+    /// How far was told.
+    told: Position,
+}
 
 /// What was recorded there.
 pub(super) struct Recorded {
     streams: Vec<String>,
-    /// Everything below was seen.
-    to: u64,
+    /// Everything below was seen, or is nothing to be seen.
+    to: Position,
 }
 
 impl Watching {
@@ -50,14 +56,15 @@ impl Watching {
             .or(QueryItem::default().stream(StreamFilter::Prefix(USER_PREFIX.into())))
             .or(QueryItem::default().stream(StreamFilter::Exact(StreamName::new(SETTINGS)?)));
         let options = SubscribeOptions { from: From::Now, checkpoint_events: None, ..SubscribeOptions::default() };
-        Ok(Self(Follower::from(store.subscribe(Source::Query(query), options)?)))
+        let follower = Follower::from(store.subscribe(Source::Query(query), options)?);
+        Ok(Self { told: follower.looked_to(), follower })
     }
 
     /// Watches for a guard until the server stops; tells how far it has seen.
     pub(super) async fn watch(self, guard: Arc<Guard>, seen: watch::Sender<u64>, stopping: Stopping) {
         let mut recorded = pump(self, stopping);
         while let Some(met) = recorded.next().await {
-            let Recorded { streams, to } = match met {
+            let Recorded { streams, to: Position(to) } = match met {
                 Ok(recorded) => recorded,
                 Err(status) if status.code() == Code::Unavailable => break,
                 Err(status) => {
@@ -79,20 +86,21 @@ impl Pull for Watching {
     type Message = Recorded;
 
     async fn ready(&mut self) {
-        self.0.ready().await;
+        self.follower.ready().await;
     }
 
     fn pull(&mut self) -> Result<Pulled<Recorded>, Fault> {
-        Ok(match self.0.step()? {
-            Step::Events(batch) => {
-                let mut streams: Vec<String> = batch.iter().map(|event| event.stream.to_owned()).collect();
-                streams.dedup();
-                let to = batch.iter().last().map_or(0, |event| event.position.0 + 1);
-                Pulled::Messages(vec![Recorded { streams, to }])
-            }
-            Step::CaughtUp(_) | Step::Looked => Pulled::Messages(Vec::new()),
-            Step::Idle => Pulled::Wait,
-        })
+        let (step, mut streams) = (self.follower.step()?, Vec::new());
+        if let Step::Events(batch) = &step {
+            streams.extend(batch.iter().map(|event| event.stream.to_owned()));
+            streams.dedup();
+        }
+        let to = self.follower.looked_to();
+        if streams.is_empty() && to == self.told {
+            return Ok(if matches!(step, Step::Idle) { Pulled::Wait } else { Pulled::Messages(Vec::new()) });
+        }
+        self.told = to;
+        Ok(Pulled::Messages(vec![Recorded { streams, to }]))
     }
 }
 

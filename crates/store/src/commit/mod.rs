@@ -35,3 +35,4 @@ pub use proposal::{
     Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection, StreamState,
     Target, Verdict,
 };
+pub(crate) use proposal::{at_most, check_ending, check_event};

@@ -58,13 +58,28 @@ impl Proposal {
         let Some(Target { stream, action: Action::Append, .. }) = self.targets.get(*target) else {
             return Err(Error::invalid(format!("event belongs to no stream that is appended to, target={target}")));
         };
-        if data.event_type.as_str() == system::STREAM_DELETED {
-            return Err(Error::invalid(format!("only a tombstone writes this event, type={}", data.event_type)));
-        }
-        if stream.metadata_of().is_some() {
-            at_most("bytes of stream metadata", data.data.len(), limits::STREAM_METADATA_BYTES_MAX)?;
-        }
-        data.check()
+        check_event(stream, data)
+    }
+}
+
+/// Checks that an event may be appended to `stream`.
+pub(crate) fn check_event(stream: &StreamName, data: &EventData) -> Result<(), Error> {
+    if data.event_type.as_str() == system::STREAM_DELETED {
+        return Err(Error::invalid(format!("only a tombstone writes this event, type={}", data.event_type)));
+    }
+    if stream.metadata_of().is_some() {
+        at_most("bytes of stream metadata", data.data.len(), limits::STREAM_METADATA_BYTES_MAX)?;
+    }
+    data.check()
+}
+
+/// Checks that `stream` may be deleted, or ended: a metadata stream may not.
+pub(crate) fn check_ending(stream: &StreamName) -> Result<(), Error> {
+    match stream.metadata_of() {
+        None => Ok(()),
+        Some(_) => Err(Error::invalid(format!(
+            "metadata stream cannot be deleted, write an empty document to it, stream={stream}"
+        ))),
     }
 }
 
@@ -73,16 +88,14 @@ impl Target {
         let Self { stream, action, .. } = self;
         match action {
             Action::Append => Ok(()),
-            Action::Delete { .. } | Action::Tombstone { .. } if stream.metadata_of().is_some() => Err(Error::invalid(
-                format!("metadata stream cannot be deleted, write an empty document to it, stream={stream}"),
-            )),
-            Action::Delete { .. } => stream.metadata_stream().map(drop),
-            Action::Tombstone { .. } => Ok(()),
+            Action::Delete { .. } => check_ending(stream).and_then(|()| stream.metadata_stream().map(drop)),
+            Action::Tombstone { .. } => check_ending(stream),
         }
     }
 }
 
-fn at_most(what: &str, found: usize, max: usize) -> Result<(), Error> {
+/// Fails for more than `max` of something.
+pub(crate) fn at_most(what: &str, found: usize, max: usize) -> Result<(), Error> {
     if found > max {
         return Err(Error::invalid(format!("request has too many {what}, found={found} max={max}")));
     }

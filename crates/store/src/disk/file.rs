@@ -151,12 +151,7 @@ impl Disk for FileDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn fmt::Debug + Send + Sync>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.root.join(path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        Ok(Box::new(Lock::take(&self.root.join(path))?))
     }
 
     fn available_bytes(&self) -> io::Result<Option<u64>> {
@@ -178,6 +173,30 @@ fn sync_directory(dir: &Path) -> io::Result<()> {
     // An empty parent is the current directory.
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir)?.sync_all()
+}
+
+/// The lock of a store, given back on drop.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    #[allow(clippy::disallowed_methods)] // this is the door
+    fn take(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a process that is just being started, or was forked, still has it open. Where this fails, closing
+        // is all that is left.
+        let _ = self.0.unlock();
+    }
 }
 
 /// A file, and a second descriptor for direct synchronous writes, opened when first needed.
@@ -263,5 +282,24 @@ impl DiskFile for RealFile {
 
     fn map(&self) -> io::Result<Bytes> {
         map::map(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store that was closed while another thread started a process could not be opened again, until that process had let go of what it was
+    /// born with. A fork that never lets go kept it locked for good.
+    #[test]
+    fn a_lock_is_given_back_although_a_fork_has_the_file_open() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("LOCK");
+        let lock = Lock::take(&path).expect("free");
+        let forked = lock.0.try_clone().expect("what a fork has");
+        assert_eq!(Lock::take(&path).expect_err("held").kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        drop(Lock::take(&path).expect("given back"));
+        drop(forked);
     }
 }

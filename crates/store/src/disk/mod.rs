@@ -17,6 +17,8 @@ use bytes::Bytes;
 
 pub use file::FileDisk;
 
+use crate::limits::GROUP_BYTES_MAX;
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -66,6 +68,15 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
     /// Where the tree is, for messages.
     fn describe(&self) -> String;
+}
+
+/// Whether `bytes` of something that can wait fit on the disk and leave room for the next group of the log: a write of the log that finds none
+/// is final, while work that can wait gives its room back in vain. Yes, where nobody can tell.
+pub(crate) fn leaves_room(disk: &dyn Disk, bytes: u64) -> bool {
+    match disk.available_bytes() {
+        Ok(Some(available)) => available >= bytes.saturating_add(GROUP_BYTES_MAX as u64),
+        Ok(None) | Err(_) => true,
+    }
 }
 
 /// One file. All methods take `&self`: positions are explicit, and the store sees to it that writes do not overlap.

@@ -24,7 +24,7 @@ use super::{
     view::View,
 };
 use crate::{
-    disk::Disk,
+    disk::{Disk, leaves_room},
     error::{ErrorKind, Result},
 };
 
@@ -153,6 +153,10 @@ impl Maintenance {
     /// Merges once, runs of a level below `below`.
     fn merge_below(&self, below: u16, parts: &Parts, go_on: &dyn Fn() -> bool) -> Result<Step> {
         let Some(Group { inputs, level }) = self.mergeable(&parts.load(), below) else { return Ok(Step::Idle) };
+        // The merged run stands beside them until it is named. More runs are slower to ask, and nothing worse.
+        if !leaves_room(&*self.disk, inputs.iter().map(|run| run.file_bytes).sum()) {
+            return Ok(Step::Idle);
+        }
         let first = inputs[0].trailer.extent.first;
         let extent = Extent { first, end: inputs[FAN_IN - 1].trailer.extent.end };
         let mut writer = RunWriter::create(&*self.disk, &format!("merging-{level}.tmp"))?;

@@ -33,7 +33,7 @@ pub(super) fn read(disk: &dyn Disk, store_id: Uuid) -> Result<Vec<Extent>> {
         file.read_at(&mut bytes, 0)?;
         Ok(bytes)
     };
-    let bytes = read().map_err(|error| Error::io("cannot read the index manifest", error))?;
+    let bytes = read().map_err(|error| Error::io("cannot read the index manifest, file=index/manifest", error))?;
     decode(&bytes, store_id).map_err(|why| Error::corrupted(format!("index manifest {why}"), FILE_NAME, 0))
 }
 
@@ -92,7 +92,9 @@ pub(super) fn write(disk: &dyn Disk, store_id: Uuid, runs: &[Extent]) -> Result<
         disk.rename(&unfinished, &path(FILE_NAME))?;
         disk.sync_dir(Path::new(DIRECTORY))
     };
-    replace().map_err(|error| Error::io("cannot write the index manifest; it will be tried again", error))
+    replace().map_err(|error| {
+        Error::io("cannot write the index manifest, it will be tried again, file=index/manifest", error)
+    })
 }
 
 fn path(name: &str) -> PathBuf {

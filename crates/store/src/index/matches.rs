@@ -1,10 +1,16 @@
 //! Which events match a query: the parts of a view one after the other, each searched by leapfrog.
 //!
+//! Whoever rests between two chunks [pauses](Matches::pause): he then keeps no part of the index alive that maintenance has replaced meanwhile, and
+//! goes on in what took its place.
+//!
 //! Within a part, an item of the query has one cursor for each of its clauses, the shortest leading: it names a candidate, the others
 //! jump to it or past it, and who jumps past names the next candidate. The items' answers are merged, so a position comes
 //! once. Nothing is computed before it is asked for, and no lock is held between two chunks.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, Weak},
+};
 
 use super::{
     Towards,
@@ -19,19 +25,34 @@ use crate::{error::Result, position::Position};
 #[derive(Debug)]
 pub struct Matches {
     view: Arc<View>,
+    rest: Rest,
+}
+
+/// Matches that nobody asks for now. Holds nothing of the index.
+#[derive(Debug)]
+pub struct PausedMatches {
+    view: Weak<View>,
+    rest: Rest,
+}
+
+/// What is left to be searched of a view.
+#[derive(Debug)]
+struct Rest {
     clauses: Arc<Clauses>,
+    /// The positions that are left.
     range: Range<u64>,
     towards: Towards,
     /// The parts that are still to be searched.
     parts: Range<usize>,
-    search: Option<PartSearch>,
+    /// The one that is being searched.
+    search: Option<(usize, PartSearch)>,
 }
 
 impl Matches {
-    pub(super) fn new(view: Arc<View>, clauses: Clauses, range: Range<u64>, towards: Towards) -> Self {
+    pub(super) fn new(view: Arc<View>, clauses: Arc<Clauses>, range: Range<u64>, towards: Towards) -> Self {
         let first = view.parts.partition_point(|part| part.end() <= range.start);
         let last = view.parts.partition_point(|part| part.first() < range.end).max(first);
-        Self { view, clauses: Arc::new(clauses), range, towards, parts: first..last, search: None }
+        Self { view, rest: Rest { clauses, range, towards, parts: first..last, search: None } }
     }
 
     /// Appends up to `max` further positions to `out`, in order. `false` when there are no more after them.
@@ -39,20 +60,52 @@ impl Matches {
     /// # Errors
     /// `Corrupted` when a run file is damaged. What comes after is not delivered by this object any more.
     pub fn next_chunk(&mut self, max: usize, out: &mut Vec<Position>) -> Result<bool> {
-        let target = out.len().saturating_add(max);
+        let before = out.len();
+        let more = self.rest.next_chunk(&self.view, before.saturating_add(max), out)?;
+        if let Some(last) = out[before..].last() {
+            match self.rest.towards {
+                Towards::Newer => self.rest.range.start = last.next().0,
+                Towards::Older => self.rest.range.end = last.0,
+            }
+        }
+        Ok(more)
+    }
+
+    /// Lets go of the index; [`Index::resume`](super::Index::resume) goes on.
+    #[must_use]
+    pub fn pause(self) -> PausedMatches {
+        PausedMatches { view: Arc::downgrade(&self.view), rest: self.rest }
+    }
+}
+
+impl PausedMatches {
+    /// Goes on where it was: in the view it was in, if that is still there, else in the one of now, which says the same.
+    pub(super) fn resume(self, now: impl FnOnce() -> Arc<View>) -> Matches {
+        let Self { view, rest } = self;
+        match view.upgrade() {
+            Some(view) => Matches { view, rest },
+            None => Matches::new(now(), rest.clauses, rest.range, rest.towards),
+        }
+    }
+}
+
+impl Rest {
+    /// Appends positions until `out` has `target` of them; `false` when there are no more.
+    fn next_chunk(&mut self, view: &View, target: usize, out: &mut Vec<Position>) -> Result<bool> {
         while out.len() < target {
-            let search = match &mut self.search {
+            let (place, search) = match &mut self.search {
                 Some(search) => search,
                 none => {
                     let next = match self.towards {
                         Towards::Newer => self.parts.next(),
                         Towards::Older => self.parts.next_back(),
                     };
-                    let Some(part) = next else { return Ok(false) };
-                    none.insert(PartSearch::new(&self.view.parts[part], &self.clauses, &self.range, self.towards)?)
+                    let Some(place) = next else { return Ok(false) };
+                    let search = PartSearch::new(&view.parts[place], &self.clauses, &self.range, self.towards)?;
+                    none.insert((place, search))
                 }
             };
-            if !search.next_chunk(target, out)? {
+            if !search.next_chunk(&view.parts[*place], target, out)? {
                 self.search = None;
             }
         }
@@ -63,7 +116,6 @@ impl Matches {
 /// The search of one part.
 #[derive(Debug)]
 struct PartSearch {
-    part: Part,
     /// `None`: every event passes.
     items: Option<Vec<ItemSearch>>,
     bounds: Range<u32>,
@@ -97,14 +149,14 @@ impl PartSearch {
             Towards::Newer => Some(bounds.start),
             Towards::Older => Some(bounds.end - 1),
         };
-        Ok(Self { part: part.clone(), items, bounds, next, towards })
+        Ok(Self { items, bounds, next, towards })
     }
 
     /// Appends positions until `out` has `target` of them; `false` when there are no more.
-    fn next_chunk(&mut self, target: usize, out: &mut Vec<Position>) -> Result<bool> {
-        let first = self.part.first();
-        match self.part.clone() {
-            Part::Run(run) => self.search(&Content::Run(&run), first, target, out),
+    fn next_chunk(&mut self, part: &Part, target: usize, out: &mut Vec<Position>) -> Result<bool> {
+        let first = part.first();
+        match part {
+            Part::Run(run) => self.search(&Content::Run(run), first, target, out),
             Part::Memory(memory, _) => self.search(&Content::Memory(&memory.read()), first, target, out),
         }
     }

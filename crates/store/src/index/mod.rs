@@ -41,7 +41,7 @@ use uuid::Uuid;
 pub use self::{
     audit::RunAudit,
     estimate::{ClauseEstimate, ItemEstimate, QueryEstimate},
-    matches::Matches,
+    matches::{Matches, PausedMatches},
     term::{IndexedEvent, Kind, TagList, Term},
 };
 use self::{clause::Clauses, maintain::Maintenance, part::Part, parts::Parts, term::Key};
@@ -268,7 +268,13 @@ impl Index {
     /// The events in `range` that match, in order. `range.end` must not be past the head.
     #[must_use]
     pub fn matches(&self, query: &Query, range: Range<Position>, towards: Towards) -> Matches {
-        Matches::new(self.parts.load_full(), Clauses::new(query), range.start.0..range.end.0, towards)
+        Matches::new(self.parts.load_full(), Arc::new(Clauses::new(query)), range.start.0..range.end.0, towards)
+    }
+
+    /// Goes on with a search that was paused, where it was.
+    #[must_use]
+    pub fn resume(&self, paused: PausedMatches) -> Matches {
+        paused.resume(|| self.parts.load_full())
     }
 
     /// How many events in `range` can match, and what each restriction of the query comes to.

@@ -20,7 +20,7 @@ use crate::{
 /// The good runs, and in words what was thrown away.
 pub(super) fn recover(disk: &dyn Disk, store_id: Uuid, log_end: u64) -> Result<(Vec<Run>, Vec<String>)> {
     let directory = Path::new(DIRECTORY);
-    disk.create_dir(directory).map_err(|error| Error::io("cannot create the index directory", error))?;
+    disk.create_dir(directory).map_err(|error| Error::io("cannot create the index directory, file=index", error))?;
     let mut dropped = Vec::new();
     let (named, mut is_stale) = match manifest::read(disk, store_id) {
         Ok(named) => (named, false),
@@ -69,7 +69,7 @@ fn open_next(disk: &dyn Disk, store_id: Uuid, log_end: u64, runs: &[Run], extent
 /// Removes the files that are not part of the index (any more).
 fn remove_others(disk: &dyn Disk, good: &[Extent], dropped: &mut Vec<String>) -> Result<()> {
     let directory = Path::new(DIRECTORY);
-    let doing = "cannot clean up the index directory";
+    let doing = "cannot clean up the index directory, file=index";
     let names = disk.list(directory).map_err(|error| Error::io(doing, error))?;
     let mut removed = false;
     for name in names {

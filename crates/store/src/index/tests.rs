@@ -14,7 +14,7 @@ use std::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{Index, Kind, Opened, Step, Term, Towards, reference::Reference};
+use super::{Index, Kind, Opened, Step, Term, Towards, memory::Memory, part::Part, reference::Reference, run::Run};
 use crate::{
     disk::{
         Disk, FileDisk,
@@ -116,7 +116,9 @@ fn open(disk: &MemoryDisk) -> (Arc<Index>, Opened) {
 fn matches(index: &Index, query: &Query, range: Range<u64>, towards: Towards, chunk: usize) -> Vec<Position> {
     let mut found = Vec::new();
     let mut matches = index.matches(query, Position(range.start)..Position(range.end), towards);
-    while matches.next_chunk(chunk, &mut found).expect("matches") {}
+    while matches.next_chunk(chunk, &mut found).expect("matches") {
+        matches = index.resume(matches.pause());
+    }
     found
 }
 
@@ -434,6 +436,52 @@ fn a_search_outlives_the_parts_it_began_with() {
     both.insert(&[(0, 1, vec![], None)]);
     while matches.next_chunk(10, &mut found).expect("matches") {}
     assert_eq!(found, both.reference.matches(&query, 0..2_000, Towards::Newer));
+}
+
+/// Subscribers that had stopped in mid catch-up kept the view they had begun with, and with it parts in memory that had long been written and files
+/// that had been merged away.
+#[test]
+fn a_paused_search_keeps_nothing_that_was_replaced_and_misses_nothing() {
+    let query = Query::of(QueryItem::default().event_type(EventType::new("Paid").expect("valid")));
+    for towards in [Towards::Newer, Towards::Older] {
+        let mut both = filled(many(1_000), 100, false);
+        let mut found = Vec::new();
+        let begin = |both: &Both, found: &mut Vec<Position>| {
+            let mut matches = both.index.matches(&query, Position(0)..Position(1_000), towards);
+            assert!(matches.next_chunk(10, found).expect("matches"));
+            matches.pause()
+        };
+        let paused = begin(&both, &mut found);
+        let first = Arc::downgrade(&memory(&both.index, 0));
+        assert_eq!(both.index.build(EVERYTHING).expect("built"), Step::Built);
+        assert!(first.upgrade().is_none(), "it is a file now");
+
+        let mut matches = both.index.resume(paused);
+        assert!(matches.next_chunk(10, &mut found).expect("matches"));
+        let first = Arc::downgrade(&run(&both.index, 0));
+        let paused = matches.pause();
+        both.settle();
+        assert!(first.upgrade().is_none(), "it was merged");
+        both.insert(&[(0, 1, vec![], None)]);
+
+        let mut matches = both.index.resume(paused);
+        while matches.next_chunk(10, &mut found).expect("matches") {}
+        assert_eq!(found, both.reference.matches(&query, 0..1_000, towards));
+    }
+}
+
+fn memory(index: &Index, place: usize) -> Arc<Memory> {
+    match &index.parts.load().parts[place] {
+        Part::Memory(memory, _) => Arc::clone(memory),
+        Part::Run(_) => panic!("part {place} is in memory"),
+    }
+}
+
+fn run(index: &Index, place: usize) -> Arc<Run> {
+    match &index.parts.load().parts[place] {
+        Part::Run(run) => Arc::clone(run),
+        Part::Memory(..) => panic!("part {place} is a file"),
+    }
 }
 
 /// One writer, builds, merges and readers at once: whoever asks up to a published head gets what was there at that head.

@@ -1,8 +1,8 @@
 //! Followers at the head: each waits for an event that matches, and sleeps through all others.
 //!
 //! After a group is durable and its tickets are answered, whoever led it announces it, holding no lock of the order. If nobody waits,
-//! that costs one atomic load; else the headers of the new events are looked at once, for all followers together
-//! ([`table`]), and those are woken who have a match or asked to be told how far the log is.
+//! that costs one atomic load; else the new events are looked at once, for all followers together ([`table`]), as they
+//! were when they were ordered ([`shown`]), and those are woken who have a match or asked to be told how far the log is.
 //!
 //! **No wake-up is lost.** A follower comes in under the table's lock, says so in the count, and then looks at the head once more; a leader
 //! moves the head and then looks at the count (see [`head`](super::head)). So either the follower sees that there is more, and does not sleep, or the
@@ -10,6 +10,7 @@
 //! where the table says that the last one ended, and the table takes from him what it has not seen. So there are no gaps.
 
 mod interest;
+mod shown;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,12 @@ use std::{
     task::{Poll, Waker},
 };
 
-use self::table::{Key, Table};
+pub(super) use self::shown::FreshCommit;
 pub(crate) use self::{interest::Interest, table::Wait};
+use self::{
+    shown::{Shown, fresh_from},
+    table::{Key, Table},
+};
 use super::{
     Head,
     head::closed,
@@ -30,7 +35,7 @@ use super::{
 use crate::{error::Result, event::EventRef, position::Position};
 
 /// Most events looked at under the lock at once, which a follower who comes or goes meanwhile has to wait for: about 50 µs.
-const STRIDE: u64 = 128;
+const STRIDE: usize = 128;
 
 /// Everybody who waits for an event that matches.
 pub(super) struct Followers {
@@ -57,6 +62,11 @@ impl Followers {
     #[cfg(all(test, loom))]
     pub(super) fn waiting(&self) -> usize {
         lock(&self.table).waiting().max(self.waiting.load(Ordering::Relaxed))
+    }
+
+    /// Whether somebody waits, or is about to. Whoever is not seen here looks at the head himself, after the head was moved.
+    fn are_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Says how many wait, with the table's lock held.
@@ -87,17 +97,21 @@ impl Head {
         Ok(Some(Following { head: self.clone(), key: Some(key) }))
     }
 
-    /// Wakes those who wait for something below the head that was not announced yet. For whoever has moved the head, holding no lock;
-    /// `read` gives the events of a range, or the first of them.
-    pub(super) fn announce<B>(&self, read: impl Fn(Range<Position>) -> Result<B>)
+    /// Whether what is ordered now is worth keeping until it is announced: somebody waits. Whoever comes in later is shown it from the log.
+    pub(super) fn is_followed(&self) -> bool {
+        self.followers().are_awaited()
+    }
+
+    /// Wakes those who wait for something below the head that was not announced yet. For whoever has moved the head, holding no lock. `fresh`: commits
+    /// as they were ordered, in their order; what is not among them, `read` gives: the events of a range, or the first of them.
+    pub(super) fn announce<B>(&self, fresh: &[FreshCommit], read: impl Fn(Range<Position>) -> Result<B>)
     where
         for<'b> &'b B: IntoIterator<Item = EventRef<'b>>,
     {
-        // The fence behind the head's move, in `publish`, stands before this look.
-        let is_awaited = || self.followers().waiting.load(Ordering::Relaxed) > 0;
         let to = self.position();
         let mut woken = Vec::new();
-        while is_awaited() && self.announce_stretch(to, &read, &mut woken) {
+        // The fence behind the head's move, in `publish`, stands before this look.
+        while self.followers().are_awaited() && self.announce_stretch(to, fresh, &read, &mut woken) {
             woken.drain(..).for_each(Waker::wake);
         }
         woken.into_iter().for_each(Waker::wake);
@@ -107,6 +121,7 @@ impl Head {
     fn announce_stretch<B>(
         &self,
         to: Position,
+        fresh: &[FreshCommit],
         read: impl Fn(Range<Position>) -> Result<B>,
         woken: &mut Vec<Waker>,
     ) -> bool
@@ -114,25 +129,28 @@ impl Head {
         for<'b> &'b B: IntoIterator<Item = EventRef<'b>>,
     {
         let followers = self.followers();
-        let (from, look) = {
-            let table = lock(&followers.table);
-            (table.announced_to(), table.looks_at_events())
-        };
+        let mut table = lock(&followers.table);
+        let from = table.announced_to();
         if from >= to {
             return false;
         }
-        let stretch = from..if look { to.min(Position(from.0 + STRIDE)) } else { to };
-        let events = look.then(|| read(stretch.clone())).transpose();
-        let mut table = lock(&followers.table);
-        let end = match events {
-            // Large events may make a shorter stretch.
-            Ok(Some(events)) => table.announce(&events, woken),
-            // Whoever came meanwhile came in at a head that is no smaller than `to`, and needs to be shown nothing of this.
-            Ok(None) => table.pass(stretch.end, woken),
-            // What cannot be read cannot be compared: everybody meets the error himself.
-            Err(_) => {
-                table.wake_all(woken);
-                table.pass(stretch.end, woken)
+        let end = if !table.looks_at_events() {
+            table.pass(to, woken)
+        } else if let Some(events) = fresh_from(fresh, from) {
+            table.announce(events.take(STRIDE), woken)
+        } else {
+            drop(table);
+            let stretch = from..to.min(Position(from.0 + STRIDE as u64));
+            let events = read(stretch.clone());
+            table = lock(&followers.table);
+            match events {
+                // Large events may make a shorter stretch.
+                Ok(events) => table.announce((&events).into_iter().map(Shown::from), woken),
+                // What cannot be read cannot be compared: everybody meets the error himself.
+                Err(_) => {
+                    table.wake_all(woken);
+                    table.pass(stretch.end, woken)
+                }
             }
         };
         followers.count(&table);

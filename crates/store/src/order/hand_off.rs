@@ -15,7 +15,7 @@ use std::{
 use loom::thread;
 use uuid::Uuid;
 
-use super::{Following, Head, Interest, Parker, Wait};
+use super::{Following, Head, Interest, Parker, Wait, followers::FreshCommit};
 use crate::{
     error::{ErrorKind, Result},
     event::{EventRef, Tags},
@@ -54,10 +54,21 @@ fn read(range: Range<Position>) -> Result<Log> {
     Ok(Log((range.start.0..range.end.0).map(event).collect()))
 }
 
-/// What a leader does with a group that is durable.
+/// The events of a range, as they were ordered.
+fn ordered(range: Range<u64>) -> Vec<FreshCommit> {
+    let log = read(Position(range.start)..Position(range.end)).expect("given");
+    (&log).into_iter().map(|event| FreshCommit::of(&event)).collect()
+}
+
+/// What a leader does with a group that is durable, and was ordered when nobody waited.
 fn lead(head: &Head, end: u64) {
+    lead_with(head, end, &[]);
+}
+
+/// As `lead`, with what was ordered while somebody waited.
+fn lead_with(head: &Head, end: u64, fresh: &[FreshCommit]) {
     head.publish(Position(end)).into_iter().for_each(Waker::wake);
-    head.announce(read);
+    head.announce(fresh, read);
 }
 
 fn wait_for(stream: &'static str, from: Position) -> Wait {
@@ -105,7 +116,7 @@ fn hand_off_to_a_follower_loses_nothing() {
     });
 }
 
-/// The second may announce before the first, and then announces for both.
+/// The second may announce before the first, and then announces for both: his own from what he has ordered, the first one's from the log.
 #[test]
 fn hand_off_by_two_leaders_loses_nothing() {
     for wanted in [0, 1] {
@@ -119,9 +130,9 @@ fn hand_off_by_two_leaders_loses_nothing() {
             head.publish(Position(1)).into_iter().for_each(Waker::wake);
             let second = thread::spawn({
                 let head = head.clone();
-                move || lead(&head, 2)
+                move || lead_with(&head, 2, &ordered(1..2))
             });
-            head.announce(read);
+            head.announce(&ordered(0..1), read);
             second.join().expect("no panic");
             assert!(follower.join().expect("no panic") <= 1, "nothing else wakes him");
             assert_nobody_waits(&head);

@@ -21,6 +21,7 @@ use std::{
 use super::{
     Head, Order, Ticket, TicketSender,
     facts::LogFacts,
+    followers::FreshCommit,
     foresight::{Foresight, foresee},
     prepare::Prepared,
     queue::{self, Pending, Queue, Waiting},
@@ -92,6 +93,8 @@ struct Core {
     writer: LogWriter,
     inbox: VecDeque<Pending>,
     answers: Vec<(TicketSender, Outcome)>,
+    /// The commits of the pending group, as far as somebody waited when they were ordered: no more than a group holds.
+    fresh: Vec<FreshCommit>,
     /// Proposals the last group answered: about as many clients are there.
     group_size: usize,
 }
@@ -132,6 +135,7 @@ impl Local {
                 writer: parts.writer,
                 inbox: VecDeque::new(),
                 answers: Vec::new(),
+                fresh: Vec::new(),
                 group_size: 0,
             }),
             flush: Mutex::new(parts.flusher),
@@ -297,7 +301,7 @@ impl Shared {
         // What arrived while the group before was being synced still goes with this one.
         self.collect(&mut core, backlog.as_ref().err());
         let group = core.writer.take_group();
-        let answers = std::mem::take(&mut core.answers);
+        let (answers, fresh) = (std::mem::take(&mut core.answers), std::mem::take(&mut core.fresh));
         core.group_size = answers.len();
         self.flushing.store(true, Ordering::Release);
         drop(core);
@@ -317,7 +321,8 @@ impl Shared {
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
         outcome.into_iter().flatten().for_each(Waker::wake);
-        self.head.announce(|range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
+        self.head
+            .announce(&fresh, |range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
     }
 
     /// Gives the clients of the last group, who have just been answered, a moment to come back with their next appends. The first of them
@@ -421,7 +426,11 @@ impl Shared {
             Verdict::Commit(commit) => {
                 core.kernel.apply(&commit);
                 self.record(core, &commit);
-                Ok(commit.appended)
+                let Commit { first_position, recorded_at, events, appended, .. } = *commit;
+                if self.head.is_followed() {
+                    core.fresh.push(FreshCommit { first: first_position, recorded_at, events });
+                }
+                Ok(appended)
             }
             Verdict::AlreadyCommitted(appended) => Ok(appended),
             Verdict::Rejected(rejection) => Err(rejection.into()),

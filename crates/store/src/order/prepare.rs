@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::foresight::Foresight;
 use crate::{
-    append::{Append, Change},
+    append::{Append, Change, check_writable},
     clock::Clock,
     commit::{Action, Proposal, ProposedEvent, Target, identity},
     entropy::Entropy,
@@ -13,11 +13,8 @@ use crate::{
     event::EventData,
     leaf::Salt,
     limits,
-    name::{StreamName, is_virtual},
+    name::StreamName,
 };
-
-/// The whole log, by the name KurrentDB gives it.
-const ALL: &str = "$all";
 
 /// A proposal that is complete.
 pub(crate) struct Prepared {
@@ -66,18 +63,6 @@ pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> R
         return Err(Error::invalid(format!("commit is too large, split it, bytes={bytes} bytes_max={max}")));
     }
     Ok(Prepared { proposal, bytes, foresights: Vec::new() })
-}
-
-/// Refuses streams that only the index writes, and names that leave no room for a metadata stream: such a stream could never be
-/// deleted or truncated.
-fn check_writable(stream: &StreamName) -> Result<()> {
-    if is_virtual(stream) || **stream == *ALL {
-        return Err(Error::invalid(format!("virtual streams cannot be written, stream={stream}")));
-    }
-    if stream.metadata_of().is_none() {
-        stream.metadata_stream()?;
-    }
-    Ok(())
 }
 
 fn action(change: Change, id: impl FnOnce() -> Uuid, entropy: &Entropy) -> Action {

@@ -1,6 +1,6 @@
 //! The events a query matches: scanned, or fetched through the index, whichever looks at less.
 
-use std::ops::Range;
+use std::{collections::VecDeque, ops::Range};
 
 use super::{
     Access, Batch, Direction, Library, PREFETCH_EVENTS, ReadOptions,
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    index::{Matches, Towards},
+    index::{PausedMatches, Towards},
     limits,
     position::Position,
     query::Query,
@@ -32,10 +32,10 @@ pub(crate) struct QueryCursor {
 
 #[derive(Debug)]
 struct Found {
-    matches: Matches,
+    positions: VecDeque<Position>,
+    /// What comes after them, if there may be more. Paused, so that whoever stops reading keeps nothing of the index.
+    rest: Option<PausedMatches>,
     to: Position,
-    positions: std::collections::VecDeque<Position>,
-    exhausted: bool,
 }
 
 impl QueryCursor {
@@ -84,7 +84,7 @@ impl QueryCursor {
                     Direction::Backward => Towards::Older,
                 };
                 let matches = self.library.index.matches(&self.query, range, towards);
-                self.fetch(Found { matches, to, positions: Default::default(), exhausted: false }, budget)
+                self.fetch(Found { positions: VecDeque::new(), rest: Some(matches.pause()), to }, budget)
             }
         }
     }
@@ -136,10 +136,14 @@ impl QueryCursor {
     }
 
     fn fetch(&mut self, mut found: Found, budget: Budget) -> Result<Advance> {
-        if found.positions.is_empty() && !found.exhausted {
+        if found.positions.is_empty()
+            && let Some(rest) = found.rest.take()
+        {
             let chunk = budget.events.min(limits::BATCH_EVENTS);
             let mut positions = Vec::with_capacity(chunk);
-            found.exhausted = !found.matches.next_chunk(chunk, &mut positions)?;
+            let mut matches = self.library.index.resume(rest);
+            let more = matches.next_chunk(chunk, &mut positions)?;
+            found.rest = more.then(|| matches.pause());
             found.positions.extend(positions);
         }
         let mut collector = Collector::new(&self.library, found.to, self.resolve_links);
@@ -159,7 +163,7 @@ impl QueryCursor {
             };
         }
         let advance = collector.finish();
-        if found.exhausted && found.positions.is_empty() {
+        if found.rest.is_none() && found.positions.is_empty() {
             self.next = match self.direction {
                 Direction::Forward => found.to,
                 Direction::Backward => Position::START,

@@ -195,3 +195,75 @@ fn names_are_checked() {
     }
     assert_eq!("a::b::c".parse::<GroupName>().unwrap().source(), "a::b");
 }
+
+/// The config stream said every change there ever was, and every opening read them all: of a group whose settings are changed once a minute, half
+/// a million in a year.
+#[test]
+fn what_is_said_of_groups_is_as_long_as_there_are_groups() {
+    let mut world = World::new();
+    world.append("a", ["A"]);
+    let group = |number: u64| GroupName::on_all(&format!("g{number}")).unwrap();
+    let mut random = 1_u64;
+    let mut seen = 0;
+    for round in 0..12 {
+        for _ in 0..60 {
+            world.clock.advance(SECOND);
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (number, what) = ((random >> 33) % 20, (random >> 40) % 8);
+            let settings = GroupSettings { max_retry_count: (random >> 50) as u32, ..GroupSettings::default() };
+            let group = group(number);
+            match world.groups.config(&group) {
+                Err(_) => world.create(&group, Source::All, settings),
+                Ok(_) if what == 0 => world.groups.delete(&group).unwrap(),
+                Ok(_) => world.groups.update(&group, settings).unwrap(),
+            }
+        }
+        let before = world.groups.list().unwrap();
+        let crashed = round % 2 == 0;
+        world = if crashed { world.crashed() } else { world.reopened() };
+        assert_eq!(world.groups.list().unwrap(), before, "{round}");
+        let said = world.store.read_stream(name(CONFIG), ReadOptions::default()).unwrap().count();
+        assert!(said <= 2 * 20 + 64 + 32, "{said}");
+        seen += said;
+    }
+    assert!(seen > 12 * 20, "they are said at all");
+    // Whoever sets something on that stream makes nobody be forgotten.
+    let before = world.groups.list().unwrap();
+    let keep_one = EventData::json("$metadata".try_into().unwrap(), r#"{"$maxCount":1}"#);
+    world.store.append(name(&format!("$${CONFIG}")), ExpectedRevision::Any, [keep_one]).wait().unwrap();
+    let world = world.reopened();
+    assert_eq!(world.groups.list().unwrap(), before);
+}
+
+const CONFIG: &str = "$persistentSubscriptionConfig";
+
+/// Each group that is asked for looked at all that were in use.
+#[test]
+fn a_thousand_groups_are_listed_and_forgotten() {
+    let world = World::new();
+    world.append("a", ["A", "B"]);
+    let group = |number: usize| GroupName::on_all(&format!("g{number}")).unwrap();
+    for number in 0..1000 {
+        world.create(&group(number), Source::All, with(Strategy::RoundRobin));
+    }
+    let consumers: Vec<_> = (0..1000).step_by(100).map(|number| world.connect(&group(number))).collect();
+    for _ in 0..2 {
+        for number in 0..1000 {
+            let info = world.groups.info(&group(number)).unwrap();
+            assert_eq!(info.consumers.len(), usize::from(number % 100 == 0));
+        }
+    }
+    assert!(consumers.iter().all(|consumer| ids(&drain(consumer)).len() == 2));
+    let open = format!("{:?}", world.groups).matches("LiveGroup {").count();
+    assert!(open < 20, "{open} are kept in memory");
+}
+
+#[test]
+fn what_a_group_is_can_be_asked_without_loading_it() {
+    let world = World::new();
+    assert!(matches!(world.groups.config(&on_all()), Err(GroupError::NoSuchGroup { .. })));
+    world.create(&on_all(), Source::All, with(Strategy::Pinned));
+    let config = world.groups.config(&on_all()).unwrap();
+    assert_eq!((config.name, config.source, config.settings), (on_all(), Source::All, with(Strategy::Pinned)));
+    assert_eq!(format!("{:?}", world.groups).matches("LiveGroup {").count(), 0);
+}

@@ -117,3 +117,46 @@ fn slots_bound_what_a_consumer_has() {
     consumer.set_slots(4).unwrap();
     assert_eq!(ids(&drain(&consumer)), at([3, 4]));
 }
+
+/// With extra statistics a group knows how long its consumers have messages; without, it keeps nothing.
+#[test]
+fn how_long_answers_take_is_known_where_it_is_asked_for() {
+    let world = World::new();
+    world.append("a", [""; 100].map(|_| "A"));
+    let settings = |extra_statistics| GroupSettings { extra_statistics, ..with(Strategy::RoundRobin) };
+    world.create(&on_all(), Source::All, settings(false));
+    let consumer = world.connect(&on_all());
+    consumer.ack(&ids(&drain(&consumer))).unwrap();
+    let info = world.groups.info(&on_all()).unwrap();
+    assert_eq!((info.answer_times, info.consumers[0].answer_times), (None, None));
+
+    let other = GroupName::on_all("measured").unwrap();
+    world.create(&other, Source::All, settings(true));
+    let [first, idle] = [world.connect(&other), world.connect(&other)];
+    assert_eq!(world.groups.info(&other).unwrap().answer_times, None, "nobody has answered");
+    drop(idle);
+    let taken = ids(&drain(&first));
+    assert_eq!(taken.len(), 100);
+    for (place, id) in (1..).zip(&taken) {
+        world.clock.advance(Duration::from_millis(1));
+        if place % 10 == 0 {
+            first.nack(&[*id], Nack::Skip, "").unwrap();
+        } else {
+            first.ack(&[*id]).unwrap();
+        }
+    }
+    let info = world.groups.info(&other).unwrap();
+    let times = info.answer_times.unwrap();
+    assert_eq!(info.consumers[0].answer_times, Some(times));
+    assert_eq!(times.answers, 100);
+    let micros = |time: Duration| time.as_micros();
+    let named = times.named().map(|(name, time)| format!("{name}={}", micros(time)));
+    assert_eq!(
+        named.join(" "),
+        "Highest=100000 Mean=50500 Median=50000 Fastest=1000 Quintile 1=20000 Quintile 2=40000 Quintile 3=60000 \
+         Quintile 4=80000 Quintile 5=100000 90%=90000 95%=95000 99%=99000 99.5%=100000 99.9%=100000"
+    );
+    drop(first);
+    let info = world.groups.info(&other).unwrap();
+    assert_eq!(info.consumers, [], "what a consumer took goes with it");
+}

@@ -5,73 +5,28 @@
 mod administration;
 mod answers;
 mod crashes;
+mod moving;
 mod parking;
 mod progress;
 mod sources;
 mod strategies;
 mod waiting;
+#[path = "../world/mod.rs"]
+mod world;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use gesta_store::{
-    Consumer, ConsumerGroups, ConsumerOptions, EventData, EventStore, ExpectedRevision, GroupName, GroupSettings,
-    Message, MessageId, Options, Position, ReadOptions, RecordedEvent, Source, Strategy, StreamName, Timestamp,
-    clock::ManualClock,
-    disk::{Disk, memory::MemoryDisk},
-    entropy::Entropy,
+    Consumer, ConsumerOptions, EventData, ExpectedRevision, GroupName, GroupSettings, Message, MessageId, Position,
+    ReadOptions, RecordedEvent, Source, Strategy, StreamName, Timestamp, disk::memory::MemoryDisk,
 };
 
-const NOON: Timestamp = Timestamp(1_700_000_000_000_000_000);
-
-static OPENINGS: AtomicU64 = AtomicU64::new(0);
-
-/// A store, and what a test moves around it.
-struct World {
-    disk: MemoryDisk,
-    clock: Arc<ManualClock>,
-    store: EventStore,
-    groups: ConsumerGroups,
-}
-
-fn options(clock: &Arc<ManualClock>, threads: bool) -> Options {
-    Options {
-        segment_bytes: 64 << 10,
-        threads,
-        clock: Arc::clone(clock) as Arc<_>,
-        // Another seed for each opening: the ids of proposals are drawn from it.
-        entropy: Arc::new(Entropy::seeded(OPENINGS.fetch_add(1, Ordering::Relaxed))),
-        ..Options::default()
-    }
-}
+use self::world::{World, name};
 
 impl World {
-    fn new() -> Self {
-        Self::on(MemoryDisk::new(), Arc::new(ManualClock::at(NOON)), false)
-    }
-
-    fn on(disk: MemoryDisk, clock: Arc<ManualClock>, threads: bool) -> Self {
-        let store = EventStore::open_on(Arc::new(disk.clone()) as Arc<dyn Disk>, options(&clock, threads)).unwrap();
-        let groups = store.groups();
-        Self { disk, clock, store, groups }
-    }
-
-    /// The same store, closed in an orderly way and opened again.
-    fn reopened(self) -> Self {
-        let Self { disk, clock, store, .. } = self;
-        store.close().unwrap();
-        Self::on(disk, clock, false)
-    }
-
     /// Appends events to a stream.
     fn append(&self, stream: &str, types: impl IntoIterator<Item = &'static str>) {
-        let events = types.into_iter().map(event);
-        self.store.append(name(stream), ExpectedRevision::Any, events).wait().unwrap();
+        self.record(stream, types.into_iter().map(event));
     }
 
     fn create(&self, group: &GroupName, source: Source, settings: GroupSettings) {
@@ -89,10 +44,6 @@ impl World {
 
 fn event(event_type: &str) -> EventData {
     EventData::json(event_type.try_into().unwrap(), "{}")
-}
-
-fn name(stream: &str) -> StreamName {
-    StreamName::new(stream).unwrap()
 }
 
 fn on_all() -> GroupName {

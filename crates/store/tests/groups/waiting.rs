@@ -9,7 +9,11 @@ use std::{
 };
 
 use super::*;
-use gesta_store::{ErrorKind, GroupError, Nack, clock::SystemClock, disk::memory::Fault};
+use gesta_store::{
+    ErrorKind, EventStore, GroupError, Nack, Options,
+    clock::SystemClock,
+    disk::{Disk, memory::Fault},
+};
 
 /// A store with its threads and the clock of this machine.
 fn threaded() -> World {

@@ -225,3 +225,55 @@ fn a_slow_handler_holds_up_nobody() {
     world.settle(&mut fast_runner);
     assert_eq!((slow.flat().len(), fast.flat().len()), (1, 50));
 }
+
+/// Works off events, and once more at a time of its own.
+struct Alarm {
+    seen: Seen,
+    rings_at: Option<Duration>,
+    fails: u32,
+}
+
+impl Handler for Alarm {
+    fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
+        self.seen.note(messages);
+        Ok(())
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        self.rings_at
+    }
+
+    fn work_due(&mut self) -> Result<(), HandlerFailure> {
+        match self.fails {
+            2 => {
+                self.fails -= 1;
+                panic!("planted");
+            }
+            1 => {
+                self.fails -= 1;
+                return Err(HandlerFailure::new("not yet"));
+            }
+            _ => {}
+        }
+        self.seen.0.lock().unwrap().push(vec!["ring".to_owned()]);
+        self.rings_at = None;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_does_what_is_due_though_no_event_comes_and_again_a_second_after_a_failure() {
+    let world = World::new();
+    let seen = Seen::default();
+    let at = Some(Duration::from_secs(5));
+    let mut runner = world.runner(whole(), Alarm { seen: seen.clone(), rings_at: at, fails: 2 });
+    world.append("a-1", "one");
+    assert_eq!(world.settle(&mut runner), Step::Idle(Some(Duration::from_secs(1))), "progress is to be written");
+    assert_eq!(world.pass(&mut runner, 4), Step::Idle(at), "it says when it is to be asked");
+    assert_eq!(seen.flat(), ["one"]);
+    world.pass(&mut runner, 2);
+    assert_eq!(seen.flat(), ["one"], "it panicked, and failed");
+    world.append("a-1", "two");
+    world.pass(&mut runner, 1);
+    assert_eq!(seen.flat(), ["one", "ring", "two"]);
+}

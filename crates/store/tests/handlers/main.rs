@@ -3,6 +3,9 @@
 
 mod failing;
 mod lifecycle;
+mod several;
+#[path = "../world/mod.rs"]
+mod world;
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,44 +14,12 @@ use std::{
 
 use gesta_store::{
     EventData, EventStore, ExpectedRevision, Handler, HandlerFailure, HandlerOptions, HandlerRunner, HandlingOrder,
-    Message, Options, Source, Timestamp,
-    clock::ManualClock,
-    disk::{Disk, memory::MemoryDisk},
-    entropy::Entropy,
-    subscribe::handler::Step,
+    Message, Source, subscribe::handler::Step,
 };
 
-const NOON: Timestamp = Timestamp(1_700_000_000_000_000_000);
-
-struct World {
-    disk: MemoryDisk,
-    clock: Arc<ManualClock>,
-    store: EventStore,
-}
+use self::world::World;
 
 impl World {
-    fn new() -> Self {
-        Self::on(MemoryDisk::new(), Arc::new(ManualClock::at(NOON)))
-    }
-
-    fn on(disk: MemoryDisk, clock: Arc<ManualClock>) -> Self {
-        let options = Options {
-            threads: false,
-            clock: Arc::clone(&clock) as Arc<_>,
-            entropy: Arc::new(Entropy::seeded(1)),
-            ..Options::default()
-        };
-        let store = EventStore::open_on(Arc::new(disk.clone()) as Arc<dyn Disk>, options).unwrap();
-        Self { disk, clock, store }
-    }
-
-    /// The machine goes down: what was not synced is lost.
-    fn crashed(self) -> Self {
-        let (disk, clock) = (self.disk.crash(7), Arc::clone(&self.clock));
-        drop(self);
-        Self::on(disk, clock)
-    }
-
     fn append(&self, stream: &str, data: &str) {
         append(&self.store, stream, data);
     }

@@ -25,8 +25,10 @@ pub(super) struct Summary {
     pub(super) path: String,
     /// The directory with most events, as a pattern.
     pub(super) pattern: String,
-    /// When half of the commits had been recorded.
+    /// When half of the commits had been recorded. As all times here, one that can be written in whole seconds.
     pub(super) middle: Timestamp,
+    /// When both half of the commits and the first event of the busiest file had been recorded.
+    pub(super) seen: Timestamp,
 }
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ struct Census {
 struct File {
     events: u64,
     first: Position,
+    first_recorded_at: Timestamp,
     path: String,
 }
 
@@ -98,7 +101,8 @@ impl Demo<'_> {
                     continue;
                 }
                 let path = event.tags.iter().find(|tag| tag.starts_with('/')).unwrap_or_default().to_owned();
-                census.by_file.insert(event.stream.to_owned(), File { events: 1, first: event.position, path });
+                let (first, first_recorded_at) = (event.position, event.recorded_at);
+                census.by_file.insert(event.stream.to_owned(), File { events: 1, first, first_recorded_at, path });
             }
         }
         Ok(census)
@@ -123,7 +127,8 @@ impl Census {
             first_position: file.first,
             path: file.path.clone(),
             pattern,
-            middle: self.middle?,
+            middle: time::next_second(self.middle?),
+            seen: time::next_second(self.middle?.max(file.first_recorded_at)),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Groups for people and for programs.
 
 use gesta::{
-    ConsumerGroups, ConsumerInfo, GroupInfo, GroupStatus, KeyOf, Query, QueryItem, Source, Strategy, StreamFilter,
-    TagFilter, TypeFilter,
+    AnswerTimes, ConsumerGroups, ConsumerInfo, GroupInfo, GroupStatus, KeyOf, Query, QueryItem, Source, Strategy,
+    StreamFilter, TagFilter, TypeFilter,
 };
 use serde_json::{Value, json};
 
@@ -91,6 +91,10 @@ pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
     for consumer in &info.consumers {
         line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
     }
+    if let Some(times) = &info.answer_times {
+        let is = times.named().map(|(name, time)| format!("{} {}", name.to_lowercase(), time::short(time))).join(", ");
+        line("answers", &format!("{is}, of the last {}", grouped(times.answers)), shell)?;
+    }
     match &info.stalled {
         Some(why) => line("stalled", &format!("{BAD}{}{BAD:#}", printable(why)), shell),
         None => Ok(()),
@@ -135,6 +139,7 @@ fn document(info: &GroupInfo) -> Value {
         "parked": info.parked,
         "replaying": info.replaying,
         "epoch": info.epoch,
+        "answerTimes": info.answer_times.as_ref().map(times_document),
         "stalled": info.stalled,
         "consumers": info.consumers.iter().map(consumer_document).collect::<Vec<_>>(),
         "settings": {
@@ -213,6 +218,11 @@ fn strategy_words(strategy: &Strategy) -> String {
             format!("key-ordered by {key}{hold}")
         }
     }
+}
+
+/// Seconds under the names of the figures.
+fn times_document(times: &AnswerTimes) -> Value {
+    times.named().map(|(name, time)| (name.to_owned(), json!(time.as_secs_f64()))).into_iter().collect()
 }
 
 #[cfg(test)]

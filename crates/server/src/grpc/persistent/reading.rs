@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use gesta_store::{ConsumerOptions, EventStore, GroupName, MessageId, Nack, limits::GROUP_SLOTS_MAX};
+use gesta_store::{
+    ConsumerOptions, EventStore, GroupName, MessageId, Nack,
+    limits::{GROUP_NAME_BYTES_MAX, GROUP_REASON_BYTES_MAX, GROUP_SLOTS_MAX},
+};
 use tokio::sync::mpsc;
 use tonic::{Request, Status, Streaming};
 
@@ -77,7 +80,7 @@ impl Reader {
     /// Why it cannot be connected.
     pub(super) async fn read(self, request: Request<Streaming<ReadReq>>) -> Result<Pumped<ReadResp>, Status> {
         let name = request.metadata().get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
-        let name = named(name.unwrap_or_default());
+        let name = cut(name.unwrap_or_default(), GROUP_NAME_BYTES_MAX);
         let address = request.remote_addr().map(|address| address.to_string()).unwrap_or_default();
         let mut answers = request.into_inner();
         let wanted = match answers.message().await?.and_then(|message| message.content) {
@@ -105,10 +108,9 @@ impl Reader {
     }
 }
 
-/// A name is cut to what the store takes.
-fn named(name: &str) -> String {
-    let end = name.floor_char_boundary(gesta_store::limits::GROUP_NAME_BYTES_MAX);
-    name[..end].to_owned()
+/// A text cut to what the store takes, so that no more of it is kept.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
 }
 
 fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
@@ -282,7 +284,7 @@ impl Serving {
                     nack::Action::Skip => Nack::Skip,
                     nack::Action::Stop => Nack::Stop,
                 };
-                Ok(Answer::Nack(self.in_hand(&nack.ids)?, what, nack.reason))
+                Ok(Answer::Nack(self.in_hand(&nack.ids)?, what, cut(&nack.reason, GROUP_REASON_BYTES_MAX)))
             }
             Some(Content::Options(_)) => Err(Fault::Invalid("a consumer has options once".to_owned())),
             None => Err(Fault::Invalid("message is empty".to_owned())),

@@ -5,11 +5,12 @@
 
 use std::cmp::Reverse;
 
+use super::shown::Shown;
 use crate::{
     correlation::correlation_of,
     error::Result,
-    event::EventRef,
-    index::{IndexedEvent, ItemEstimate, Kind, Term},
+    index::{ItemEstimate, Kind, TagList, Term},
+    name::Tag,
     query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
 };
 
@@ -46,12 +47,25 @@ pub(super) struct Anchor {
     /// The bytes of the beginning; `None`: the whole term.
     pub(super) prefix: Option<usize>,
     pub(super) hash: u64,
+    /// The lead of every term it fits; `None` for a beginning that is shorter than a lead.
+    pub(super) lead: Option<u8>,
+}
+
+/// Bytes of a term that its lead is made of.
+const LEAD_BYTES: usize = 4;
+
+/// What the first bytes of a term come to: for the cheapest look that can tell that no anchor fits.
+pub(super) fn lead(text: &[u8]) -> u8 {
+    let mut word = [0; LEAD_BYTES];
+    let length = text.len().min(LEAD_BYTES);
+    word[..length].copy_from_slice(&text[..length]);
+    (u32::from_le_bytes(word).wrapping_mul(0x9e37_79b1) >> 24) as u8
 }
 
 /// An event, and what there is to know of it, computed once.
 #[derive(Debug)]
 pub(super) struct Looked<'a> {
-    pub(super) event: EventRef<'a>,
+    event: Shown<'a>,
     correlation: Option<String>,
 }
 
@@ -100,7 +114,11 @@ impl Interest {
                 found
             }
             Filter::Query(query) => {
-                query.matches(looked.event.stream, looked.event.event_type, looked.event.tags.iter())
+                let Shown { stream, event_type, tags, .. } = looked.event;
+                match tags {
+                    TagList::Encoded(tags) => query.matches(stream, event_type, tags.iter()),
+                    TagList::Proposed(tags) => query.matches(stream, event_type, tags.iter().map(Tag::as_str)),
+                }
             }
         }
     }
@@ -108,13 +126,14 @@ impl Interest {
 
 impl Anchor {
     fn exact(kind: Kind, text: &str) -> Self {
-        Self { kind, prefix: None, hash: hash(kind, None, text.as_bytes()) }
+        Self { kind, prefix: None, hash: hash(kind, None, text.as_bytes()), lead: Some(lead(text.as_bytes())) }
     }
 
     /// `None` for an empty beginning, which every term has.
     fn beginning(kind: Kind, text: &str) -> Option<Self> {
-        let prefix = Some(text.len());
-        (!text.is_empty()).then(|| Self { kind, prefix, hash: hash(kind, prefix, text.as_bytes()) })
+        let (prefix, text) = (Some(text.len()), text.as_bytes());
+        let lead = (text.len() >= LEAD_BYTES).then(|| lead(text));
+        (!text.is_empty()).then(|| Self { kind, prefix, hash: hash(kind, prefix, text), lead })
     }
 }
 
@@ -209,12 +228,12 @@ fn tag_anchor(filter: &TagFilter) -> Option<Anchor> {
 
 impl<'a> Looked<'a> {
     /// Looks at an event; its metadata only if somebody waits for a correlation.
-    pub(super) fn at(event: EventRef<'a>, correlations: bool) -> Self {
+    pub(super) fn at(event: Shown<'a>, correlations: bool) -> Self {
         let correlation = if correlations { correlation_of(event.metadata) } else { None };
         Self { event, correlation }
     }
 
-    pub(super) fn for_each_term(&self, visit: impl FnMut(Term<'_>)) {
-        IndexedEvent::recorded(&self.event, self.correlation.as_deref()).for_each_term(visit);
+    pub(super) fn for_each_term<'s>(&'s self, visit: impl FnMut(Term<'s>)) {
+        self.event.for_each_term(self.correlation.as_deref(), visit);
     }
 }

@@ -5,7 +5,7 @@
 //! again, that nothing below the position he leaves with matched.
 //!
 //! An event costs one look-up for each of its terms and, of those, each length of beginning that somebody waits for; not for each follower.
-//! Kinds of terms nobody waits for cost nothing.
+//! A term that begins as nothing anybody waits for costs no look-up at all, nor do kinds of terms nobody waits for.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,9 +16,11 @@ use std::{
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::interest::{Anchor, Anchors, Interest, Looked, hash};
+use super::{
+    interest::{Anchor, Anchors, Interest, Looked, hash, lead},
+    shown::Shown,
+};
 use crate::{
-    event::EventRef,
     index::Kind,
     position::{Position, Timestamp},
 };
@@ -56,7 +58,7 @@ pub(super) struct Table {
     unanchored: BTreeSet<Key>,
     anchored: HashMap<u64, Vec<Key>, FixedState>,
     marks: BTreeSet<(Position, Key)>,
-    kinds: [Lengths; Kind::ALL.len()],
+    kinds: [Anchored; Kind::ALL.len()],
     announced_to: Position,
     closed: bool,
 }
@@ -69,12 +71,63 @@ struct Slot {
     ended_at: Option<Position>,
 }
 
-/// How the anchors of one kind are long.
+/// Leads there are.
+const LEADS: usize = 1 << u8::BITS;
+
+/// Which anchors of one kind there are: how long, and how they begin.
 #[derive(Debug, Default)]
-struct Lengths {
+struct Anchored {
     whole: usize,
     /// By length, how many there are.
     beginnings: BTreeMap<usize, usize>,
+    /// By lead, how many there are; empty while there was none.
+    leads: Vec<u32>,
+    /// Those too short to have one.
+    without_lead: usize,
+}
+
+impl Anchored {
+    /// Whether one of them may fit a term.
+    fn may_fit(&self, text: &[u8]) -> bool {
+        self.without_lead > 0 || self.leads.get(usize::from(lead(text))).is_some_and(|count| *count > 0)
+    }
+
+    fn add(&mut self, anchor: &Anchor) {
+        match anchor.prefix {
+            None => self.whole += 1,
+            Some(length) => *self.beginnings.entry(length).or_default() += 1,
+        }
+        match anchor.lead {
+            Some(lead) => {
+                self.leads.resize(LEADS, 0);
+                self.leads[usize::from(lead)] += 1;
+            }
+            None => self.without_lead += 1,
+        }
+    }
+
+    fn remove(&mut self, anchor: &Anchor) {
+        match anchor.prefix {
+            None => self.whole -= 1,
+            Some(length) => {
+                let count = self.beginnings.entry(length).or_default();
+                *count -= 1;
+                if *count == 0 {
+                    self.beginnings.remove(&length);
+                }
+            }
+        }
+        match anchor.lead {
+            Some(lead) => self.leads[usize::from(lead)] -= 1,
+            None => self.without_lead -= 1,
+        }
+    }
+
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
+        let leads = self.without_lead == 0 && self.leads.iter().all(|count| *count == 0);
+        leads && self.whole == 0 && self.beginnings.is_empty()
+    }
 }
 
 impl Table {
@@ -102,7 +155,7 @@ impl Table {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         let lists = self.every.is_empty() && self.unanchored.is_empty() && self.anchored.is_empty();
-        let kinds = self.kinds.iter().all(|lengths| lengths.whole == 0 && lengths.beginnings.is_empty());
+        let kinds = self.kinds.iter().all(Anchored::is_empty);
         lists && kinds && self.marks.is_empty() && self.waiting == 0 && self.slots.iter().all(Option::is_none)
     }
 
@@ -168,7 +221,7 @@ impl Table {
     /// Announces events without gaps, the first of them no later than at `announced_to`; whom they wake goes to `woken`. Answers with the position after the last.
     pub(super) fn announce<'a>(
         &mut self,
-        events: impl IntoIterator<Item = EventRef<'a>>,
+        events: impl IntoIterator<Item = Shown<'a>>,
         woken: &mut Vec<Waker>,
     ) -> Position {
         let mut found = Vec::new();
@@ -177,7 +230,7 @@ impl Table {
             end = event.position.next();
             // What another leader was faster to announce; or what is behind those who came when nobody waited.
             if event.position >= self.announced_to {
-                self.show(&event, &mut found, woken);
+                self.show(event, &mut found, woken);
             }
         }
         self.pass(end, woken);
@@ -226,14 +279,17 @@ impl Table {
     }
 
     /// Shows an event to whom it may concern.
-    fn show(&mut self, event: &EventRef<'_>, found: &mut Vec<Key>, woken: &mut Vec<Waker>) {
-        let looked = Looked::at(*event, self.kinds[place_of(Kind::Correlation)].whole > 0);
+    fn show(&mut self, event: Shown<'_>, found: &mut Vec<Key>, woken: &mut Vec<Waker>) {
+        let looked = Looked::at(event, self.kinds[place_of(Kind::Correlation)].whole > 0);
         found.extend(&self.unanchored);
         looked.for_each_term(|term| {
             let (kind, text) = (term.kind(), term.text().as_bytes());
-            let lengths = &self.kinds[place_of(kind)];
-            let whole = (lengths.whole > 0).then(|| hash(kind, None, text));
-            let beginnings = lengths.beginnings.keys().take_while(|length| **length <= text.len());
+            let anchored = &self.kinds[place_of(kind)];
+            if !anchored.may_fit(text) {
+                return;
+            }
+            let whole = (anchored.whole > 0).then(|| hash(kind, None, text));
+            let beginnings = anchored.beginnings.keys().take_while(|length| **length <= text.len());
             let hashes = beginnings.map(|&length| hash(kind, Some(length), &text[..length]));
             for hash in whole.into_iter().chain(hashes) {
                 found.extend(self.anchored.get(&hash).into_iter().flatten());
@@ -275,11 +331,7 @@ impl Table {
 
     fn add(&mut self, anchor: Anchor, key: Key) {
         self.anchored.entry(anchor.hash).or_default().push(key);
-        let lengths = &mut self.kinds[place_of(anchor.kind)];
-        match anchor.prefix {
-            None => lengths.whole += 1,
-            Some(length) => *lengths.beginnings.entry(length).or_default() += 1,
-        }
+        self.kinds[place_of(anchor.kind)].add(&anchor);
     }
 
     fn remove(&mut self, anchor: Anchor, key: Key) {
@@ -291,17 +343,7 @@ impl Table {
                 self.anchored.remove(&anchor.hash);
             }
         }
-        let lengths = &mut self.kinds[place_of(anchor.kind)];
-        match anchor.prefix {
-            None => lengths.whole -= 1,
-            Some(length) => {
-                let count = lengths.beginnings.entry(length).or_default();
-                *count -= 1;
-                if *count == 0 {
-                    lengths.beginnings.remove(&length);
-                }
-            }
-        }
+        self.kinds[place_of(anchor.kind)].remove(&anchor);
     }
 }
 

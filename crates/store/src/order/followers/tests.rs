@@ -2,7 +2,9 @@
 //! everybody.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use super::{
     interest::{Anchors, Interest},
+    shown::{FreshCommit, Shown, fresh_from},
     table::{Key, Table, Wait},
 };
 use crate::{
@@ -22,6 +25,7 @@ use crate::{
     event::{EventRef, Tags, encode_tags},
     index::{ClauseEstimate, ItemEstimate, Term},
     name::{Category, EventType, StreamName, Tag, category_of},
+    order::Head,
     path::PathPattern,
     position::{Position, Revision, Timestamp},
     query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
@@ -38,7 +42,7 @@ impl Wake for Bell {
 }
 
 /// An event's header, owned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Header {
     stream: &'static str,
     revision: u64,
@@ -188,8 +192,8 @@ enum Act {
     Enter { wish: Wish, since: Option<u8>, mark: Option<u8>, counts: Vec<u64> },
     /// Somebody goes.
     Leave(prop::sample::Index),
-    /// Events are recorded but not announced.
-    Record(Vec<Header>),
+    /// Events are recorded but not announced; whoever leads keeps them until they are, or not.
+    Record(Vec<Header>, bool),
     /// So many of those that were not announced are; 0: all, without looking, if nobody has to.
     Announce(u8),
 }
@@ -204,7 +208,7 @@ fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => enter.prop_map(|(wish, since, mark, counts)| Act::Enter { wish, since, mark, counts }),
         1 => any::<prop::sample::Index>().prop_map(Act::Leave),
-        3 => prop::collection::vec(headers(), 1..6).prop_map(Act::Record),
+        3 => (prop::collection::vec(headers(), 1..6), any::<bool>()).prop_map(|(headers, keep)| Act::Record(headers, keep)),
         4 => (0..5_u8).prop_map(Act::Announce),
     ]
 }
@@ -242,6 +246,7 @@ impl Follower {
 /// Runs the acts on the table and on the model.
 fn run(acts: Vec<Act>) {
     let mut log: Vec<Header> = Vec::new();
+    let mut fresh: Vec<FreshCommit> = Vec::new();
     let mut ends: Vec<u64> = Vec::new();
     let mut table = Table::new(Position::START);
     let mut followers: BTreeMap<Key, Follower> = BTreeMap::new();
@@ -267,18 +272,26 @@ fn run(acts: Vec<Act>) {
                 assert_eq!(table.leave(key).0, Position(known.unwrap_or(quiet_to)), "{:?}", follower.wish);
             }
             Act::Leave(_) => {}
-            Act::Record(headers) => log.extend(headers),
+            Act::Record(headers, keep) => {
+                log.extend(headers);
+                let recorded = (head..).zip(&log[usize::try_from(head).expect("small")..]);
+                fresh.extend(recorded.filter(|_| keep).map(|(at, header)| FreshCommit::of(&header.at(at))));
+            }
             Act::Announce(count) => {
                 let from = table.announced_to().0;
                 let look = table.looks_at_events();
-                let end = if look && count > 0 { head.min(from + u64::from(count)) } else { head };
+                let mut end = if look && count > 0 { head.min(from + u64::from(count)) } else { head };
                 let mut woken = Vec::new();
-                if look {
+                let stretch = usize::try_from(end.saturating_sub(from)).expect("small");
+                if !look {
+                    table.pass(Position(end), &mut woken);
+                } else if let Some(events) = fresh_from(&fresh, Position(from)) {
+                    // There may be a gap behind them.
+                    end = table.announce(events.take(stretch), &mut woken).0;
+                } else {
                     let events =
                         (from..end).map(|position| (position, &log[usize::try_from(position).expect("small")]));
-                    table.announce(events.map(|(position, header)| header.at(position)), &mut woken);
-                } else {
-                    table.pass(Position(end), &mut woken);
+                    table.announce(events.map(|(position, header)| Shown::from(header.at(position))), &mut woken);
                 }
                 ends.push(end.max(ends.last().copied().unwrap_or(0)));
                 woken.into_iter().for_each(Waker::wake);
@@ -337,4 +350,46 @@ fn an_interest_is_anchored_at_what_is_rarest() {
     let everything = Query { items: vec![item, QueryItem::default()] };
     let interest = Interest::in_query(&everything, |_| panic!("there is nothing to choose")).expect("no estimate");
     assert!(matches!(interest.anchors, Anchors::Everything));
+}
+
+/// What was ordered while somebody waited is announced as it was ordered; the log is asked for what is not among it, and for nothing else.
+#[test]
+fn what_was_ordered_while_somebody_waited_is_not_read_back() {
+    let log: Vec<Header> = STREAMS.map(|stream| Header { stream, event_type: "Paid", ..Header::default() }).into();
+    let event = |position: u64| log[usize::try_from(position).expect("small")].at(position);
+    let fresh = |positions: &[u64]| -> Vec<_> { positions.iter().map(|at| FreshCommit::of(&event(*at))).collect() };
+    let cases: [(&[u64], Option<Range<u64>>); 4] = [
+        (&[0, 1, 2, 3, 4, 5, 6], None),
+        (&[], Some(0..7)),
+        (&[2, 3, 4, 5, 6], Some(0..7)),
+        (&[0, 1, 4, 5, 6], Some(2..7)),
+    ];
+    for (kept, wanted) in cases {
+        let head = Head::at(Position::START);
+        let bell = Arc::new(Bell::default());
+        let interest = Arc::new(Interest::in_stream(Term::Stream(STREAMS[6])));
+        let wait = Wait { interest, from: Position::START, since: None, mark: None };
+        let following = head.follow(wait, Waker::from(Arc::clone(&bell))).expect("open").expect("nothing is there");
+        drop(head.publish(Position(7)));
+        let asked = RefCell::new(Vec::new());
+        head.announce(&fresh(kept), |range| {
+            asked.borrow_mut().push(range.start.0..range.end.0);
+            Ok(Owned((range.start.0..range.end.0).map(event).collect()))
+        });
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        assert_eq!((asked.into_inner(), bell.0.load(Ordering::SeqCst)), (wanted, 1), "{kept:?}");
+        assert_eq!(following.end(), Position(6));
+    }
+}
+
+/// Events as they are read from a log.
+struct Owned<'l>(Vec<EventRef<'l>>);
+
+impl<'b> IntoIterator for &'b Owned<'_> {
+    type Item = EventRef<'b>;
+    type IntoIter = std::iter::Copied<std::slice::Iter<'b, EventRef<'b>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter().copied()
+    }
 }

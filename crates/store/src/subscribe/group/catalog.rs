@@ -8,11 +8,14 @@ use super::{
     documents::{Action, CONFIG_STREAM, Change, config_stream},
 };
 use crate::{
+    commit::metadata::StreamMetadata,
     error::Result,
+    event::EventData,
     index::Term,
     limits,
+    name::StreamName,
     position::{ExpectedRevision, Position, Revision, Timestamp},
-    read::Source,
+    read::{Source, visible},
     subscribe::{GroupName, GroupSettings},
 };
 
@@ -32,12 +35,39 @@ pub struct GroupConfig {
     pub updated: Timestamp,
 }
 
+/// Events of the config stream that may be out of date, beside as many as there are groups, before the stream is made shorter.
+const OUTDATED_MAX: u64 = 64;
+/// Groups that are said again at most with a change that makes it shorter.
+const CARRIED_MAX: usize = 16;
+/// Bytes of the events that say them, at most: with the change, they must fit into a commit.
+const CARRIED_BYTES_MAX: usize = 1 << 20;
+
 /// See the module's words.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    groups: BTreeMap<GroupName, GroupConfig>,
+    groups: BTreeMap<GroupName, Known>,
+    /// Which group the newest event of each is about, by its revision.
+    newest: BTreeMap<u64, GroupName>,
     /// The revision of the config stream that is read next.
     next: u64,
+    /// Its events before are hidden: what they say is said again later.
+    first: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    config: GroupConfig,
+    /// Where it was said.
+    revision: u64,
+}
+
+/// What a change carries along so that the config stream does not grow with every change there ever was.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// Groups whose newest events are the oldest of all, as they are: said again.
+    pub(super) again: Vec<EventData>,
+    /// From here on there is the newest event of every group.
+    pub(super) first: Revision,
 }
 
 impl Catalog {
@@ -45,6 +75,10 @@ impl Catalog {
     pub(super) fn refresh(&mut self, backing: &Backing) -> Result<()> {
         let to = backing.to();
         let term = Term::Stream(CONFIG_STREAM);
+        if self.next == 0 {
+            self.first = first_visible(backing, to)?;
+            self.next = self.first;
+        }
         let mut positions: Vec<Position> = Vec::new();
         loop {
             positions.clear();
@@ -55,31 +89,35 @@ impl Catalog {
             for position in &positions {
                 let event = backing.library.log.event(*position)?;
                 self.apply(Change::read(&event.view())?);
-                self.next += 1;
             }
         }
     }
 
+    /// Takes note of the next event.
     fn apply(&mut self, change: Change) {
-        let Change { action, group, source, settings, at } = change;
-        let created = match (action, self.groups.get(&group)) {
-            (Action::Deleted, _) => {
-                self.groups.remove(&group);
-                return;
-            }
-            (Action::Updated, Some(before)) => before.created,
-            (Action::Created | Action::Updated, _) => at,
+        let revision = self.next;
+        self.next += 1;
+        let Change { action, group, source, settings, created, at } = change;
+        let before = self.groups.remove(&group);
+        if let Some(before) = &before {
+            self.newest.remove(&before.revision);
+        }
+        let created = match (action, before) {
+            (Action::Deleted, _) => return,
+            (Action::Updated, Some(before)) => before.config.created,
+            (Action::Created | Action::Updated, _) => created.unwrap_or(at),
         };
         let config = GroupConfig { name: group.clone(), source, settings, created, updated: at };
-        self.groups.insert(group, config);
+        self.newest.insert(revision, group.clone());
+        self.groups.insert(group, Known { config, revision });
     }
 
     pub(super) fn get(&self, group: &GroupName) -> Option<&GroupConfig> {
-        self.groups.get(group)
+        self.groups.get(group).map(|known| &known.config)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &GroupConfig> {
-        self.groups.values()
+        self.groups.values().map(|known| &known.config)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -91,12 +129,66 @@ impl Catalog {
         self.next
     }
 
+    /// What a change of `changed` is to carry along, if too much of the config stream is out of date. The groups at its beginning are said again
+    /// behind the change; before the newest event of all others, nothing counts any more, and is hidden. That they are still so, the change makes sure: it
+    /// expects the stream to be where it was read to.
+    pub(super) fn carried(&self, changed: &GroupName) -> Option<Carried> {
+        let visible = self.next - self.first;
+        if visible <= 2 * self.groups.len() as u64 + OUTDATED_MAX {
+            return None;
+        }
+        let mut others = self.newest.iter().filter(|(_, group)| *group != changed).peekable();
+        let (mut again, mut bytes) = (Vec::new(), 0);
+        while again.len() < CARRIED_MAX
+            && let Some(config) = others.peek().and_then(|(_, group)| self.get(group))
+        {
+            let event = said_again(config);
+            bytes += event.data.len();
+            if bytes > CARRIED_BYTES_MAX {
+                break;
+            }
+            again.push(event);
+            others.next();
+        }
+        let first = Revision(others.next().map_or(self.next, |(revision, _)| *revision));
+        Some(Carried { again, first })
+    }
+
+    /// Takes note that a change was recorded that carried this along.
+    pub(super) fn carry(&mut self, carried: &Carried) {
+        self.first = self.first.max(carried.first.0);
+    }
+
     /// What the next change expects of the config stream: that nobody changed it since it was read.
-    pub(super) fn expected(&self) -> (crate::name::StreamName, ExpectedRevision) {
+    pub(super) fn expected(&self) -> (StreamName, ExpectedRevision) {
         let expected = match self.next.checked_sub(1) {
             Some(last) => ExpectedRevision::Exact(Revision(last)),
             None => ExpectedRevision::NoStream,
         };
         (config_stream(), expected)
     }
+}
+
+/// The event that says a group as it is.
+fn said_again(config: &GroupConfig) -> EventData {
+    let change = Change {
+        action: Action::Updated,
+        group: config.name.clone(),
+        source: config.source.clone(),
+        settings: config.settings.clone(),
+        created: Some(config.created),
+        at: config.updated,
+    };
+    change.event()
+}
+
+/// The first event of the config stream that is not hidden. Hidden is what groups have hidden, and nothing else: no age or number that somebody sets on the
+/// stream makes a group be forgotten.
+fn first_visible(backing: &Backing, to: Position) -> Result<u64> {
+    let document = visible::metadata_event(&backing.library, CONFIG_STREAM, to)?;
+    let metadata = document.map(|event| StreamMetadata::parse(event.view().data));
+    let hidden = metadata.and_then(|metadata| metadata.truncate_before).unwrap_or(0);
+    let count = backing.library.index.count(Term::Stream(CONFIG_STREAM), to)?;
+    // More than there is: somebody has deleted the stream. Its events still say what they say.
+    Ok(if hidden <= count { hidden } else { 0 })
 }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{backing::Backing, catalog::GroupConfig, documents, guarded::Connected};
+use super::{answer_times::AnswerTimes, backing::Backing, catalog::GroupConfig, documents, guarded::Connected};
 use crate::{
     error::Result,
     index::Term,
     position::{Position, Timestamp},
     read::{Source, virtual_stream::term_of},
-    subscribe::group_state::{ConsumerFacts, ConsumerId, Facts, Reach},
+    subscribe::group_state::{ConsumerFacts, ConsumerId, Facts, Latencies, Reach},
 };
 
 /// Where a group stands.
@@ -53,6 +53,9 @@ pub struct GroupInfo {
     pub average_per_second: u64,
     /// Messages taken since somebody last asked for this.
     pub since_last_asked: u64,
+    /// How long messages are in the hands of consumers, all of them together. `None` without answers since the group was last loaded, or without
+    /// [`extra_statistics`](crate::GroupSettings::extra_statistics).
+    pub answer_times: Option<AnswerTimes>,
     /// Which life of the group this is: one more each time it is reset or created anew.
     pub epoch: u64,
     /// Why it does not go on, if it does not.
@@ -93,6 +96,8 @@ pub struct ConsumerInfo {
     pub since_last_asked: u64,
     /// Whether it is passed over because it left messages lying until their time was over.
     pub stalled: bool,
+    /// How long it has messages until it answers; `None` as [`GroupInfo::answer_times`].
+    pub answer_times: Option<AnswerTimes>,
 }
 
 /// Whether asking where a group stands begins a new count of what was taken since somebody asked.
@@ -144,6 +149,8 @@ pub(super) struct Known<'a> {
     pub(super) facts: Facts,
     /// For each consumer in the facts who it is.
     pub(super) connected: Vec<Option<Connected>>,
+    /// How long answers took: of each of them, and of all.
+    pub(super) latencies: (Vec<Option<Latencies>>, Option<Latencies>),
     pub(super) measured: Measured,
     /// Why its state cannot be written.
     pub(super) failure: Option<String>,
@@ -151,7 +158,8 @@ pub(super) struct Known<'a> {
 
 /// Puts together what is known.
 pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo> {
-    let Known { config, epoch, facts, connected, measured, failure } = known;
+    let Known { config, epoch, facts, connected, latencies, measured, failure } = known;
+    let times = |latencies: &Option<Latencies>| latencies.as_ref().and_then(AnswerTimes::of);
     let head = backing.to();
     let from = facts.checkpoint.min(head);
     let lag_events = lag_events(backing, &config.source, from, head)?;
@@ -165,7 +173,7 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
         (false, Reach::Live) => GroupStatus::Live,
     };
     let full = facts.parked_full.then(|| "no more messages can be parked, replay or discard some".to_owned());
-    let consumer = |(one, connected): (&ConsumerFacts, &Option<Connected>)| {
+    let consumer = |((one, connected), latencies): ((&ConsumerFacts, &Option<Connected>), &Option<Latencies>)| {
         let since = connected.as_ref().map_or(backing.now(), |connected| connected.since);
         ConsumerInfo {
             number: one.id.0,
@@ -177,12 +185,13 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
             average_per_second: per_second(one.taken, age(backing, since)),
             since_last_asked: measured.since_last_by.get(&one.id).copied().unwrap_or(0),
             stalled: one.stalled,
+            answer_times: times(latencies),
         }
     };
     Ok(GroupInfo {
         config: config.clone(),
         status,
-        consumers: facts.consumers.iter().zip(&connected).map(consumer).collect(),
+        consumers: facts.consumers.iter().zip(&connected).zip(&latencies.0).map(consumer).collect(),
         checkpoint: facts.written,
         settled_to: facts.checkpoint,
         read_to: facts.considered,
@@ -199,6 +208,7 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
         total: measured.total,
         average_per_second: per_second(measured.total, measured.elapsed),
         since_last_asked: measured.since_last,
+        answer_times: times(&latencies.1),
         epoch,
         stalled: failure.or(full),
     })

@@ -484,6 +484,8 @@ impl LiveGroup {
         let guarded = self.lock();
         let facts = guarded.state.facts();
         let connected = facts.consumers.iter().map(|one| guarded.consumers.get(one.id).cloned()).collect();
+        let latencies = facts.consumers.iter().map(|one| guarded.state.latencies(Some(one.id))).collect();
+        let latencies = (latencies, guarded.state.latencies(None));
         let (taken, failure) = (guarded.taken, guarded.writing.failure().map(ToString::to_string));
         drop(guarded);
         let measured = {
@@ -494,7 +496,7 @@ impl LiveGroup {
                 Asking::Passes => meter.clone().measure(taken, &facts.consumers, now),
             }
         };
-        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, measured, failure };
+        let known = Known { config: &self.config, epoch: self.epoch, facts, connected, latencies, measured, failure };
         Ok(info::describe(&self.backing, known)?)
     }
 }

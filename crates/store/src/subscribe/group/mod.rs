@@ -9,6 +9,7 @@
 //!
 //! **A group has no thread and needs none.** While a consumer waits, it wakes for what falls due; where no consumer is connected, nothing does.
 
+mod answer_times;
 mod backing;
 mod catalog;
 mod consumer;
@@ -45,6 +46,7 @@ use crate::{
     read::{From, Source, StreamStatus, virtual_stream::term_of, visible},
 };
 
+pub use answer_times::AnswerTimes;
 pub(crate) use backing::Backing;
 pub use catalog::GroupConfig;
 pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
@@ -79,7 +81,7 @@ impl ConsumerGroups {
         self.backing().elapsed()
     }
 
-    /// What a group is.
+    /// What a group is: costs no more than looking it up.
     ///
     /// # Errors
     /// `NoSuchGroup`; `Store`.

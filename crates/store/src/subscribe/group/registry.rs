@@ -5,15 +5,17 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{
     backing::{Backing, failure},
-    catalog::{Catalog, GroupConfig},
+    catalog::{Carried, Catalog, GroupConfig},
     documents::{Action, Change},
     guarded::Purpose,
     live::{LiveGroup, Patience, store_closed},
+    writing::hide_before,
 };
 use crate::{
     append::{Append, AppendError},
@@ -33,7 +35,29 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Live {
     places: BTreeMap<GroupName, Arc<Place>>,
+    /// The last one that was looked at, whether it may be forgotten.
+    looked_at: Option<GroupName>,
     closed: bool,
+}
+
+/// Places looked at, whether they may be forgotten, each time a group is asked for. More than one, so that there are soon no more groups in memory
+/// than are used; few, so that asking for each of many groups is not quadratic.
+const LOOKED_AT: usize = 4;
+
+impl Live {
+    /// The next few places, going round.
+    fn next_few(&mut self) -> Vec<(GroupName, Arc<Place>)> {
+        let after = self.looked_at.take().map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.places.range((after.clone(), Bound::Unbounded));
+        let earlier = self.places.iter().take_while(|(name, _)| match &after {
+            Bound::Excluded(last) => *name <= last,
+            Bound::Included(_) | Bound::Unbounded => false,
+        });
+        let few: Vec<_> =
+            later.chain(earlier).take(LOOKED_AT).map(|(name, at)| (name.clone(), Arc::clone(at))).collect();
+        self.looked_at = few.last().map(|(name, _)| name.clone());
+        few
+    }
 }
 
 /// Where a group is, if it is in use. Its lock is held while the group is loaded, or changed as a whole: only those who want the same group wait.
@@ -105,10 +129,10 @@ impl Registry {
         Ok(group)
     }
 
-    /// Forgets groups nobody uses.
+    /// Forgets groups nobody uses, if there are such among the next few.
     fn forget_idle(&self) {
-        let places: Vec<_> = self.live().places.iter().map(|(name, place)| (name.clone(), Arc::clone(place))).collect();
-        for (name, place) in places {
+        let few = self.live().next_few();
+        for (name, place) in few {
             // Whoever holds it uses it.
             let Ok(mut here) = place.0.try_lock() else { continue };
             if let Some(group) = here.as_ref() {
@@ -139,15 +163,20 @@ impl Registry {
         mut decide: impl FnMut(&Catalog) -> Result<(Change, Append), GroupError>,
     ) -> Result<(), GroupError> {
         loop {
-            let (append, next) = {
+            let (append, carried, next) = {
                 let mut catalog = self.catalog();
                 catalog.refresh(&self.backing)?;
                 let (change, append) = decide(&catalog)?;
-                let (stream, expected) = catalog.expected();
-                (append.stream(stream, expected, [change.event()]), catalog.next())
+                let carried = catalog.carried(&change.group);
+                (self.recorded(&catalog, &change, carried.as_ref(), append)?, carried, catalog.next())
             };
             match self.backing.commit(append).wait() {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    if let Some(carried) = carried {
+                        self.catalog().carry(&carried);
+                    }
+                    return Ok(());
+                }
                 Err(AppendError::Rejected(Rejection::WrongRevision { .. })) => {
                     let mut catalog = self.catalog();
                     catalog.refresh(&self.backing)?;
@@ -162,6 +191,24 @@ impl Registry {
                 }
                 Err(error) => return Err(failure(error).into()),
             }
+        }
+    }
+
+    /// Adds to a commit that a group is changed, and what keeps the config stream short.
+    fn recorded(
+        &self,
+        catalog: &Catalog,
+        change: &Change,
+        carried: Option<&Carried>,
+        append: Append,
+    ) -> Result<Append, GroupError> {
+        let (stream, expected) = catalog.expected();
+        let again = carried.iter().flat_map(|carried| &carried.again).cloned();
+        let events: Vec<_> = std::iter::once(change.event()).chain(again).collect();
+        let append = append.stream(stream.clone(), expected, events);
+        match carried {
+            Some(carried) => Ok(hide_before(append, &self.backing, &stream, carried.first)?),
+            None => Ok(append),
         }
     }
 
@@ -188,6 +235,8 @@ impl Registry {
             group: config.name.clone(),
             source: config.source.clone(),
             settings: config.settings.clone(),
+            // Once the event of its creation is hidden, nobody else says it.
+            created: (action != Action::Created).then_some(config.created),
             at: self.backing.now(),
         }
     }

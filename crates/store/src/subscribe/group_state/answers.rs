@@ -20,7 +20,10 @@ impl<M: Clone> GroupState<M> {
         let mut refused = Vec::new();
         for &id in ids {
             match self.answerable(consumer, id, Lateness::Allowed) {
-                Ok(slot) => self.settle(slot),
+                Ok(slot) => {
+                    self.measure(slot);
+                    self.settle(slot);
+                }
                 Err(why) => refused.push(NotInFlight { id, why }),
             }
         }
@@ -45,12 +48,15 @@ impl<M: Clone> GroupState<M> {
         let mut refused = Vec::new();
         for &id in ids {
             match self.answerable(consumer, id, Lateness::Refused) {
-                Ok(slot) => match action {
-                    Nack::Retry { after } => self.retry(slot, after, Some(consumer), || Arc::clone(&reason)),
-                    Nack::Park => self.park(slot, Some(consumer), Arc::clone(&reason)),
-                    Nack::Skip => self.settle(slot),
-                    Nack::Stop => {} // goes back with everything else
-                },
+                Ok(slot) => {
+                    self.measure(slot);
+                    match action {
+                        Nack::Retry { after } => self.retry(slot, after, Some(consumer), || Arc::clone(&reason)),
+                        Nack::Park => self.park(slot, Some(consumer), Arc::clone(&reason)),
+                        Nack::Skip => self.settle(slot),
+                        Nack::Stop => {} // goes back with everything else
+                    }
+                }
                 Err(why) => refused.push(NotInFlight { id, why }),
             }
         }
@@ -79,6 +85,15 @@ impl<M: Clone> GroupState<M> {
             },
             State::Parking(_) if lost => Err(WhyNotInFlight::TimedOut),
             State::Parking(_) => Err(WhyNotInFlight::AlreadySettled),
+        }
+    }
+
+    /// Takes note of how long a message was in the hands of the consumer who answers it, if that is measured.
+    fn measure(&mut self, slot: Slot) {
+        if let (Some(measured), &State::InFlight { consumer, since, .. }) =
+            (&mut self.latencies, self.messages.get(slot).state())
+        {
+            measured.add(consumer, self.now.saturating_sub(since));
         }
     }
 

@@ -53,6 +53,9 @@ impl<M: Clone> GroupState<M> {
         if !stalled {
             self.queues.leave(consumer);
         }
+        if let Some(measured) = &mut self.latencies {
+            measured.forget(consumer);
+        }
         let had = self.messages.iter().filter(|message| message.state().consumer() == Some(consumer));
         let had: Vec<Slot> = had.map(|message| message.place.slot).collect();
         had.into_iter().for_each(|slot| self.put_back(slot));
@@ -92,7 +95,7 @@ impl<M: Clone> GroupState<M> {
         }
         let until = self.timeout();
         for slot in self.consumers.take(consumer, max, until) {
-            self.messages.enter(slot, State::InFlight { consumer, until });
+            self.messages.enter(slot, State::InFlight { consumer, since: self.now, until });
             let message = self.messages.get_mut(slot);
             message.lost_by = None;
             let (id, replayed) = (MessageId(message.place.position), message.is_replay());

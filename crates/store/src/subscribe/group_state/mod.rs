@@ -23,6 +23,7 @@ mod holds;
 mod intake;
 mod intervals;
 mod keys;
+mod latencies;
 mod ledger;
 mod outstanding;
 mod parked;
@@ -39,6 +40,7 @@ mod tests;
 use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) use intervals::Intervals;
+pub(crate) use latencies::Latencies;
 pub(crate) use rules::Rules;
 #[cfg(test)]
 pub(crate) use rules::StrategyRule;
@@ -49,6 +51,7 @@ pub(crate) use words::{
 
 use self::{
     consumers::Consumers,
+    latencies::Measured,
     ledger::{Ledger, Unwritten},
     outstanding::{Kind, Origin, Outstanding, Slot},
     parked::ParkedIndex,
@@ -69,6 +72,8 @@ pub(crate) struct GroupState<M> {
     parking: BTreeMap<Position, Slot>,
     parked: ParkedIndex,
     ledger: Ledger,
+    /// `None`: nobody wants to know.
+    latencies: Option<Measured>,
 }
 
 impl<M: Clone> GroupState<M> {
@@ -82,6 +87,7 @@ impl<M: Clone> GroupState<M> {
             }
         }
         let replaying = progress.replaying.clone();
+        let latencies = rules.measures_latency.then(Measured::default);
         let mut state = Self {
             rules,
             now,
@@ -91,6 +97,7 @@ impl<M: Clone> GroupState<M> {
             parking: BTreeMap::new(),
             parked,
             ledger: Ledger::new(progress, now),
+            latencies,
         };
         state.want_again(&replaying);
         state
@@ -121,6 +128,12 @@ impl<M: Clone> GroupState<M> {
             last_offered: self.ledger.last_offered,
             consumers: self.consumers.facts(),
         }
+    }
+
+    /// How long messages were in the hands of a consumer, or of all; `None` where that is not measured.
+    pub(crate) fn latencies(&self, consumer: Option<ConsumerId>) -> Option<Latencies> {
+        let measured = self.latencies.as_ref()?;
+        Some(consumer.map_or_else(|| measured.all(), |consumer| measured.of(consumer)))
     }
 
     /// Below this, everything is settled. Passes over the replayed messages before it, of which there are few.

@@ -55,7 +55,7 @@ pub(super) enum State {
     /// For its consumer to take it.
     Outbox { consumer: ConsumerId },
     /// For its consumer's answer.
-    InFlight { consumer: ConsumerId, until: Option<Duration> },
+    InFlight { consumer: ConsumerId, since: Duration, until: Option<Duration> },
     /// For the write that parks it.
     Parking(ParkReason),
 }

@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) parks_per_write_max: usize,
     /// Most intervals of each kind in a progress document.
     pub(crate) intervals_max: usize,
+    /// Whether it is kept how long answers take.
+    pub(crate) measures_latency: bool,
 }
 
 /// Who gets which message, where keys and pins are hashes already.
@@ -64,6 +66,7 @@ impl From<&GroupSettings> for Rules {
             parked_max: limits::GROUP_PARKED_MAX,
             parks_per_write_max: limits::GROUP_PARKS_PER_WRITE_MAX,
             intervals_max: limits::GROUP_INTERVALS_MAX,
+            measures_latency: settings.extra_statistics,
         }
     }
 }

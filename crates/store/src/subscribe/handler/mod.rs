@@ -1,6 +1,6 @@
 //! Handlers: code of an application that follows the log under a name, from where it was, at its own speed.
 //!
-//! A handler is a consumer group with one consumer in this process: its checkpoint, what it has parked, and its order by key are the
+//! A handler is a consumer group whose consumers, one or several, are in this process: its checkpoint, what it has parked, and its order by key are the
 //! group's, kept in the group's streams. What is here hands events over, and turns what comes of it into answers.
 //! In reading order: `options`, `status`, `control` (what it is told from outside), `runner` (its steps), `running` (the thread that takes them).
 
@@ -10,7 +10,7 @@ mod runner;
 mod running;
 mod status;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use self::control::Control;
 use super::{
@@ -46,6 +46,19 @@ pub trait Handler: Send {
     fn before_reset(&mut self) -> Result<(), HandlerFailure> {
         Ok(())
     }
+
+    /// When it has something to do though no event comes, by [`Clock::elapsed`](crate::clock::Clock::elapsed). Asked before every step.
+    fn next_due(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does some of what is due. Called when [`next_due`](Handler::next_due) has come, before more events are handed over.
+    ///
+    /// # Errors
+    /// The failure; the handler waits a second then, events too, and is asked again.
+    fn work_due(&mut self) -> Result<(), HandlerFailure> {
+        Ok(())
+    }
 }
 
 impl<F: FnMut(&[Message]) -> Result<(), HandlerFailure> + Send> Handler for F {
@@ -65,12 +78,12 @@ impl Handlers {
         Self { groups }
     }
 
-    /// Starts a handler on a thread of its own; one that ran before goes on where it was. It runs until it is told to stop, its
+    /// Starts a handler with one consumer on a thread of its own; one that ran before goes on where it was. It runs until it is told to stop, its
     /// [`RunningHandler`] is dropped, the store is closed, or an event stops it.
     ///
     /// # Errors
-    /// `Setting` for options out of bounds, and for a name that follows another source already; `MaximumSubscribers` while it is running;
-    /// `BeyondHead` for a start that does not exist yet; `Store`.
+    /// `Setting` for options out of bounds, for more than one consumer, and for a name that follows another source already; `MaximumSubscribers` while
+    /// it is running; `BeyondHead` for a start that does not exist yet; `Store`.
     pub fn start(
         &self,
         name: &str,
@@ -79,7 +92,24 @@ impl Handlers {
         handler: impl Handler + 'static,
     ) -> Result<RunningHandler, GroupError> {
         let runner = self.runner(name, source, options, handler)?;
-        RunningHandler::start(runner, self.clone(), name, &mut spawn)
+        RunningHandler::start(vec![runner], self.clone(), name, &mut spawn)
+    }
+
+    /// Starts a handler with several consumers ([`HandlerOptions::consumers`]), each with a thread and a handler of its own; `make` is given their numbers, from
+    /// 0. Events of different keys are handled side by side, those of a key one after the other. They are paused, reset and stopped together, and end together
+    /// when an event stops one of them; a reset asks one of them [before it](Handler::before_reset), while none is at work.
+    ///
+    /// # Errors
+    /// As [`Handlers::start`].
+    pub fn start_each<H: Handler + 'static>(
+        &self,
+        name: &str,
+        source: &Source,
+        options: HandlerOptions,
+        make: impl FnMut(usize) -> H,
+    ) -> Result<RunningHandler, GroupError> {
+        let runners = self.runners(name, source, options, make)?;
+        RunningHandler::start(runners, self.clone(), name, &mut spawn)
     }
 
     /// As [`Handlers::start`], but without a thread: the caller takes its steps.
@@ -93,26 +123,62 @@ impl Handlers {
         options: HandlerOptions,
         handler: impl Handler + 'static,
     ) -> Result<HandlerRunner, GroupError> {
+        if options.consumers > 1 {
+            return Err(setting("consumers", options.consumers, "1 for one handler: start_each takes one for each"));
+        }
+        let group = self.group_for(name, source, &options)?;
+        let control = Arc::new(Control::of(1));
+        let mut runner = HandlerRunner::new(0, Box::new(handler), self.groups.clone(), group, options, control);
+        runner.connect()?;
+        Ok(runner)
+    }
+
+    /// As [`Handlers::start_each`], but without threads: the caller takes the steps of every consumer.
+    ///
+    /// # Errors
+    /// As [`Handlers::start`].
+    pub fn runners<H: Handler + 'static>(
+        &self,
+        name: &str,
+        source: &Source,
+        options: HandlerOptions,
+        mut make: impl FnMut(usize) -> H,
+    ) -> Result<Vec<HandlerRunner>, GroupError> {
+        let group = self.group_for(name, source, &options)?;
+        let control = Arc::new(Control::of(options.consumers));
+        let mut runners = Vec::new();
+        for me in 0..options.consumers {
+            let (groups, control) = (self.groups.clone(), Arc::clone(&control));
+            let handler = Box::new(make(me));
+            let mut runner = HandlerRunner::new(me, handler, groups, group.clone(), options.clone(), control);
+            runner.connect()?;
+            runners.push(runner);
+        }
+        Ok(runners)
+    }
+
+    /// The group of a handler, with the settings its options ask for.
+    fn group_for(&self, name: &str, source: &Source, options: &HandlerOptions) -> Result<GroupName, GroupError> {
         let group = group_of(name, source)?;
         let settings = options.settings()?;
         match self.groups.create(&group, source.clone(), settings.clone()) {
-            Ok(()) => {}
-            Err(GroupError::GroupExists { .. }) => {
-                let before = self.groups.config(&group)?;
-                if before.source != *source {
-                    let bounds = "the source it was created with: delete it, or give the new one another name";
-                    return Err(setting("source", name, bounds));
-                }
-                if before.settings != settings {
-                    self.groups.update(&group, settings)?;
-                }
-            }
+            Ok(()) => return Ok(group),
+            Err(GroupError::GroupExists { .. }) => {}
             Err(error) => return Err(error),
         }
-        let handler = Box::new(handler);
-        let mut runner = HandlerRunner::new(handler, self.groups.clone(), group, options, Arc::new(Control::default()));
-        runner.connect()?;
-        Ok(runner)
+        let before = self.groups.config(&group)?;
+        if before.source != *source {
+            let bounds = "the source it was created with: delete it, or give the new one another name";
+            return Err(setting("source", name, bounds));
+        }
+        if before.settings != settings {
+            // A change drops whoever is connected: of two that want it differently, the one that runs stays.
+            if !self.groups.info(&group)?.consumers.is_empty() {
+                return Err(GroupError::MaximumSubscribers { limit: before.settings.max_subscribers });
+            }
+            self.groups.update(&group, settings)?;
+        }
+        Ok(group)
     }
 
     /// The groups of all handlers that ever ran and were not deleted, running or not.

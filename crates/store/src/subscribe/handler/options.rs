@@ -19,6 +19,9 @@ pub struct HandlerOptions {
     pub order: HandlingOrder,
     /// Most events handed over at once.
     pub batch_events: usize,
+    /// How many work side by side, each on a thread of its own with a handler of its own: see [`Handlers::start_each`](super::Handlers::start_each). Events of a
+    /// key are never with two of them, so only a handler by key can have more than one.
+    pub consumers: usize,
     /// How often an event is handed over again before it is parked.
     pub max_retry_count: u32,
     /// How long a retry waits.
@@ -95,7 +98,7 @@ impl HandlerFailure {
 
     /// Which event of a batch of `events` it was; `None` if that shows only when each is handed over alone.
     pub(super) fn place(&self, events: usize) -> Option<usize> {
-        self.at.or((events == 1).then_some(0)).filter(|at| *at < events)
+        self.at.filter(|at| *at < events).or((events == 1).then_some(0))
     }
 
     /// What is to happen to the event, whatever the options say.
@@ -136,6 +139,7 @@ impl Default for HandlerOptions {
             resolve_links: false,
             order: HandlingOrder::ByKey { key: KeyOf::Stream, after_park: AfterPark::Hold },
             batch_events: 100,
+            consumers: 1,
             max_retry_count: 5,
             backoff: Backoff::default(),
             on_failure: Reaction::Retry,
@@ -167,8 +171,20 @@ impl HandlerOptions {
         if !(1..=max).contains(&self.batch_events) {
             return Err(setting("batch_events", self.batch_events, format!("1..={max}")));
         }
-        // Enough to fill a batch with events of different keys, and read on meanwhile.
-        let buffer = (4 * self.batch_events).clamp(500, limits::GROUP_BUFFER_MAX);
+        let most = match self.order {
+            HandlingOrder::ByKey { .. } => limits::HANDLER_CONSUMERS_MAX,
+            HandlingOrder::Whole => 1,
+        };
+        if !(1..=most).contains(&self.consumers) {
+            let why = if most == 1 {
+                "1, since events are handled in the order of the log".to_owned()
+            } else {
+                format!("1..={most}")
+            };
+            return Err(setting("consumers", self.consumers, why));
+        }
+        // Enough to fill everybody's batch with events of different keys, and read on meanwhile.
+        let buffer = (4 * self.batch_events * self.consumers).clamp(500, limits::GROUP_BUFFER_MAX);
         let settings = GroupSettings {
             start: self.start,
             resolve_links: self.resolve_links,
@@ -181,7 +197,7 @@ impl HandlerOptions {
             min_checkpoint_count: 1,
             max_checkpoint_count: self.checkpoint_count,
             checkpoint_after: self.checkpoint_after,
-            max_subscribers: 1,
+            max_subscribers: self.consumers,
             strategy: match &self.order {
                 HandlingOrder::ByKey { key, after_park } => {
                     Strategy::KeyOrdered { key: key.clone(), after_park: *after_park }
@@ -215,6 +231,15 @@ mod tests {
         assert_eq!(HandlerFailure::from(error).to_string(), "writing the row: connection reset");
     }
 
+    /// A handler that named an event beyond its batch was handed the one event it had again and again, within one step and without end: the failure
+    /// counted as that of nobody knows which event, although there was but one.
+    #[test]
+    fn a_failure_at_no_event_of_the_batch_is_that_of_the_only_one() {
+        let beyond = HandlerFailure::new("no").at(4);
+        assert_eq!([1, 2, 5].map(|events| beyond.place(events)), [Some(0), None, Some(4)]);
+        assert_eq!(HandlerFailure::new("no").place(1), Some(0));
+    }
+
     #[test]
     fn options_out_of_bounds_are_refused_with_the_facts() {
         let none = HandlerOptions { batch_events: 0, ..HandlerOptions::default() };
@@ -222,5 +247,12 @@ mod tests {
         assert!(matches!(error, GroupError::Setting { field: "batch_events", .. }), "{error}");
         let most = HandlerOptions { batch_events: limits::GROUP_READ_BATCH_MAX, ..HandlerOptions::default() };
         most.settings().expect("the largest batch");
+        let several = |consumers, order| HandlerOptions { consumers, order, ..HandlerOptions::default() };
+        let by_key = HandlerOptions::default().order;
+        for (consumers, order) in [(0, by_key.clone()), (65, by_key.clone()), (2, HandlingOrder::Whole)] {
+            let error = several(consumers, order).settings().expect_err("too few or too many");
+            assert!(matches!(error, GroupError::Setting { field: "consumers", .. }), "{error}");
+        }
+        assert_eq!(several(64, by_key).settings().expect("as many as may be").max_subscribers, 64);
     }
 }

@@ -1,5 +1,7 @@
 //! The steps of a handler: take what is there, hand it over, answer the group by what came of it.
 //!
+//! A handler with several consumers has a runner for each; what they are told, and what they say, is one [`Control`].
+//!
 //! - Whatever the handler does, returns or panics, every message it was given is answered once: acked, nacked, or given back when its consumer is
 //!   dropped.
 //! - A step never waits. Who waits, and for what, is the caller's matter: the thread of a [`RunningHandler`](super::RunningHandler), or a test.
@@ -9,6 +11,7 @@ use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    task::Waker,
     time::Duration,
 };
 
@@ -42,8 +45,10 @@ pub enum Step {
     Ended,
 }
 
-/// A handler, brought forward by its caller step by step.
+/// A handler, or one of its consumers, brought forward by its caller step by step.
 pub struct HandlerRunner {
+    /// Which of its consumers it is.
+    me: usize,
     handler: Box<dyn Handler>,
     groups: ConsumerGroups,
     group: GroupName,
@@ -59,6 +64,7 @@ pub struct HandlerRunner {
 
 impl HandlerRunner {
     pub(super) fn new(
+        me: usize,
         handler: Box<dyn Handler>,
         groups: ConsumerGroups,
         group: GroupName,
@@ -66,6 +72,7 @@ impl HandlerRunner {
         control: Arc<Control>,
     ) -> Self {
         Self {
+            me,
             handler,
             groups,
             group,
@@ -93,9 +100,10 @@ impl HandlerRunner {
             Order::Stop => return self.end(None),
             Order::Pause => {
                 self.give_back();
-                self.control.say(HandlerState::Paused);
+                self.say(HandlerState::Paused);
                 return Step::Paused;
             }
+            Order::Await => return Step::Paused,
             Order::Reset => return self.reset(),
             Order::Work => {}
         }
@@ -107,6 +115,9 @@ impl HandlerRunner {
         }
         if !self.held.is_empty() {
             return self.work_held();
+        }
+        if self.handler.next_due().is_some_and(|due| due <= self.now()) {
+            return self.work_due();
         }
         match self.take() {
             Ok(messages) if messages.is_empty() => self.rest(),
@@ -128,14 +139,29 @@ impl HandlerRunner {
         self.groups.elapsed()
     }
 
-    /// Takes the one place there is in its group, if it has not got it.
+    /// What it is called in its group, and what its thread is.
+    pub(super) fn name(&self) -> String {
+        let name = self.group.name();
+        if self.options.consumers == 1 { name.to_owned() } else { format!("{name}-{}", self.me) }
+    }
+
+    fn say(&self, what: HandlerState) {
+        self.control.say(self.me, what);
+    }
+
+    /// Sees to it that `waker` is called when it is told something.
+    pub(super) fn wake_with(&self, waker: Waker) {
+        self.control.set_waker(self.me, waker);
+    }
+
+    /// Takes its place in its group, if it has not got it.
     pub(super) fn connect(&mut self) -> Result<&Consumer, GroupError> {
         let consumer = match self.consumer.take() {
             Some(consumer) => consumer,
             None => {
                 // Twice a batch: the next one is made ready while this one is handled.
                 let slots = (2 * self.options.batch_events).min(limits::GROUP_SLOTS_MAX);
-                let options = ConsumerOptions { name: self.group.name().to_owned(), slots };
+                let options = ConsumerOptions { name: self.name(), slots };
                 self.groups.connect(&self.group, &options)?
             }
         };
@@ -149,12 +175,27 @@ impl HandlerRunner {
 
     /// Nothing is there: whoever steps waits for the consumer to be ready, or for what falls due.
     fn rest(&self) -> Step {
-        self.control.say(HandlerState::CatchingUp);
-        Step::Idle(self.consumer.as_ref().and_then(Consumer::next_deadline))
+        self.say(HandlerState::CatchingUp);
+        let deadline = self.consumer.as_ref().and_then(Consumer::next_deadline);
+        Step::Idle(deadline.into_iter().chain(self.handler.next_due()).min())
+    }
+
+    /// Lets the handler do what it has to do though no event came.
+    fn work_due(&mut self) -> Step {
+        let done = guarded(|| self.handler.work_due());
+        let Err(failure) = done else { return Step::Worked };
+        if failure.reaction == Some(Reaction::Stop) {
+            return self.end(Some(failure.reason));
+        }
+        self.control.fail(&failure.reason);
+        let at = self.now().saturating_add(TROUBLE);
+        self.retry_at = Some(at);
+        self.say(HandlerState::Waiting { reason: failure.reason });
+        Step::Idle(Some(at))
     }
 
     fn work(&mut self, messages: Vec<Message>) -> Step {
-        self.control.say(HandlerState::CatchingUp);
+        self.say(HandlerState::CatchingUp);
         match self.options.order {
             HandlingOrder::Whole => {
                 self.held.extend(messages);
@@ -233,7 +274,7 @@ impl HandlerRunner {
                 self.tries += 1;
                 let at = self.now().saturating_add(after);
                 self.retry_at = Some(at);
-                self.control.say(HandlerState::Waiting { reason: failure.reason });
+                self.say(HandlerState::Waiting { reason: failure.reason });
                 return Ok(Some(Step::Idle(Some(at))));
             }
             let message = self.held.pop_front().expect("the one that failed is held");
@@ -257,13 +298,7 @@ impl HandlerRunner {
     }
 
     fn hand_over(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
-        // What a panic leaves half done is the handler's, and at least once means that it may be done again.
-        let handler = AssertUnwindSafe(&mut self.handler);
-        let outcome = catch_unwind(move || {
-            let AssertUnwindSafe(handler) = { handler };
-            handler.handle(messages)
-        });
-        outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
+        guarded(|| self.handler.handle(messages))
     }
 
     fn handled(&mut self, messages: &[Message]) -> Result<(), GroupError> {
@@ -290,6 +325,8 @@ impl HandlerRunner {
             Reaction::Park => Nack::Park,
             Reaction::Skip => Nack::Skip,
             Reaction::Stop => {
+                // Before the event goes back to the group: none of the others is to take it.
+                self.control.stop();
                 let stopped = self.with_consumer(|consumer| consumer.nack(&[message.id], Nack::Stop, &failure.reason));
                 // Whatever the group says to that, the handler works no more.
                 drop(stopped);
@@ -337,20 +374,21 @@ impl HandlerRunner {
                 self.control.fail(&error.to_string());
                 let at = self.now().saturating_add(TROUBLE);
                 self.retry_at = Some(at);
-                self.control.say(HandlerState::Waiting { reason: error.to_string() });
+                self.say(HandlerState::Waiting { reason: error.to_string() });
                 Step::Idle(Some(at))
             }
         }
     }
 
     fn reset(&mut self) -> Step {
-        let Some((from, answer)) = self.control.take_reset() else { return Step::Worked };
         self.give_back();
-        let prepared = self.handler.before_reset();
+        let Some((from, answer)) = self.control.withdraw(self.me) else { return Step::Paused };
+        let prepared = guarded(|| self.handler.before_reset());
         let outcome = match prepared {
             Ok(()) => self.groups.reset(&self.group, from, ParkedOnReset::Discard),
             Err(failure) => Err(GroupError::Dropped { reason: format!("handler refused to be reset: {failure}") }),
         };
+        self.control.end_reset();
         answer.send(outcome);
         Step::Worked
     }
@@ -365,7 +403,7 @@ impl HandlerRunner {
     fn end(&mut self, reason: Option<String>) -> Step {
         // The last consumer that goes writes the progress of its group.
         self.give_back();
-        self.control.end(reason);
+        self.control.end(self.me, reason);
         Step::Ended
     }
 }
@@ -376,6 +414,13 @@ fn final_reaction(reaction: Reaction) -> Reaction {
         Reaction::Retry | Reaction::RetryAfter(_) => Reaction::Park,
         Reaction::Park | Reaction::Skip | Reaction::Stop => reaction,
     }
+}
+
+/// Runs a handler; a panic in it is a failure like any other.
+fn guarded(handler: impl FnOnce() -> Result<(), HandlerFailure>) -> Result<(), HandlerFailure> {
+    // What a panic leaves half done is the handler's, and at least once means that it may be done again.
+    let outcome = catch_unwind(AssertUnwindSafe(handler));
+    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> &str {
@@ -395,6 +440,6 @@ impl std::fmt::Debug for HandlerRunner {
 impl Drop for HandlerRunner {
     fn drop(&mut self) {
         // A runner that is dropped without having been told to stop leaves a handler that works no more all the same.
-        self.control.end(None);
+        self.control.end(self.me, None);
     }
 }

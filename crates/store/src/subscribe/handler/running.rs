@@ -1,4 +1,4 @@
-//! The thread of a handler, and the hand on it.
+//! The threads of a handler, one for each consumer, and the hand on it.
 
 use std::{
     fmt,
@@ -16,7 +16,10 @@ use crate::{
     subscribe::{GroupError, GroupName, group::GroupStatus},
 };
 
-/// A handler at work. Dropping it stops the handler, and waits until it has finished the batch it is at.
+/// The longest sleep before the clocks are looked at again: what a handler waits for may be a time of the wall clock, which can be set.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// A handler at work. Dropping it stops the handler, and waits until its consumers have finished the batches they are at.
 pub struct RunningHandler {
     name: String,
     group: GroupName,
@@ -27,16 +30,19 @@ pub struct RunningHandler {
 
 impl RunningHandler {
     pub(super) fn start(
-        runner: HandlerRunner,
+        runners: Vec<HandlerRunner>,
         handlers: Handlers,
         name: &str,
         spawn: Spawn<'_>,
     ) -> Result<Self, GroupError> {
-        let control = Arc::clone(runner.control());
-        let group = runner.group().clone();
-        let threads = Threads::default();
-        threads.start(&format!("gesta-handler-{name}"), spawn, Box::new(move || run(runner)))?;
-        Ok(Self { name: name.to_owned(), group, handlers, control, threads })
+        let first = runners.first().expect("a handler has at least one consumer");
+        let (control, group) = (Arc::clone(first.control()), first.group().clone());
+        let running = Self { name: name.to_owned(), group, handlers, control, threads: Threads::default() };
+        for runner in runners {
+            // When one cannot be started, what runs already is stopped as this is dropped.
+            running.threads.start(&format!("gesta-{}", runner.name()), spawn, Box::new(move || run(runner)))?;
+        }
+        Ok(running)
     }
 
     /// The group it is: by it, what it has parked is looked at, replayed and discarded.
@@ -121,7 +127,7 @@ impl fmt::Debug for RunningHandler {
 /// Takes the steps of a handler until it has ended.
 fn run(mut runner: HandlerRunner) {
     let (parker, waker) = Parker::new();
-    runner.control().set_waker(waker.clone());
+    runner.wake_with(waker.clone());
     loop {
         match runner.step() {
             Step::Worked => {}
@@ -136,7 +142,7 @@ fn run(mut runner: HandlerRunner) {
 
 /// Sleeps until there are messages, something falls due, or the handler is told something.
 fn rest(runner: &HandlerRunner, parker: &Parker, waker: &Waker, until: Option<Duration>) {
-    let timeout = until.map(|until| until.saturating_sub(runner.now()));
+    let timeout = until.map(|until| until.saturating_sub(runner.now()).min(SLEEP_MAX));
     let waits_for_messages = runner.consumer().filter(|_| !runner.is_waiting());
     let Some(consumer) = waits_for_messages else {
         parker.park(timeout);

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::position::Position;
 
-/// Where a handler stands.
+/// Where a handler stands: all its consumers together.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct HandlerStatus {

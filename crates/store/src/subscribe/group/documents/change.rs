@@ -30,6 +30,8 @@ pub(in super::super) struct Change {
     pub(in super::super) group: GroupName,
     pub(in super::super) source: Source,
     pub(in super::super) settings: GroupSettings,
+    /// When it was created, if that is not known from an event that is still read.
+    pub(in super::super) created: Option<Timestamp>,
     pub(in super::super) at: Timestamp,
 }
 
@@ -40,6 +42,8 @@ struct WireChange {
     group: String,
     source: WireSource,
     settings: WireSettings,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created: Option<i64>,
     at: i64,
 }
 
@@ -52,6 +56,7 @@ impl Change {
             group: self.group.name().to_owned(),
             source: WireSource::from(&self.source),
             settings: WireSettings::from(&self.settings),
+            created: self.created.map(|time| time.0),
             at: self.at.0,
         };
         system_event(CONFIG_TYPE, serde_json::to_vec(&wire).expect("numbers and text are JSON"))
@@ -76,6 +81,7 @@ impl Change {
         if !fits {
             return Err(refuse(format!("the source is not that of its name, group={group}")));
         }
-        Ok(Self { action: wire.action, group, source, settings, at: Timestamp(wire.at) })
+        let created = wire.created.map(Timestamp);
+        Ok(Self { action: wire.action, group, source, settings, created, at: Timestamp(wire.at) })
     }
 }

@@ -43,7 +43,7 @@ fn change(source: Source, settings: GroupSettings) -> Change {
         Source::Stream(stream) => GroupName::on_stream(stream.clone(), "g").unwrap(),
         Source::All | Source::Query(_) => GroupName::on_all("g").unwrap(),
     };
-    Change { action: Action::Created, group, source, settings, at: Timestamp(1_700_000_000_000_000_000) }
+    Change { action: Action::Created, group, source, settings, created: None, at: Timestamp(1_700_000_000_000_000_000) }
 }
 
 fn check_change(change: &Change, expected: &Expect) {

@@ -112,6 +112,7 @@ prop_compose! {
         intervals_max in prop_oneof![Just(1), Just(2), Just(1000)],
     ) -> Rules {
         Rules {
+            measures_latency: true,
             message_timeout, max_retry_count, history_buffer, live_buffer, read_batch, min_checkpoint_count,
             max_checkpoint_count, max_subscribers, strategy, parked_max, parks_per_write_max, intervals_max,
             checkpoint_after: Duration::from_millis(checkpoint_after),

@@ -1,4 +1,10 @@
-//! Testing decisions without a store: given these events, when this command, then those events.
+//! Testing: decisions and reactions without a store, and whole domains on a store in memory, in virtual time, with a crash at every moment.
+
+#[cfg(feature = "testing")]
+mod crash;
+mod reacted;
+#[cfg(feature = "testing")]
+mod world;
 
 use std::fmt::Debug;
 
@@ -8,7 +14,14 @@ use uuid::Uuid;
 use crate::{
     command::{Command, Decide, Knows},
     event::{Event, to_recordable},
+    process::Process,
 };
+
+#[cfg(feature = "testing")]
+pub use crash::crash_everywhere;
+pub use reacted::Reacted;
+#[cfg(feature = "testing")]
+pub use world::{Settle, World};
 
 /// As if these events, and no others, had been recorded.
 ///
@@ -42,19 +55,39 @@ impl Given {
     /// # Panics
     /// If a key names nothing.
     pub fn when<C: Decide>(&self, command: &C) -> Decided<C> {
-        let mut blocks = Vec::new();
-        for (_, event) in &self.events {
+        let blocks = self.tag_blocks();
+        let known = C::Knows::imagine(&command.keys(), &self.views(&blocks));
+        let known = known.unwrap_or_else(|error| panic!("given events: {error}"));
+        Decided(command.decide(C::Knows::states(&known)))
+    }
+
+    /// Has the instance of a process that an event is on the path of hear it, after what was given.
+    ///
+    /// # Panics
+    /// If the event is on no path of the process, or on several.
+    #[must_use]
+    pub fn hears<P: Process>(mut self, event: P::Event) -> Reacted<P> {
+        self.events.extend(given([event]).events);
+        let blocks = self.tag_blocks();
+        Reacted::of(&self.views(&blocks))
+    }
+
+    fn tag_blocks(&self) -> Vec<Vec<u8>> {
+        let block = |event: &EventData| {
             let mut tags = event.tags.clone();
             tags.sort();
             tags.dedup();
             let mut block = Vec::new();
             encode_tags(&tags, &mut block);
-            blocks.push(block);
-        }
-        let indexed = (0_u64..).zip(&self.events).zip(&blocks);
-        let views: Vec<_> = indexed.map(|((index, (stream, event)), tags)| view(index, stream, event, tags)).collect();
-        let known = C::Knows::imagine(&command.keys(), &views).unwrap_or_else(|error| panic!("given events: {error}"));
-        Decided(command.decide(C::Knows::states(&known)))
+            block
+        };
+        self.events.iter().map(|(_, event)| block(event)).collect()
+    }
+
+    /// The events as if they were recorded, with the encoded tags of each.
+    fn views<'e>(&'e self, tags: &'e [Vec<u8>]) -> Vec<EventRef<'e>> {
+        let indexed = (0_u64..).zip(&self.events).zip(tags);
+        indexed.map(|((index, (stream, event)), tags)| view(index, stream, event, tags)).collect()
     }
 }
 

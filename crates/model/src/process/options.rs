@@ -1,0 +1,44 @@
+//! How a process works.
+
+use std::time::Duration;
+
+use gesta_store::Backoff;
+
+/// How a process works. Begin with the default and change what matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessOptions {
+    /// What it hears first, if it never ran. Written down then, and not asked again. Default: everything.
+    pub start: Start,
+    /// How long it waits to try again what did not work. Default: 100 milliseconds, twice as long each time, at most 30 seconds.
+    pub backoff: Backoff,
+    /// How often it tries again before the instance is parked, or what stands under [`or`](super::Effect::or) is done. Default: 10.
+    pub retries: u32,
+    /// Most instances kept in memory between two events. Default: 10 000.
+    pub cached_instances: usize,
+    /// Most events handed over at once. Default: 100.
+    pub batch_events: usize,
+    /// After this time it is noted which events need not be handed over again. Default: one second.
+    pub checkpoint_after: Duration,
+}
+
+/// What a process hears first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Everything that is recorded.
+    Beginning,
+    /// Only what is recorded from now on. Earlier events are part of its state.
+    Now,
+}
+
+impl Default for ProcessOptions {
+    fn default() -> Self {
+        Self {
+            start: Start::Beginning,
+            backoff: Backoff::default(),
+            retries: 10,
+            cached_instances: 10_000,
+            batch_events: 100,
+            checkpoint_after: Duration::from_secs(1),
+        }
+    }
+}

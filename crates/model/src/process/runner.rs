@@ -1,0 +1,324 @@
+//! A process at work: what a delivery, a time that has come, or somebody who has looked sets going, one instance after the other.
+//!
+//! - Whatever brings an instance forward, it is brought forward in the same way: it carries out what is open, hears the next event or takes the
+//!   next timer, whichever was first, and so on until it must wait. So a delivery is no more than a hint: it may come twice, late, or
+//!   out of order.
+//! - An event is answered for only when it is heard, or written down as received.
+//! - What fails in one instance holds up no other, but for the store itself.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use gesta_store::{ErrorKind, Handler, HandlerFailure, Message, Position, Reaction, RecordedEvent, Timestamp};
+
+use super::{
+    EffectId, Process, ProcessOptions,
+    agenda::{Agenda, Rest},
+    calls::Calls,
+    executor::{Executor, Trouble, deadline, received},
+    id::Namespace,
+    instance::Instance,
+    instances_of,
+    names::Names,
+    record::{Obstacle, Parked, RESUMED, Record},
+};
+use crate::{error::Error, state::Reader};
+
+/// How often an instance is read anew at once because somebody else has written its stream.
+const STALE_MAX: u32 = 3;
+/// Instances brought forward by one call for what is due.
+const DUE_AT_ONCE: usize = 64;
+
+/// Shared by a process and whoever looks after it.
+pub(crate) type SharedAgenda = Arc<Mutex<Agenda>>;
+
+/// A process at work.
+pub(crate) struct Worker<P: Process> {
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) names: Names,
+    pub(crate) namespace: Namespace,
+    pub(crate) options: ProcessOptions,
+    pub(crate) calls: Calls,
+    pub(crate) agenda: SharedAgenda,
+    /// Earlier events are state, and not heard.
+    pub(crate) from: Position,
+    pub(crate) instances: Recent<P>,
+}
+
+/// Instances that were of use lately: those since the last clearing, and those since the one before.
+pub(crate) struct Recent<P: Process> {
+    young: HashMap<Box<str>, Instance<P>>,
+    old: HashMap<Box<str>, Instance<P>>,
+    max: usize,
+}
+
+impl<P: Process> Recent<P> {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), max }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Instance<P>> {
+        self.young.remove(name).or_else(|| self.old.remove(name))
+    }
+
+    fn put(&mut self, instance: Instance<P>) {
+        if self.young.len() >= self.max / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(instance.name.clone(), instance);
+    }
+}
+
+/// What an instance could not do, and why.
+struct Stuck {
+    on: Obstacle,
+    trouble: Trouble,
+}
+
+impl<P: Process> Worker<P> {
+    fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn executor(&mut self) -> Executor<'_> {
+        Executor { reader: &self.reader, calls: &mut self.calls, namespace: self.namespace }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.reader.store.clock().elapsed()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.reader.store.clock().now()
+    }
+
+    /// Brings an instance as far as it comes. An event that was delivered is heard afterwards, or will be.
+    fn attend(&mut self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
+        let mut instance = match self.instances.take(name) {
+            Some(instance) => instance,
+            None => self.load(name)?,
+        };
+        let rest = self.advance(&mut instance)?;
+        if let Some(position) = delivered
+            && matches!(rest, Rest::Retry { .. } | Rest::Parked(_))
+            && instance.ledger.is_new(position)
+            && instance.ledger.received_to < Some(position)
+        {
+            // It is not delivered again: that it waits must be written down.
+            self.executor().note(&mut instance, received(position)).map_err(|trouble| failure(&trouble))?;
+        }
+        let keep = !matches!(rest, Rest::Parked(_));
+        self.agenda().set(name, rest);
+        if keep {
+            self.instances.put(instance);
+        }
+        Ok(())
+    }
+
+    fn load(&self, name: &str) -> Result<Instance<P>, HandlerFailure> {
+        Instance::load(&self.reader.store, &self.names, name).map_err(|error| {
+            let transient = matches!(&error, Error::Store(store) if is_transient(store.kind()));
+            let failure = HandlerFailure::from(error);
+            // Without its records nothing can be said of the instance, and nothing be written down.
+            if transient { failure } else { failure.reaction(Reaction::Park) }
+        })
+    }
+
+    /// Steps until the instance must wait.
+    fn advance(&mut self, instance: &mut Instance<P>) -> Result<Rest, HandlerFailure> {
+        let mut tries = match self.agenda().get(&instance.name) {
+            Some(Rest::Retry { tries, .. }) => *tries,
+            Some(Rest::Idle | Rest::Until(_) | Rest::Parked(_)) | None => 0,
+        };
+        let mut stale = 0;
+        loop {
+            let stuck = match self.step(instance) {
+                Ok(Some(rest)) => return Ok(rest),
+                Ok(None) => {
+                    (tries, stale) = (0, 0);
+                    continue;
+                }
+                Err(stuck) => stuck,
+            };
+            let name = instance.name.clone();
+            match &stuck.trouble {
+                Trouble::Closed(_) => return Err(failure(&stuck.trouble)),
+                Trouble::Stale(_) if stale < STALE_MAX => {
+                    stale += 1;
+                    *instance = self.load(&name)?;
+                }
+                Trouble::Later(reason) | Trouble::Stale(reason) if tries < self.options.retries => {
+                    let reason = reason.clone();
+                    // What it stands on in memory may be half done.
+                    *instance = self.load(&name)?;
+                    if let Obstacle::Event(_) = stuck.on
+                        && !instance.ledger.is_behind()
+                    {
+                        // Nothing says yet that the event waits: it has to be delivered again.
+                        return Err(failure(&stuck.trouble));
+                    }
+                    return Ok(self.retry(instance, &stuck.on, tries, reason));
+                }
+                Trouble::Later(reason) | Trouble::Never(reason) | Trouble::Stale(reason) => {
+                    let reason = reason.clone();
+                    *instance = self.load(&name)?;
+                    self.give_up(instance, stuck, reason)?;
+                    tries = 0;
+                }
+            }
+        }
+    }
+
+    /// When an effect is tried again.
+    fn retry(&self, instance: &Instance<P>, on: &Obstacle, tries: u32, reason: String) -> Rest {
+        let mut wait = self.options.backoff.after(tries);
+        if let Obstacle::Effect(effect) = on
+            && let Some(deadline) = instance.ledger.open.get(effect).and_then(deadline)
+        {
+            // It is given up just after its time is over.
+            let left = u64::try_from(deadline.0.saturating_sub(self.now().0).saturating_add(1)).unwrap_or(0);
+            wait = wait.min(Duration::from_nanos(left));
+        }
+        Rest::Retry { at: self.elapsed().saturating_add(wait), tries: tries + 1, reason }
+    }
+
+    /// Does what is to be done instead, or parks the instance.
+    fn give_up(&mut self, instance: &mut Instance<P>, stuck: Stuck, reason: String) -> Result<(), HandlerFailure> {
+        if let (Obstacle::Effect(effect), Trouble::Later(_) | Trouble::Stale(_)) = (&stuck.on, &stuck.trouble)
+            && let Some(open) = instance.ledger.open.get(effect).cloned()
+            && open.plan.or.is_some()
+        {
+            let refused = self.executor().refuse(instance, effect, &open, reason);
+            return refused.map_err(|trouble| failure(&trouble));
+        }
+        let record = Record::Parked(Parked { on: stuck.on, reason });
+        self.executor().note(instance, record).map_err(|trouble| failure(&trouble))
+    }
+
+    /// Does one thing; `Some` when there is nothing to do now.
+    fn step(&mut self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
+        if let Some(parked) = &instance.ledger.parked {
+            return Ok(Some(Rest::Parked(parked.reason.clone())));
+        }
+        if let Some((effect, _)) = instance.ledger.next_undelayed() {
+            let effect = effect.clone();
+            return self.carry_out(instance, effect);
+        }
+        if instance.ledger.completed {
+            return Ok(Some(Rest::Idle));
+        }
+        let timer = instance.ledger.next_timer().map(|(effect, _, due)| (effect.clone(), due));
+        let next = instance.inbox.next(&self.reader.store, &instance.ledger.passed_over).map_err(|unread| Stuck {
+            on: Obstacle::Event(unread.at.unwrap_or(self.from)),
+            trouble: unread.error.into(),
+        })?;
+        let event = next.map(|incoming| incoming.recorded_at);
+        match (event, timer) {
+            // What was due before the event was recorded comes first, as it would have if nobody had been late.
+            (Some(recorded), Some((effect, due))) if due < recorded && due <= self.now() => {
+                self.carry_out(instance, effect)
+            }
+            (Some(_), _) => self.hear(instance),
+            (None, Some((effect, due))) if due <= self.now() => self.carry_out(instance, effect),
+            (None, Some((_, due))) => Ok(Some(Rest::Until(due))),
+            (None, None) => Ok(Some(Rest::Idle)),
+        }
+    }
+
+    fn carry_out(&mut self, instance: &mut Instance<P>, effect: EffectId) -> Result<Option<Rest>, Stuck> {
+        match self.executor().carry_out(instance, &effect) {
+            Ok(()) => Ok(None),
+            Err(trouble) => Err(Stuck { on: Obstacle::Effect(effect), trouble }),
+        }
+    }
+
+    /// Applies the next event, and reacts to it if that was not done before.
+    fn hear(&mut self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
+        let at = instance.inbox.next_position();
+        let stuck = |trouble| Stuck { on: Obstacle::Event(at), trouble };
+        let Some(incoming) = instance.inbox.apply().map_err(|error| stuck(error.into()))? else { return Ok(None) };
+        let is_new = incoming.position >= self.from && instance.ledger.is_new(incoming.position);
+        if !is_new || !P::hears(&incoming.event) {
+            return Ok(None);
+        }
+        let effects = instance.inbox.react(&instance.name, &incoming).map_err(|error| stuck(error.into()))?;
+        if effects.len() > usize::from(u16::MAX) {
+            return Err(stuck(Trouble::Never(format!("too many effects at one event, effects={}", effects.len()))));
+        }
+        let plans = effects.into_iter().map(super::Effect::into_plan).collect::<Result<_, _>>();
+        let plans = plans.map_err(|reason| stuck(Trouble::Never(format!("effect cannot be recorded: {reason}"))))?;
+        self.executor().hear(instance, &incoming, plans).map_err(stuck)?;
+        Ok(None)
+    }
+
+    fn attend_all(&mut self, event: &RecordedEvent) -> Result<(), HandlerFailure> {
+        if let Some(name) = self.names.instance_at(&event.stream) {
+            if &*event.event_type == RESUMED {
+                // What is in memory does not know of it.
+                drop(self.instances.take(name));
+                return self.attend(name, None);
+            }
+            return Ok(());
+        }
+        let mut tags = Vec::new();
+        gesta_store::event::encode_tags(&event.tags, &mut tags);
+        let view = view_of(event, &tags);
+        for name in instances_of::<P>(&view) {
+            self.attend(name, Some(event.position))?;
+        }
+        Ok(())
+    }
+}
+
+impl<P: Process> Handler for Worker<P> {
+    fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
+        for (index, message) in messages.iter().enumerate() {
+            self.attend_all(&message.event).map_err(|failure| failure.at(index))?;
+        }
+        Ok(())
+    }
+
+    fn next_due(&self) -> Option<Duration> {
+        self.agenda().next_due(self.now(), self.elapsed())
+    }
+
+    fn work_due(&mut self) -> Result<(), HandlerFailure> {
+        let due = self.agenda().due(self.now(), self.elapsed(), DUE_AT_ONCE);
+        due.iter().try_for_each(|name| self.attend(name, None))
+    }
+}
+
+fn is_transient(kind: ErrorKind) -> bool {
+    #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows
+    match kind {
+        ErrorKind::Unavailable | ErrorKind::Closed => true,
+        _ => false,
+    }
+}
+
+/// Trouble with what everything stands on: the delivery failed.
+fn failure(trouble: &Trouble) -> HandlerFailure {
+    match trouble {
+        Trouble::Later(reason) | Trouble::Never(reason) | Trouble::Stale(reason) => HandlerFailure::new(reason.clone()),
+        Trouble::Closed(error) => HandlerFailure::new(error.to_string()),
+    }
+}
+
+fn view_of<'e>(event: &'e RecordedEvent, tags: &'e [u8]) -> gesta_store::EventRef<'e> {
+    gesta_store::EventRef {
+        position: event.position,
+        revision: event.revision,
+        recorded_at: event.recorded_at,
+        id: event.id,
+        stream: &event.stream,
+        event_type: &event.event_type,
+        content_type: event.content_type.as_str(),
+        tags: gesta_store::Tags::parse(tags).expect("tags were encoded right here"),
+        data: &event.data,
+        metadata: &event.metadata,
+        erased: event.erased,
+    }
+}

@@ -1,0 +1,36 @@
+//! At least once, and again only for a reason: the message failed, its consumer has gone or let its time pass, or what was said of it was not
+//! written down before the group's life ended. What is parked comes only when it was asked for.
+
+use std::time::Duration;
+
+use crate::{
+    Violation,
+    crowd::ledger::{Delivered, Fate, Ledger, Message},
+};
+
+/// Checks that a message may be delivered now.
+///
+/// # Errors
+/// When it may not.
+pub fn check(ledger: &Ledger, message: &Message, delivered: &Delivered, now: Duration) -> Result<(), Violation> {
+    let Delivered { id, retries, replayed } = *delivered;
+    let broken = |what: &str| {
+        let what = format!("{}: {what}, id={id} retries={retries} replayed={replayed} {message:?}", ledger.name);
+        Err(Violation::new("repeating", what))
+    };
+    match message.fate {
+        Fate::Held { .. } if message.is_held(now) => return broken("delivered while somebody has it"),
+        Fate::Settled => return broken("delivered though it is settled"),
+        Fate::Parked if !replayed => return broken("delivered though it is parked"),
+        Fate::Perhaps if message.linked && !replayed => return broken("delivered though it was parked"),
+        Fate::Open if replayed && !message.linked => return broken("replayed though it was never parked"),
+        Fate::Open | Fate::Held { .. } | Fate::Perhaps | Fate::Parked => {}
+    }
+    if retries > message.retries + 1 {
+        return broken("failed more often than anybody knows");
+    }
+    if retries > message.retries && retries > ledger.rules.max_retry_count {
+        return broken("tried once too often");
+    }
+    Ok(())
+}
