@@ -301,6 +301,15 @@ impl EventStore {
         self.inner.library.index.first_match(query, from, self.head().position())
     }
 
+    /// Whether a stream has an event at or after `from`: what whoever has read it so far asks before he reads on. Costs a look-up in memory, if
+    /// `from` is near the head.
+    ///
+    /// # Errors
+    /// `Corrupted` or `Unavailable` when the index cannot be read.
+    pub fn is_written_since(&self, stream: &StreamName, from: Position) -> Result<bool> {
+        self.inner.library.index.any(Term::Stream(stream), from, self.head().position())
+    }
+
     /// Follows a source: a read that waits at the end. A stream that does not exist yet is waited for.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub struct Known<M> {
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Ground {
-    pub(crate) scope: Scope,
+    pub(crate) scope: Arc<Scope>,
     /// Every event of the scope below was seen.
     pub(crate) head: Position,
     /// The last one seen, if the scope is one stream.
@@ -62,25 +62,26 @@ impl<M: Model> Knows for M {
     type Known = Known<M>;
 
     fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
-        let scope = Scope::of::<M>(key)?;
-        let loaded = load_exactly::<M>(reader, key, &scope, head)?;
-        Ok(loaded.map(|state| Known {
+        let loaded = load_exactly::<M>(reader, key, head)?;
+        Ok(loaded.map(|(state, scope)| Known {
             ground: Ground { scope, head: state.head, last_revision: state.revision },
             state: state.value,
         }))
     }
 
     fn imagine(key: &M::Key, events: &[EventRef<'_>]) -> Result<Known<M>> {
-        let scope = Scope::of::<M>(key)?;
+        let scope = Arc::new(Scope::of::<M>(key)?);
+        let condition = scope.condition();
         let mut state = M::default();
         let belongs = |event: &&EventRef<'_>| {
-            scope.condition().matches(event.stream, event.event_type, event.tags.iter()) && scope.admits(event)
+            condition.matches(event.stream, event.event_type, event.tags.iter()) && scope.admits(event)
         };
         for event in events.iter().filter(belongs) {
             if let Ok(Reading::Fact(fact)) = read::<M::Event>(event) {
                 state.apply(&fact, &Place::of(event));
             }
         }
+        drop(condition);
         let ground = Ground { scope, head: Position(events.len() as u64), last_revision: None };
         Ok(Known { state: Arc::new(state), ground })
     }

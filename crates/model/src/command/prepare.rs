@@ -106,7 +106,8 @@ pub(super) fn append_of<C: Command>(
             }
             (_, _) => {
                 let after = ground.head.0.checked_sub(1).map(Position);
-                append = append.condition(AppendCondition { none_matching: ground.scope.condition().clone(), after });
+                append =
+                    append.condition(AppendCondition { none_matching: ground.scope.condition().into_owned(), after });
             }
         }
     }

@@ -20,6 +20,8 @@ pub use format::{Format, Json, decode_variant};
 pub use name::Name;
 pub use place::Place;
 pub(crate) use reach::{Reach, meets, reach, stars};
+#[cfg(test)]
+pub(crate) use wire::Defect;
 pub(crate) use wire::{Reading, read};
 pub use wire::{from_recorded, to_recordable};
 

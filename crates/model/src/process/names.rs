@@ -77,6 +77,11 @@ impl Names {
         Ok(StreamName::new(self.category.as_str())?)
     }
 
+    /// The stream of rosters.
+    pub(crate) fn roster(&self) -> Result<StreamName> {
+        Ok(StreamName::new(format!("{}:roster", self.category))?)
+    }
+
     /// The stream of an instance.
     pub(crate) fn stream(&self, instance: &str) -> Result<StreamName> {
         Ok(StreamName::new(format!("{}{instance}", self.prefix))?)
