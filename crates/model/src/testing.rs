@@ -1,5 +1,8 @@
 //! Testing decisions without a store: given these events, when this command, then those events.
 
+#[cfg(feature = "laws")]
+mod ignoring;
+
 use std::fmt::Debug;
 
 use gesta_store::{EventData, EventRef, Position, Revision, StreamName, Tags, Timestamp, event::encode_tags};
@@ -9,6 +12,9 @@ use crate::{
     command::{Command, Decide, Knows},
     event::{Event, to_recordable},
 };
+
+#[cfg(feature = "laws")]
+pub use ignoring::ignores_hold;
 
 /// As if these events, and no others, had been recorded.
 ///
