@@ -119,13 +119,13 @@ fn what_does_not_fit_is_ignored_and_made_anew() {
     assert_eq!(asked::<first::Balance>(&other, &disk, 1).1, Base::Nothing, "of another store");
 
     // Every byte counts.
-    let file = || {
-        let dir = disk.directories(Path::new("")).expect("lists").into_iter().next().expect("one");
-        let name = disk.list(Path::new(&dir)).expect("lists").into_iter().next().expect("one");
-        disk.open(&Path::new(&dir).join(name), OpenMode::Write).expect("opens")
-    };
     let disk_of_one = Arc::new(MemoryDisk::new());
     asked::<first::Balance>(&store, &disk_of_one, 1);
+    let file = || {
+        let dir = disk_of_one.directories(Path::new("")).expect("lists").into_iter().next().expect("one");
+        let name = disk_of_one.list(Path::new(&dir)).expect("lists").into_iter().next().expect("one");
+        disk_of_one.open(&Path::new(&dir).join(name), OpenMode::Write).expect("opens")
+    };
     let length = usize::try_from(file().len().expect("a length")).expect("small");
     for at in 0..length {
         let damaged = Arc::new(MemoryDisk::new());

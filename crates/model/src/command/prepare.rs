@@ -93,8 +93,8 @@ pub(super) fn append_of<C: Command>(
             }
             (_, _) => {
                 let after = ground.head.0.checked_sub(1).map(Position);
-                append =
-                    append.condition(AppendCondition { none_matching: ground.scope.condition().into_owned(), after });
+                let none_matching = ground.without(C::IGNORES);
+                append = append.condition(AppendCondition { none_matching, after });
             }
         }
     }
