@@ -175,7 +175,7 @@ fn stream_filter(pattern: &str) -> Result<StreamFilter> {
 }
 
 /// The wire types of kinds, those of older versions too.
-fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
+pub(crate) fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
     let wires = kinds.iter().flat_map(|kind| std::iter::once(kind.wire).chain(kind.upcasts.iter().map(|old| old.wire)));
     wires.filter_map(|wire| EventType::new(wire).ok()).map(TypeFilter::Exact).collect()
 }

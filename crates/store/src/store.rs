@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     event::{EventData, EventRef},
     identity::Identity,
-    index::Term,
+    index::{Kind, Term},
     integrity::{self, VerifyReport},
     maintenance::{Maintenance, MaintenanceThreads},
     measures::Measures,
@@ -352,6 +352,16 @@ impl EventStore {
         let found = index.streams(prefix, after.map(StreamName::as_str), limit, self.head().position())?;
         let info = |(name, last_revision, last_position)| StreamInfo { name, last_revision, last_position };
         Ok(found.into_iter().map(info).collect())
+    }
+
+    /// Lists the types of events there are that come after `after`, in order of their bytes, at most `limit`, each with the number of events.
+    ///
+    /// # Errors
+    /// `Corrupted` or `Unavailable` when the index cannot be read.
+    pub fn event_types(&self, after: Option<&EventType>, limit: usize) -> Result<Vec<(EventType, u64)>> {
+        let index = &self.inner.library.index;
+        let found = index.terms(Kind::Type, "", after.map(|after| &**after), limit, self.head().position())?;
+        found.into_iter().map(|(name, events)| Ok((EventType::new(&name)?, events))).collect()
     }
 
     /// Facts about the store.

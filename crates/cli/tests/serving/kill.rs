@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::TcpStream,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,6 +29,15 @@ fn kills() -> usize {
     std::env::var("GESTA_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
 }
 
+/// Connects, as soon as somebody listens.
+fn connect(url: &str) -> Option<Client> {
+    if TcpStream::connect(url.trim_start_matches("http://")).is_err() {
+        thread::yield_now();
+        return None;
+    }
+    Client::connect(url, None).ok()
+}
+
 /// One client: appends to a stream of its own until it is told to stop, and comes back whenever the server is gone. The revisions that were
 /// acknowledged, with the number that is in the event.
 fn client(number: usize, url: &str, stop: &AtomicBool, answers: &AtomicU64) -> BTreeMap<u64, u64> {
@@ -35,7 +45,7 @@ fn client(number: usize, url: &str, stop: &AtomicBool, answers: &AtomicU64) -> B
     let (mut acknowledged, mut next) = (BTreeMap::new(), 0);
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
-        let Some(client) = connection.take().or_else(|| Client::connect(url, None).ok()) else { continue };
+        let Some(client) = connection.take().or_else(|| connect(url)) else { continue };
         next += 1;
         let data = EventData::json(EventType::new("Noted").expect("valid"), next.to_string());
         let change = Change::Append(vec![data]);

@@ -6,7 +6,7 @@ use gesta_store::{EventRef, Position, Revision, Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{wire::Defect, *};
+use super::*;
 
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[event(ignores("account-viewed"))]

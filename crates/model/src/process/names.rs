@@ -102,6 +102,6 @@ impl Names {
         let events = if <P::Key as Key>::PARTS == 0 { Scope::only::<P>()? } else { Scope::pattern::<P>()? };
         let resumed =
             QueryItem { types: vec![TypeFilter::Exact(gesta_store::EventType::new(RESUMED)?)], ..self.records() };
-        Ok(events.condition().clone().or(resumed))
+        Ok(events.condition().into_owned().or(resumed))
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Known<M> {
     pub(crate) checked_at: Duration,
     /// What it was weighed as.
     pub(crate) bytes: usize,
+    /// How long it took to fold what no snapshot has.
+    pub(crate) folding: Duration,
 }
 
 impl<M> Clone for Known<M> {

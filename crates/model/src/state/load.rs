@@ -1,6 +1,6 @@
 //! Loading a state: from the cache, by summaries, by folding.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gesta_store::{EventStore, From, Position, StreamName, StreamStatus};
 
@@ -100,7 +100,7 @@ fn advance<M: Model>(
     let weighed = before.as_ref().map(|known| known.bytes);
     let mut loaded = match before.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
         Some(loaded) => loaded,
-        None if is_steady(store, scope)? => from_summaries(reader, key, scope, head)?,
+        None if is_steady(store, scope)? => from_far(reader, key, scope, head)?,
         None => {
             let mut loaded = from_nothing::<M>(store, scope, head)?;
             loaded.known.checked_at = checked_at;
@@ -108,6 +108,12 @@ fn advance<M: Model>(
         }
     };
     loaded.known.checked_at = checked_at;
+    if loaded.events > 0 {
+        loaded.known.folding += reader.options.clock.elapsed().saturating_sub(checked_at);
+        if let Some(kept) = reader.kept::<M>() {
+            kept.save(store, scope, &mut loaded.known);
+        }
+    }
     if loaded.events > 0 || !matches!(loaded.base, Base::Cached(_)) {
         loaded.known.bytes = loaded.known.state.bytes();
     }
@@ -185,8 +191,9 @@ fn nothing<M: Model>() -> Known<M> {
         head: Position::START,
         last_revision: None,
         skipped: 0,
-        checked_at: std::time::Duration::ZERO,
+        checked_at: Duration::ZERO,
         bytes: 0,
+        folding: Duration::ZERO,
     }
 }
 
@@ -195,6 +202,20 @@ fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> 
     let mut known = nothing::<M>();
     let folded = fold(store, scope, Part::until(head), Arc::make_mut(&mut known.state))?;
     Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+}
+
+/// From the nearest base that is not in memory: summaries, a snapshot, or nothing.
+fn from_far<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    if reader.fast::<M>().is_none()
+        && let Some(kept) = reader.kept::<M>()
+        && let Some(known) = kept.load(&reader.store, scope, head)
+    {
+        let base = Base::Snapshot(known.head);
+        if let Some(loaded) = onto(&reader.store, scope, known, head)? {
+            return Ok(Loaded { base, ..loaded });
+        }
+    }
+    from_summaries(reader, key, scope, head)
 }
 
 /// By summaries, if the model has them and they are worth it; else from nothing.
@@ -218,7 +239,7 @@ pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, slot: &Slot<M>
     if let Some(loaded) = known.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
         return Ok(loaded);
     }
-    if is_steady(store, scope)? { from_summaries(reader, key, scope, head) } else { from_nothing(store, scope, head) }
+    if is_steady(store, scope)? { from_far(reader, key, scope, head) } else { from_nothing(store, scope, head) }
 }
 
 /// The state when `revision` was the last of the only stream.

@@ -17,7 +17,7 @@ use crate::{
     admission::Admission,
     fault::Fault,
     limits::{READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
-    pump::{Follower, Pull, Pulled, Pumped, Step, pump},
+    pump::{Follower, Pull, Pulled, Pumped, Step, batch_events, pump},
     stopping::Stopping,
 };
 
@@ -96,8 +96,13 @@ impl Store for StoreService {
     async fn follow(&self, request: Request<FollowReq>) -> Result<Response<Self::FollowStream>, Status> {
         let FollowReq { source, from, resolve_links } = request.into_inner();
         let asked = || {
-            let options =
-                SubscribeOptions { from: from_from_wire(from)?, resolve_links, ..SubscribeOptions::default() };
+            let options = SubscribeOptions {
+                from: from_from_wire(from)?,
+                resolve_links,
+                batch_events: batch_events(&self.store),
+                batch_bytes: READ_BATCH_BYTES,
+                ..SubscribeOptions::default()
+            };
             Ok((source_from_wire(source)?, options))
         };
         let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;

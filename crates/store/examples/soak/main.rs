@@ -32,7 +32,7 @@ use self::{
 
 /// As the program has it: index parts are allocated by one thread and freed by another.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const SUBSCRIPTIONS: usize = 100;
 const GROUPS: usize = 60;

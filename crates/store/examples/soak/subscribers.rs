@@ -45,13 +45,10 @@ pub(crate) fn follow(store: &EventStore, scope: Scope, temper: Temper, end: &Ato
     let mut saved = (From::Beginning, tally);
     let mut subscription = open(store, scope, From::Beginning);
     for delivery in 1_u64.. {
-        match subscription.next(Some(Duration::from_millis(200))).unwrap() {
-            Some(Delivery::Events(batch)) => {
-                // What groups write is not the soak's.
-                let ours = batch.iter().filter(|event| !event.stream.starts_with('$'));
-                ours.for_each(|event| tally.add(event.position.0));
-            }
-            Some(_) | None => {}
+        if let Some(Delivery::Events(batch)) = subscription.next(Some(Duration::from_millis(200))).unwrap() {
+            // What groups write is not the soak's.
+            let ours = batch.iter().filter(|event| !event.stream.starts_with('$'));
+            ours.for_each(|event| tally.add(event.position.0));
         }
         let end = end.load(Ordering::Relaxed);
         if end != UNKNOWN && subscription.checked_to().0 >= end {

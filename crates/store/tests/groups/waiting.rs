@@ -204,7 +204,7 @@ fn a_state_that_cannot_be_written_stalls_nobody() {
 fn a_consumer_can_be_woken_without_being_polled() {
     #[derive(Default)]
     struct Count(AtomicU64);
-    impl std::task::Wake for Count {
+    impl Wake for Count {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
