@@ -111,6 +111,10 @@ fn of_user(login: &str, code: Code, text: String, name: &'static str) -> Parts {
     (code, text, Some(name), vec![("login-name", login.to_owned())])
 }
 
+fn conflict(login: &str, code: Code, text: &str) -> Parts {
+    of_user(login, code, text.to_owned(), "user-conflict")
+}
+
 impl Fault {
     /// What a refused append or deletion is to this protocol.
     #[must_use]
@@ -192,12 +196,8 @@ impl Fault {
             Self::UserNotFound(login) => {
                 of_user(login, Code::NotFound, format!("User '{login}' is not found."), "user-not-found")
             }
-            Self::UserConflict(login) => {
-                of_user(login, Code::FailedPrecondition, "Conflict.".to_owned(), "user-conflict")
-            }
-            Self::UserChanged(login) => {
-                of_user(login, Code::DeadlineExceeded, "Try again.".to_owned(), "user-conflict")
-            }
+            Self::UserConflict(login) => conflict(login, Code::FailedPrecondition, "Conflict."),
+            Self::UserChanged(login) => conflict(login, Code::DeadlineExceeded, "Try again."),
             Self::Store(error) => (code_of(error.kind()), error.to_string(), None, vec![]),
             Self::Group(fault) => fault.parts(),
             Self::Refused(rejection) => (Code::FailedPrecondition, rejection.to_string(), None, vec![]),
