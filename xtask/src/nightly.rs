@@ -23,8 +23,16 @@ pub(crate) const STEPS: &[Step] = &[
         what: "200 followers of every kind while clients append, ten minutes or GESTA_SOAK_SECONDS",
         run: soak,
     },
-    Step { name: "server-kills", what: "`gesta serve` killed under load from 32 clients, 50 times or GESTA_KILLS", run: server_kills },
-    Step { name: "subscriptions", what: "10 000 of them, waiting and not read, or GESTA_SUBSCRIPTIONS", run: subscriptions },
+    Step {
+        name: "server-kills",
+        what: "`gesta serve` killed under load from 32 clients, 50 times or GESTA_KILLS",
+        run: server_kills,
+    },
+    Step {
+        name: "subscriptions",
+        what: "10 000 of them, waiting and not read, or GESTA_SUBSCRIPTIONS",
+        run: subscriptions,
+    },
     Step { name: "server-soak", what: "a server worked on for 15 minutes, or GESTA_SOAK_SECONDS", run: server_soak },
     Step { name: "simulation", what: "10 000 seeds of sim/, other ones each day", run: simulation },
     Step { name: "fuzzing", what: "every decoder, ten minutes each", run: fuzzing::long },

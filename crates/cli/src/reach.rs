@@ -78,9 +78,7 @@ impl Reached {
     /// Reads.
     pub(crate) fn read(&self, source: Source, options: ReadOptions) -> Result<Reading, ClientError> {
         Ok(match self {
-            Self::Directory(store) => {
-                Reading::Here(Box::new(store.read(source, options).map_err(ClientError::Store)?))
-            }
+            Self::Directory(store) => Reading::Here(Box::new(store.read(source, options).map_err(ClientError::Store)?)),
             Self::Server(client) => Reading::There(Box::new(client.read(&source, &options)?)),
         })
     }
@@ -144,7 +142,10 @@ impl Events {
 }
 
 impl From<ClientError> for Failure {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "errors may be added; one this program does not know is an other error")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "errors may be added; one this program does not know is an other error"
+    )]
     fn from(error: ClientError) -> Self {
         let what = error.to_string();
         match error {

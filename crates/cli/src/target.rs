@@ -132,8 +132,12 @@ impl Target {
     /// Whether the directory is there. What stands at its place and is none, or may not be looked at, is no absence.
     fn is_there(&self) -> Outcome<bool> {
         if let Some(url) = &self.url {
-            let what = format!("this cannot be asked of a server, only of the directory of a store, url={}", without_user(url));
-            return Err(Failure::usage(what).with_remedy("run it where the store is, with --dir DIR, while no server has it open"));
+            let what = format!(
+                "this cannot be asked of a server, only of the directory of a store, url={}",
+                without_user(url)
+            );
+            return Err(Failure::usage(what)
+                .with_remedy("run it where the store is, with --dir DIR, while no server has it open"));
         }
         let dir = self.dir();
         let remedy = "name the directory of a store with --dir DIR or GESTA_DIR";

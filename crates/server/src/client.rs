@@ -234,7 +234,13 @@ impl Address {
         let scheme = match scheme {
             "http" => "http",
             "https" => "https",
-            "esdb" | "kurrent" | "kurrentdb" => if is_plain { "http" } else { "https" },
+            "esdb" | "kurrent" | "kurrentdb" => {
+                if is_plain {
+                    "http"
+                } else {
+                    "https"
+                }
+            }
             _ => return None,
         };
         if host.is_empty() || host.contains('/') {

@@ -5,13 +5,7 @@
 
 use std::{fmt, io, str::FromStr};
 
-use tracing_subscriber::{
-    Layer,
-    filter::Targets,
-    layer::SubscriberExt,
-    registry::Registry,
-    util::SubscriberInitExt,
-};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt};
 
 use crate::traces::Exporter;
 

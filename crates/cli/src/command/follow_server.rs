@@ -23,7 +23,13 @@ use crate::{
 const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
-pub(super) fn run(args: &FollowArgs, client: &Client, source: &Source, mut from: From, shell: &mut Shell) -> Outcome<Exit> {
+pub(super) fn run(
+    args: &FollowArgs,
+    client: &Client,
+    source: &Source,
+    mut from: From,
+    shell: &mut Shell,
+) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
     let mut list = EventList::new(source, args.resolve_links);
     if let Some(last) = args.last {

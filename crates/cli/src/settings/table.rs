@@ -51,8 +51,15 @@ impl Setting {
 }
 
 /// Variables that begin like settings and are heard elsewhere.
-pub(crate) const OTHER_VARIABLES: [&str; 7] =
-    ["GESTA_CA", "GESTA_DIR", "GESTA_SUBSCRIPTIONS", "GESTA_URL", super::ENV_CONFIG, "GESTA_KILLS", "GESTA_SOAK_SECONDS"];
+pub(crate) const OTHER_VARIABLES: [&str; 7] = [
+    "GESTA_CA",
+    "GESTA_DIR",
+    "GESTA_SUBSCRIPTIONS",
+    "GESTA_URL",
+    super::ENV_CONFIG,
+    "GESTA_KILLS",
+    "GESTA_SOAK_SECONDS",
+];
 
 macro_rules! number {
     ($kind:ident, $range:expr, $($place:ident).+) => {

@@ -15,7 +15,23 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["append", "order-1", "Paid", "{}", "--expect", "7", "--id", ID_3], ""),
     (&["append", "order-2", "Placed", "{}", "--id", ID_3, "--condition-tag", "vip"], ""),
     (&["append", "order-2", "Placed", "{}", "--id", ID_3, "--condition-tag", "vip", "--after", "9"], ""),
-    (&["append", "order-2", "Placed", "{}", "--id", ID_3, "--correlation", "c-1", "--condition-tag", "vip", "--after", "0"], ""),
+    (
+        &[
+            "append",
+            "order-2",
+            "Placed",
+            "{}",
+            "--id",
+            ID_3,
+            "--correlation",
+            "c-1",
+            "--condition-tag",
+            "vip",
+            "--after",
+            "0",
+        ],
+        "",
+    ),
     (&["append", "photo-1", "Taken", "x", "--id", ID_4, "--content-type", "image/jpeg"], ""),
     (&["append", "--ndjson", "order-3"], r#"{"type":"A","id":"00000000-0000-0000-0000-000000000005","data":{}}"#),
     (&["append", "", "T"], ""),
@@ -40,7 +56,10 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["streams", "--after", "order-1"], ""),
     (&["export"], ""),
     (&["export", "--type", "Paid"], ""),
-    (&["import", "ndjson", "-"], "{\"stream\":\"a-1\",\"type\":\"T\",\"id\":\"00000000-0000-0000-0000-000000000006\"}\n{\"bad\":1}\n"),
+    (
+        &["import", "ndjson", "-"],
+        "{\"stream\":\"a-1\",\"type\":\"T\",\"id\":\"00000000-0000-0000-0000-000000000006\"}\n{\"bad\":1}\n",
+    ),
     (&["import", "ndjson", "-", "--dry-run"], "{\"stream\":\"a-1\",\"type\":\"T\"}\n"),
     (&["read", "a-1"], ""),
 ];
@@ -114,7 +133,9 @@ fn info_is_the_same_but_for_how_it_was_opened() {
 fn what_cannot_be_asked_of_a_server_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let server = Server::start(place.path(), 0, &[]);
-    for arguments in [&["verify"][..], &["handlers"], &["group", "list"], &["explain", "--type", "T"], &["import", "git", "."]] {
+    for arguments in
+        [&["verify"][..], &["handlers"], &["group", "list"], &["explain", "--type", "T"], &["import", "git", "."]]
+    {
         let (code, _, err) = run(&["--url", &server.url], arguments, "plain", "");
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(err.contains("this cannot be asked of a server, only of the directory of a store"), "{err}");

@@ -74,7 +74,10 @@ fn the_log_has_a_line_for_the_start_and_one_for_the_end_and_none_for_an_event() 
         let appended = gesta(&["append", "a-1", "T", "--url", &url]).output().expect("runs");
         assert!(appended.status.success());
     }
-    assert_eq!(shown(&gesta(&["health", "--url", &url, "-o", "plain"]).output().expect("runs")).1, format!("ready {url}\n"));
+    assert_eq!(
+        shown(&gesta(&["health", "--url", &url, "-o", "plain"]).output().expect("runs")).1,
+        format!("ready {url}\n")
+    );
     rustix::process::kill_process(rustix::process::Pid::from_child(&process), Signal::TERM).expect("ours");
     let mut log = String::new();
     process.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");

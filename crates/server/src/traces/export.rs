@@ -29,7 +29,8 @@ impl Exporter {
         let runtime = runtime.map_err(|error| format!("a thread could not be started: {error}"))?;
         let inside = runtime.enter();
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
-        let exporter = exporter.map_err(|error| format!("not the address of a collector, endpoint={endpoint}: {error}"))?;
+        let exporter =
+            exporter.map_err(|error| format!("not the address of a collector, endpoint={endpoint}: {error}"))?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_resource(Resource::builder().with_service_name("gesta").build())

@@ -5,9 +5,9 @@ use gesta::{AsOf, Direction, EventType, PathPattern, Query, QueryItem, ReadOptio
 use super::{Demo, Summary, fold_files, heading};
 use crate::{
     command::read::print_all,
-    reach::Reached,
     event_list::EventList,
     exit::{Outcome, quoted},
+    reach::Reached,
     shell::{DIM, counted, grouped},
     time,
 };

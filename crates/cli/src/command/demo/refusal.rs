@@ -8,9 +8,9 @@ use gesta::{
 use super::{Demo, Summary, heading};
 use crate::{
     command::read::print_all,
-    reach::Reached,
     event_list::EventList,
     exit::{Exit, Failure, Outcome, quoted},
+    reach::Reached,
     shell::BAD,
 };
 
