@@ -21,8 +21,9 @@ pub const BATCH_REQUESTS_OPEN_MAX: usize = 64;
 
 /// Events in one batch of a read: some 100 µs of work, so that nobody has a thread of the pool for long.
 pub const READ_BATCH_EVENTS: usize = 512;
-/// Events all subscriptions together are read ahead, about: what a hundred of them have in batches of the size above. More of them get smaller ones.
-pub const READ_AHEAD_EVENTS: u64 = 64 << 10;
+/// Events all subscriptions together are read ahead, about: what thirty of them have in batches of the size above. More of them get smaller ones: a
+/// thousand whose clients do not read held 2.2 GiB otherwise.
+pub const READ_AHEAD_EVENTS: u64 = 16 << 10;
 /// Events in one batch of a subscription, however many there are: fewer would cost a job of the pool each for next to nothing.
 pub const READ_BATCH_EVENTS_MIN: usize = 16;
 /// Bytes in one batch of a read (one larger event still makes a batch of its own).

@@ -80,15 +80,22 @@ fn run(place: &[&str], arguments: &[&str], output: &str, input: &str) -> (i32, S
     (code, timeless(&out), timeless(&err))
 }
 
-/// The text with every run of digits that looks like a part of a time made equal.
+/// The text without what is a time or how long something took: `2026-01-31`, `18:00:00`, `1.2 ms`.
 fn timeless(text: &str) -> String {
-    let words = text.split_inclusive([' ', '"', '\t', '\n', ',']);
+    let words: Vec<_> = text.split_inclusive([' ', '"', '\t', '\n', ',']).collect();
+    let digits = |word: &str| word.bytes().filter(u8::is_ascii_digit).count();
     let is_time = |word: &str| {
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        digits >= 4 && word.contains(':') && !word.contains('{') || word.starts_with("20") && word.contains('-')
+        digits(word) >= 4 && word.contains(':') && !word.contains('{') || word.starts_with("20") && word.contains('-')
     };
-    let is_span = |word: &str| word.trim_end().ends_with("ms") || word.trim_end().ends_with("µs");
-    words.map(|word| if is_time(word) || is_span(word) { "TIME" } else { word }).collect()
+    let is_span = |at: usize| {
+        let unit = words.get(at + 1).map(|word| word.trim());
+        words[at].trim().parse::<f64>().is_ok() && matches!(unit, Some("ns" | "µs" | "ms" | "s"))
+    };
+    let is_unit = |at: usize| at > 0 && is_span(at - 1);
+    let shown = |(at, word): (usize, &&str)| {
+        if is_time(word) || is_span(at) || is_unit(at) { "TIME".to_owned() } else { (*word).to_owned() }
+    };
+    words.iter().enumerate().map(shown).collect()
 }
 
 fn in_directory(dir: &Path, output: &str) -> Vec<(i32, String, String)> {
