@@ -2,13 +2,16 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "demo",
     "import",
     "export",
     "append",
     "read",
     "follow",
+    "state",
+    "history",
+    "laws",
     "streams",
     "info",
     "explain",
