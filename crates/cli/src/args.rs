@@ -67,6 +67,12 @@ pub(crate) enum Command {
     Group(command::group::GroupArgs),
     /// Show how far handlers and groups are, and when they will have caught up
     Handlers(command::handlers::HandlersArgs),
+    /// Show what the events come to, by the models that any store has
+    State(command::state::StateArgs),
+    /// Show how a state came about
+    History(command::history::HistoryArgs),
+    /// Check that laws of models hold on what is recorded
+    Laws(command::laws::LawsArgs),
     /// List streams
     Streams(command::streams::StreamsArgs),
     /// Show facts about the store

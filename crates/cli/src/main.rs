@@ -13,6 +13,7 @@
 
 mod args;
 mod base64;
+mod builtin;
 mod command;
 mod event_list;
 mod exit;

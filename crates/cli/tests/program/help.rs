@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "import",
     "export",
@@ -11,6 +11,9 @@ const COMMANDS: [&str; 15] = [
     "follow",
     "group",
     "handlers",
+    "state",
+    "history",
+    "laws",
     "streams",
     "info",
     "explain",

@@ -257,8 +257,7 @@ fn event_before(store: &EventStore, head: Position) -> Option<Uuid> {
     let last = Position(head.0.checked_sub(1)?);
     let options = ReadOptions { from: From::Position(last), limit: Some(1), ..ReadOptions::default() };
     let batch = store.read_all(options).ok()?.next_batch().ok()??;
-    let id = batch.iter().next().map(|event| event.id);
-    id
+    batch.recorded(0).map(|event| event.id)
 }
 
 fn checksum_of(bytes: &[u8]) -> [u8; CHECKSUM] {
