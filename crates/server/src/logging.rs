@@ -94,7 +94,9 @@ pub fn start(
     collector: Option<&str>,
 ) -> Result<Telling, String> {
     let spans = collector.map(Exporter::start).transpose()?;
-    let layers = lines(format, filter, color).and_then(spans.as_ref().map(Exporter::layer));
+    // A list: a layer that is not there would count as one that wants nothing, for all of them.
+    let mut layers = vec![lines(format, filter, color)];
+    layers.extend(spans.as_ref().map(Exporter::layer));
     // Somebody else's subscriber stays: this is then a part of his program.
     let _ = tracing_subscriber::registry().with(layers).try_init();
     Ok(Telling { _spans: spans })

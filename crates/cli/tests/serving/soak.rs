@@ -59,7 +59,8 @@ fn work(url: &str, life: u64, number: u64) {
     assert_eq!(next, APPENDS * EVENTS, "what was appended is read");
     if number.is_multiple_of(2) {
         client.append(write(&stream, Change::Tombstone)).expect("an answer").expect("ended");
-        let refused = client.append(write(&stream, Change::Append(Vec::new()))).expect("an answer");
+        let late = EventData::json(EventType::new("Late").expect("valid"), "{}");
+        let refused = client.append(write(&stream, Change::Append(vec![late]))).expect("an answer");
         assert!(matches!(refused, Err(AppendError::Rejected(Rejection::StreamDeleted { .. }))), "{refused:?}");
     }
 }
