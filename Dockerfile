@@ -12,8 +12,9 @@ COPY --from=build --chown=65532:65532 /image/ /
 USER 65532:65532
 VOLUME /data
 EXPOSE 2113
-# A container has an address of its own: who may reach it is decided where its port is published.
-ENV GESTA_DIR=/data GESTA_LISTEN=0.0.0.0:2113 GESTA_INSECURE=true GESTA_LOG_FORMAT=json
+# A container has an address of its own. It does not start before it is given a certificate (GESTA_TLS_CERT, GESTA_TLS_KEY), or told to go without
+# (GESTA_INSECURE=true), and then asks nobody who he is unless GESTA_AUTH=true.
+ENV GESTA_DIR=/data GESTA_LISTEN=0.0.0.0:2113 GESTA_LOG_FORMAT=json
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["/usr/local/bin/gesta", "health", "--url", "http://127.0.0.1:2113"]
 ENTRYPOINT ["/usr/local/bin/gesta"]

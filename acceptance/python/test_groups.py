@@ -214,6 +214,16 @@ class Deliveries(GroupCase):
                 subscription.ack(one)
             self.assertEqual(work_off(subscription, 43), list(range(7, 50)))
 
+    def test_how_long_answers_take_is_told_where_it_is_asked_for(self):
+        stream, group = self.group_on(3, extra_statistics=True)
+        with self.read(group, stream) as subscription:
+            work_off(subscription, 2)
+            subscription.nack(next(subscription), "retry")
+            next(subscription)  # the answers before have arrived
+            (connection,) = self.client.get_subscription_info(group, stream).connections
+        measured = {one.key: one.value for one in connection.observed_measurements}
+        self.assertLessEqual({"Mean", "Median", "Highest", "Fastest", "90%", "99.9%"}, set(measured))
+
     def test_consumers_share(self):
         stream, group = self.group_on(100, consumer_strategy="RoundRobin", max_subscriber_count=2)
         one, two = (self.read(group, stream, event_buffer_size=50) for _ in range(2))

@@ -21,7 +21,11 @@ pub(crate) const STEPS: &[Step] = &[
     Step { name: "dependencies", what: "licences, duplicates, banned crates, sources (deny.toml)", run: dependencies },
     Step { name: "tests", what: "unit, integration and property tests", run: tests },
     Step { name: "hand-off", what: "loom: the hand-off between writer and followers, in every order", run: hand_off },
-    Step { name: "acceptance", what: "stock clients, and applications on top of them, against the program", run: acceptance::check },
+    Step {
+        name: "acceptance",
+        what: "stock clients, and applications on top of them, against the program",
+        run: acceptance::check,
+    },
     Step { name: "doc-tests", what: "the examples in the documentation", run: doc_tests },
     Step { name: "docs", what: "the documentation builds without a warning", run: docs },
     Step { name: "simulation", what: "a few hundred seeds of sim/", run: simulation },

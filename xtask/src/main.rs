@@ -34,7 +34,7 @@ usage: cargo xtask <COMMAND>
   fix                     formats, and applies what clippy can correct by itself
   protos                  generates the code of the wire protocol from crates/server/proto
   bench [ARG]…            builds `gesta` for release and runs `gesta bench ARG…`
-  nightly [--only STEP]…  what takes hours: long fuzzing, thousands of simulation seeds, kills, mutants, advisories
+  nightly [--only STEP]…  what takes hours: long fuzzing, thousands of seeds, kills, a soak, mutants, advisories
   help                    this text
 
 exit codes: 0 all passed · 1 something failed · 2 not a command

@@ -31,6 +31,12 @@ pub(crate) struct GlobalArgs {
     /// Directory of the store [env: GESTA_DIR] [default: ./gesta-data]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Address of a server to ask instead: http://host:port, https://name:password@host:port [env: GESTA_URL]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "dir")]
+    pub(crate) url: Option<String>,
+    /// Certificate that of the server rests on, for https [env: GESTA_CA]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Shape of the output [default: table on a terminal, ndjson in a pipe]
     #[arg(short, long, global = true, value_name = "FORMAT", hide_possible_values = false)]
     pub(crate) output: Option<Format>,
@@ -61,6 +67,12 @@ pub(crate) enum Command {
     Group(command::group::GroupArgs),
     /// Show how far handlers and groups are, and when they will have caught up
     Handlers(command::handlers::HandlersArgs),
+    /// Show what the events come to, by the models that any store has
+    State(command::state::StateArgs),
+    /// Show how a state came about
+    History(command::history::HistoryArgs),
+    /// Check that laws of models hold on what is recorded
+    Laws(command::laws::LawsArgs),
     /// List streams
     Streams(command::streams::StreamsArgs),
     /// Show facts about the store
@@ -71,6 +83,8 @@ pub(crate) enum Command {
     Verify(command::verify::VerifyArgs),
     /// Serve the store to clients of KurrentDB's gRPC protocol
     Serve(command::serve::ServeArgs),
+    /// Ask a server whether it is ready
+    Health(command::health::HealthArgs),
     /// Make certificates for development
     Certs(command::certs::CertsArgs),
     /// Look after the users of a store no server runs on

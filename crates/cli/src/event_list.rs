@@ -7,6 +7,7 @@ use gesta::{Batch, Source};
 use crate::{
     exit::Outcome,
     ndjson::{EventView, write_event},
+    reach::Events,
     shell::{DIM, Format, NAME, Shell, printable},
     table::{Column, Table},
     time,
@@ -68,6 +69,19 @@ impl EventList {
             }
         }
         if self.table.waiting() >= ROWS_MAX { self.table.print(shell) } else { Ok(()) }
+    }
+
+    /// As `print`, for events that came from wherever the store is.
+    pub(crate) fn print_all(&mut self, events: Events, shell: &mut Shell) -> Outcome<()> {
+        match events {
+            Events::Batch(batch) => self.print(&batch, shell),
+            Events::Recorded(events) => {
+                for event in &events {
+                    self.add(event.into(), shell)?;
+                }
+                if self.table.waiting() >= ROWS_MAX { self.table.print(shell) } else { Ok(()) }
+            }
+        }
     }
 
     /// Prints what waits.

@@ -13,6 +13,7 @@
 
 mod args;
 mod base64;
+mod builtin;
 mod command;
 mod event_list;
 mod exit;
@@ -23,6 +24,7 @@ mod ndjson;
 mod pipeline;
 mod progress;
 mod query_args;
+mod reach;
 mod settings;
 mod shell;
 mod table;
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
     // The demo is written for people, wherever its words go.
     let format = if matches!(cli.command, Command::Demo(_)) { Some(Format::Table) } else { cli.global.output };
     let mut shell = Shell::new(format, cli.global.color, cli.global.quiet);
-    let target = Target::new(cli.global.dir);
+    let target = Target::new(cli.global.dir, cli.global.url, cli.global.ca);
     // What was written before a failure is data too.
     let outcome = command::run(cli.command, &target, &mut shell);
     let flushed = shell.flush();

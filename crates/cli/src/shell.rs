@@ -66,10 +66,11 @@ impl Shell {
         let terminal = io::stdout().is_terminal();
         let format = format.unwrap_or(if terminal { Format::Table } else { Format::Ndjson });
         let stdout = io::stdout();
-        // Only tables have colours to strip; the bytes of the other formats pass untouched.
+        // What is for scripts has no colours, whatever was asked for; the bytes of NDJSON pass untouched.
         let raw: Box<dyn Write> = match format {
             Format::Table => Box::new(AutoStream::new(stdout, AutoStream::choice(&io::stdout()))),
-            Format::Ndjson | Format::Plain => Box::new(stdout),
+            Format::Plain => Box::new(AutoStream::never(stdout)),
+            Format::Ndjson => Box::new(stdout),
         };
         Self { out: BufWriter::with_capacity(64 << 10, raw), format, width: terminal_width(), quiet }
     }

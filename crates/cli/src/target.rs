@@ -9,8 +9,12 @@ use std::{
 };
 
 use gesta::{ErrorKind, EventRef, EventStore, Options, VerifyReport};
+use gesta_server::client::Client;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::{
+    exit::{Exit, Failure, Outcome},
+    reach::Reached,
+};
 
 /// Where a store is looked for when neither `--dir` nor `GESTA_DIR` says.
 pub(crate) const DIR_DEFAULT: &str = "./gesta-data";
@@ -20,17 +24,60 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is tried.
 const RETRY_EVERY: Duration = Duration::from_millis(20);
 
-/// The directory a command works on.
+/// What a command works on.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     given: Option<PathBuf>,
+    url: Option<String>,
+    authority: Option<PathBuf>,
 }
 
 impl Target {
-    /// The directory `given`, else the one that the environment names.
-    pub(crate) fn new(given: Option<PathBuf>) -> Self {
+    /// The directory or the server that is given, else the one that the environment names; there, a server counts more.
+    pub(crate) fn new(given: Option<PathBuf>, url: Option<String>, authority: Option<PathBuf>) -> Self {
+        let named_url = || env::var("GESTA_URL").ok().filter(|url| !url.is_empty());
         let named = || env::var_os("GESTA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-        Self { given: given.or_else(named) }
+        let url = if given.is_some() { None } else { url.or_else(named_url) };
+        let named_authority = || env::var_os("GESTA_CA").filter(|file| !file.is_empty()).map(PathBuf::from);
+        Self { given: given.or_else(named), url, authority: authority.or_else(named_authority) }
+    }
+
+    /// The same directory, whatever server was named: for what cannot be done elsewhere.
+    pub(crate) fn here(&self) -> Self {
+        Self { url: None, ..self.clone() }
+    }
+
+    /// The address of the server to ask, if one is.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
+    }
+
+    /// Connects to the server at `url`.
+    pub(crate) fn connect(&self, url: &str) -> Outcome<Client> {
+        let authority = match &self.authority {
+            Some(file) => {
+                let read = fs::read(file);
+                Some(read.map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?)
+            }
+            None => None,
+        };
+        Ok(Client::connect(url, authority.as_deref())?)
+    }
+
+    /// The store that is there, in the directory or behind the server.
+    pub(crate) fn reach(&self) -> Outcome<Reached> {
+        match &self.url {
+            Some(url) => Ok(Reached::Server(Box::new(self.connect(url)?))),
+            None => self.open().map(Reached::Directory),
+        }
+    }
+
+    /// As `reach`; makes a store in a directory that has none.
+    pub(crate) fn reach_or_create(&self) -> Outcome<Reached> {
+        match &self.url {
+            Some(_) => self.reach(),
+            None => self.open_or_create().map(Reached::Directory),
+        }
     }
 
     /// The directory named by the caller.
@@ -84,6 +131,14 @@ impl Target {
 
     /// Whether the directory is there. What stands at its place and is none, or may not be looked at, is no absence.
     fn is_there(&self) -> Outcome<bool> {
+        if let Some(url) = &self.url {
+            let what = format!(
+                "this cannot be asked of a server, only of the directory of a store, url={}",
+                without_user(url)
+            );
+            return Err(Failure::usage(what)
+                .with_remedy("run it where the store is, with --dir DIR, while no server has it open"));
+        }
         let dir = self.dir();
         let remedy = "name the directory of a store with --dir DIR or GESTA_DIR";
         match fs::metadata(dir) {
@@ -114,6 +169,14 @@ impl Target {
                 }
             }
         }
+    }
+}
+
+/// An address without the name and password in it.
+pub(crate) fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
     }
 }
 

@@ -16,24 +16,34 @@ struct Attribute {
     refusal: Option<Type>,
     event: Option<Type>,
     name: Option<LitStr>,
+    ignores: Vec<LitStr>,
 }
 
 impl Parse for Attribute {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut all = Self { models: input.parse()?, key: None, refusal: None, event: None, name: None };
+        let mut all =
+            Self { models: input.parse()?, key: None, refusal: None, event: None, name: None, ignores: Vec::new() };
         while !input.is_empty() {
             input.parse::<Token![,]>()?;
             if input.is_empty() {
                 break;
             }
             let name: Ident = input.parse()?;
+            if name == "ignores" {
+                let kinds;
+                syn::parenthesized!(kinds in input);
+                all.ignores = kinds.parse_terminated(|kind| kind.parse::<LitStr>(), Token![,])?.into_iter().collect();
+                continue;
+            }
             input.parse::<Token![=]>()?;
             match name.to_string().as_str() {
                 "key" => all.key = Some(input.parse()?),
                 "or" => all.refusal = Some(input.parse()?),
                 "event" => all.event = Some(input.parse()?),
                 "name" => all.name = Some(input.parse()?),
-                _ => return Err(Error::new(name.span(), "a command has `key`, `or`, `event` and `name`")),
+                _ => {
+                    return Err(Error::new(name.span(), "a command has `key`, `or`, `event`, `name` and `ignores(…)`"));
+                }
             }
         }
         Ok(all)
@@ -50,7 +60,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             "a command says what it must know: #[command(Model, key = field, or = Refusal)]",
         )
     })?;
-    let Attribute { models, key, refusal, event, name } = attribute.parse_args()?;
+    let Attribute { models, key, refusal, event, name, ignores } = attribute.parse_args()?;
     let first = if let Type::Tuple(tuple) = &models {
         tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?
     } else {
@@ -66,6 +76,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl #impl_generics #krate::Command for #command #type_generics #where_clause {
             const NAME: &'static str = #name;
+            const IGNORES: &'static [&'static str] = &[#(#ignores),*];
             type Knows = #models;
             type Event = #event;
             type Refusal = #refusal;

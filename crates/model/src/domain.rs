@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use gesta_store::EventStore;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     command::{self, Decide, SendError, Sending},
@@ -13,7 +14,7 @@ use crate::{
     model::{Algebraic, Model},
     options::DomainOptions,
     process::{Instances, Process, Setup},
-    state::{CacheInfo, Get, Reader},
+    state::{CacheInfo, Get, Reader, SnapshotOptions, Snapshots, Watch},
     tree::{LawReport, Summaries, TreeOptions, check_recorded},
 };
 
@@ -45,6 +46,16 @@ impl Domain {
     /// Asks for the state of the instance of `M` under `key`: as it is now, unless asked otherwise.
     pub fn get<M: Model>(&self, key: impl Into<M::Key>) -> Get<'_, M> {
         Get::new(&self.reader, key.into())
+    }
+
+    /// Follows the state of the instance of `M` under `key`: as it is now, and then whenever something was recorded for it.
+    pub fn watch<M: Model>(&self, key: impl Into<M::Key>) -> Watch<M> {
+        Watch::new(Arc::clone(&self.reader), key.into())
+    }
+
+    /// Has snapshots of the states of `M` kept, from now on, whenever folding again would cost more than reading one.
+    pub fn keep_snapshots<M: Model + Serialize + DeserializeOwned>(&self, options: SnapshotOptions) -> Snapshots {
+        self.reader.keep::<M>(options)
     }
 
     /// Asks for a decision, and for its events to be recorded if nothing that it stands on has changed meanwhile.

@@ -25,6 +25,9 @@ pub enum Error {
         /// Its type on the wire.
         event_type: String,
     },
+    /// The store holds events of types that the program does not know, so many of each.
+    #[error("store holds types of events that the program does not know, types={}", shown(.0))]
+    UnknownKinds(Vec<(gesta_store::EventType, u64)>),
     /// An event's data could not be read as its kind says.
     #[error("event cannot be decoded: {reason}, model={model} position={position} type={event_type} version={version}")]
     Undecodable {
@@ -90,6 +93,10 @@ pub enum Error {
         /// The command it is used with now.
         now: &'static str,
     },
+}
+
+fn shown(types: &[(gesta_store::EventType, u64)]) -> String {
+    types.iter().map(|(name, events)| format!("{name}({events})")).collect::<Vec<_>>().join(",")
 }
 
 /// What a panic said.

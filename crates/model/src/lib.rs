@@ -81,7 +81,7 @@
 //! the reference for everything else. [`mod@laws`]: whether what is declared holds. [`tree`]: what laws buy. [`state`]: asking. [`command`]: deciding.
 //! [`process`]: reacting. [`domain`] is the front door, [`testing`] does without a store.
 //!
-//! There is no file, no thread that outlives a call, and no runtime in this crate: everything goes through the public API of `gesta-store`.
+//! There is no file but those of snapshots, no thread that outlives a call, and no runtime in this crate: everything goes through the public API of `gesta-store`.
 
 extern crate self as gesta_model;
 
@@ -116,7 +116,9 @@ pub use crate::{
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
     process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
-    state::{Base, CacheInfo, Explain, Get, Moment, ReadLevel, State, Token},
+    state::{
+        Base, CacheInfo, Explain, Get, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State, Token, Watch,
+    },
     tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };
 pub use gesta_model_derive::{Command, Event, Key, Monoid};

@@ -60,6 +60,8 @@ pub trait Model: Default + Clone + Send + Sync + 'static {
     type Key: Key;
     /// The path its events are on, as home stream or further path: `account-*`, `/shops/*/carts/*`. `**`: every event of the type, anywhere.
     const AT: &'static str = "**";
+    /// Which `apply` it is. To be raised when `apply`, or an upcast, makes something else of the same events: snapshots of before are then ignored.
+    const VERSION: u32 = 1;
     /// What is done with an event on the path that cannot be read.
     const UNREADABLE: Unreadable = Unreadable::Fail;
 

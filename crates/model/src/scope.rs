@@ -1,5 +1,7 @@
 //! Which events a model is made of: from its path and a key to a read and to the condition a decision stands on.
 
+use std::borrow::Cow;
+
 use gesta_store::{
     Category, EventRef, EventType, PathPattern, Query, QueryItem, Source, StreamFilter, StreamName, Tag, TypeFilter,
 };
@@ -14,8 +16,8 @@ use crate::{
 /// The events one instance of a model is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
-    /// The stream, if it is exactly one; else there is only the query.
-    stream: Option<StreamName>,
+    /// The stream, if it is exactly one, and the one of its metadata; else there is only the query.
+    stream: Option<(StreamName, Option<StreamName>)>,
     query: Query,
     /// Of what the query finds, only events with a tag that fits: the index has no patterns for tags that are not paths.
     tagged: Option<StreamFilter>,
@@ -52,7 +54,9 @@ impl Scope {
         let item = QueryItem::default;
         Ok(match (reach.home, reach.further) {
             (true, false) => {
-                Self { stream: Some(stream()?), ..Self::query(item().stream(StreamFilter::Exact(stream()?))) }
+                let (stream, query) = (stream()?, Query { items: Vec::new() });
+                let metadata = stream.metadata_stream().ok();
+                Self { stream: Some((stream, metadata)), query, tagged: None }
             }
             (false, _) => Self::query(item().tag(Tag::new(path)?)),
             (true, true) => {
@@ -91,28 +95,27 @@ impl Scope {
 
     /// The only stream, if there is only one.
     pub(crate) fn stream(&self) -> Option<&StreamName> {
-        self.stream.as_ref()
+        self.stream.as_ref().map(|(stream, _)| stream)
     }
 
-    /// What a decision stands on: nothing more of this.
-    pub(crate) fn condition(&self) -> &Query {
-        &self.query
+    /// The stream of its metadata, if there is only one stream and it can have some.
+    pub(crate) fn metadata_stream(&self) -> Option<&StreamName> {
+        self.stream.as_ref().and_then(|(_, metadata)| metadata.as_ref())
+    }
+
+    /// What a decision stands on: nothing more of this. A scope that is kept has no query that says what its stream says.
+    pub(crate) fn condition(&self) -> Cow<'_, Query> {
+        match self.stream() {
+            Some(stream) => Cow::Owned(Query::of(QueryItem::default().stream(StreamFilter::Exact(stream.clone())))),
+            None => Cow::Borrowed(&self.query),
+        }
     }
 
     /// What is read.
     pub(crate) fn source(&self) -> Source {
-        match &self.stream {
+        match self.stream() {
             Some(stream) => Source::Stream(stream.clone()),
             None => Source::Query(self.query.clone()),
-        }
-    }
-
-    /// Whatever could change what readers see of the scope: its events, and for a stream its metadata.
-    pub(crate) fn disturbance(&self) -> Query {
-        let metadata = self.stream.as_ref().and_then(|stream| stream.metadata_stream().ok());
-        match metadata {
-            None => self.query.clone(),
-            Some(metadata) => self.query.clone().or(QueryItem::default().stream(StreamFilter::Exact(metadata))),
         }
     }
 
@@ -172,7 +175,7 @@ fn stream_filter(pattern: &str) -> Result<StreamFilter> {
 }
 
 /// The wire types of kinds, those of older versions too.
-fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
+pub(crate) fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
     let wires = kinds.iter().flat_map(|kind| std::iter::once(kind.wire).chain(kind.upcasts.iter().map(|old| old.wire)));
     wires.filter_map(|wire| EventType::new(wire).ok()).map(TypeFilter::Exact).collect()
 }

@@ -17,8 +17,9 @@ use axum::http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use gesta_store::measures::{Distribution, Meter};
 use tokio::time::Instant;
 use tonic::Code;
+use tracing::Span;
 
-use crate::limits::METHODS_METERED_MAX;
+use crate::{limits::METHODS_METERED_MAX, traces};
 
 /// The header or trailer with the status of a call.
 const STATUS: &str = "grpc-status";
@@ -65,7 +66,12 @@ impl Calls {
         let path = is_call(request.headers()).then(|| request.uri().path().trim_start_matches('/').into());
         let known = path.as_deref().and_then(|path| self.known(path));
         self.open.fetch_add(1, Relaxed);
-        OpenCall { calls: Arc::clone(self), path, known, peer, begun: Instant::now(), code: None }
+        let span = match path.as_deref() {
+            Some(path) => span(path, peer),
+            None => Span::none(),
+        };
+        traces::adopt(&span, request.headers());
+        OpenCall { calls: Arc::clone(self), path, known, peer, begun: Instant::now(), code: None, span }
     }
 
     /// Requests that have not ended.
@@ -123,9 +129,24 @@ pub(crate) struct OpenCall {
     peer: Option<SocketAddr>,
     begun: Instant,
     code: Option<Code>,
+    span: Span,
+}
+
+/// The span of a call; none, unless somebody takes it.
+fn span(path: &str, peer: Option<SocketAddr>) -> Span {
+    let peer = peer.map(tracing::field::display);
+    tracing::debug_span!(
+        target: traces::TARGET, "call", otel.name = path, otel.kind = "server", rpc.system.name = "grpc", rpc.method = path,
+        network.peer.address = peer, rpc.response.status_code = tracing::field::Empty,
+    )
 }
 
 impl OpenCall {
+    /// What is done for it is part of this.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     /// The response begins.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         self.told(response.headers());
@@ -164,6 +185,7 @@ impl Drop for OpenCall {
         self.calls.open.fetch_sub(1, Relaxed);
         let Some(path) = &self.path else { return };
         let code = self.code.unwrap_or(Code::Cancelled);
+        self.span.record("rpc.response.status_code", name_of(code));
         let method = self.known.take().unwrap_or_else(|| self.calls.method(path, code));
         if let Some(count) = method.by_code.get(code as usize) {
             count.fetch_add(1, Relaxed);

@@ -1,12 +1,14 @@
 //! A client of the store's own protocol that waits on the calling thread: for programs that have no runtime of their own.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use gesta_store::{AppendError, Appended, From as Begin, Outcome, Position, ReadOptions, RecordedEvent, Source};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Request, Streaming,
-    transport::{Channel, Endpoint},
+    metadata::{Ascii, MetadataValue},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
 use crate::native::{
@@ -26,26 +28,46 @@ pub struct Client {
     /// With a thread of its own, which answers the server's pings while nobody waits.
     runtime: Arc<Runtime>,
     store: StoreClient<Channel>,
+    credentials: Option<MetadataValue<Ascii>>,
 }
 
 impl Client {
-    /// Connects to `http://host:port`; `kurrentdb://host:port?tls=false` and the like are understood too.
+    /// Connects to `http://host:port`, or to `https://host:port` if the server's certificate rests on `authority` (in PEM form). With a name and
+    /// a password in front of the host, every request says them. `kurrentdb://host:port?tls=false` and the like are understood too.
     ///
     /// # Errors
     /// `Other` for an address that is none; `Unreachable`.
-    pub fn connect(url: &str) -> Result<Self, ClientError> {
-        let address = address_of(url).ok_or_else(|| {
-            ClientError::Other(format!("not the address of a server, url={url}: write http://host:port"))
+    pub fn connect(url: &str, authority: Option<&[u8]>) -> Result<Self, ClientError> {
+        let other = |what: String| ClientError::Other(what);
+        let address = Address::parse(url).ok_or_else(|| {
+            other("not the address of a server: write http://host:port, or https://name:password@host:port".to_owned())
         })?;
-        let endpoint = Endpoint::from_shared(address).map_err(|error| ClientError::Other(error.to_string()))?;
-        let endpoint = endpoint.connect_timeout(CONNECT_TIME).tcp_nodelay(true);
+        let shown = &address.endpoint;
+        let endpoint = Endpoint::from_shared(address.endpoint.clone()).map_err(|error| other(error.to_string()))?;
+        let mut endpoint = endpoint.connect_timeout(CONNECT_TIME).tcp_nodelay(true);
+        if shown.starts_with("https:") {
+            let Some(authority) = authority else {
+                return Err(other(format!("a certificate is needed to know the server by, url={shown}")));
+            };
+            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+            endpoint = endpoint.tls_config(tls).map_err(|error| other(cause(&error)))?;
+        }
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("gesta-client").build();
-        let runtime = runtime.map_err(|error| ClientError::Other(format!("a thread could not be started: {error}")))?;
+        let runtime = runtime.map_err(|error| other(format!("a thread could not be started: {error}")))?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
-            ClientError::Unreachable(format!("the server cannot be reached, url={url}: {}", cause(&error)))
+            ClientError::Unreachable(format!("the server cannot be reached, url={shown}: {}", cause(&error)))
         })?;
         let store = StoreClient::new(channel).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-        Ok(Self { runtime: Arc::new(runtime), store })
+        Ok(Self { runtime: Arc::new(runtime), store, credentials: address.credentials })
+    }
+
+    /// A request, with who makes it.
+    fn request<M>(&self, message: M) -> Request<M> {
+        let mut request = Request::new(message);
+        if let Some(credentials) = &self.credentials {
+            request.metadata_mut().insert("authorization", credentials.clone());
+        }
+        request
     }
 
     /// Facts about the store.
@@ -54,7 +76,7 @@ impl Client {
     /// As every request: what the store says, or that the server cannot be reached or denies it.
     pub fn info(&self) -> Result<InfoResp, ClientError> {
         let mut store = self.store.clone();
-        Ok(self.runtime.block_on(store.info(InfoReq {}))?.into_inner())
+        Ok(self.runtime.block_on(store.info(self.request(InfoReq {})))?.into_inner())
     }
 
     /// Streams whose names begin with `prefix`, in order, behind `after`; at most `limit`, and perhaps fewer.
@@ -70,7 +92,7 @@ impl Client {
         let mut store = self.store.clone();
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let request = StreamsReq { prefix: prefix.to_owned(), after: after.map(str::to_owned), limit };
-        Ok(self.runtime.block_on(store.streams(request))?.into_inner().streams)
+        Ok(self.runtime.block_on(store.streams(self.request(request)))?.into_inner().streams)
     }
 
     /// Appends, and waits for the verdict.
@@ -79,7 +101,7 @@ impl Client {
     /// As `info`. That it was refused is a verdict.
     pub fn append(&self, request: AppendRequest) -> Result<Outcome, ClientError> {
         let mut store = self.store.clone();
-        let answer = self.runtime.block_on(store.append(request.to_wire()))?.into_inner();
+        let answer = self.runtime.block_on(store.append(self.request(request.to_wire())))?.into_inner();
         let outcome = match answer.verdict {
             Some(Verdict::Appended(appended)) => {
                 let appended: Appended = native::appended_from_wire(appended).map_err(ClientError::Store)?;
@@ -100,7 +122,7 @@ impl Client {
     pub fn read(&self, source: &Source, options: &ReadOptions) -> Result<RemoteRead, ClientError> {
         let mut store = self.store.clone();
         let request = native::read_request(source, options);
-        let mut batches = self.runtime.block_on(store.read(request))?.into_inner();
+        let mut batches = self.runtime.block_on(store.read(self.request(request)))?.into_inner();
         let first = self.runtime.block_on(batches.message())?;
         let head = Position(first.map_or(0, |first| first.head));
         Ok(RemoteRead { runtime: Arc::clone(&self.runtime), batches, head })
@@ -117,7 +139,7 @@ impl Client {
             from: Some(native::from_to_wire(from)),
             resolve_links,
         };
-        let batches = self.runtime.block_on(store.follow(Request::new(request)))?.into_inner();
+        let batches = self.runtime.block_on(store.follow(self.request(request)))?.into_inner();
         Ok(RemoteFollow { runtime: Arc::clone(&self.runtime), batches })
     }
 }
@@ -192,18 +214,54 @@ fn events(batch: Vec<native::messages::Event>) -> Result<Vec<RecordedEvent>, Cli
     batch.into_iter().map(|event| native::recorded_from_wire(event).map_err(ClientError::Store)).collect()
 }
 
-/// The address behind any of the schemes clients know this protocol by. Those that mean TLS unless they say otherwise must say otherwise.
-fn address_of(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
-    let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let authority = authority.trim_end_matches('/');
-    let is_plain = query.split('&').any(|pair| pair.eq_ignore_ascii_case("tls=false"));
-    let known = match scheme {
-        "http" => true,
-        "esdb" | "kurrent" | "kurrentdb" => is_plain,
-        _ => false,
-    };
-    (known && !authority.is_empty() && !authority.contains(['/', '@'])).then(|| format!("http://{authority}"))
+/// Where a server is, and who comes.
+struct Address {
+    endpoint: String,
+    credentials: Option<MetadataValue<Ascii>>,
+}
+
+impl Address {
+    /// Reads any of the schemes clients know this protocol by. Those that mean TLS unless they say otherwise do so here too.
+    fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        let host = host.trim_end_matches('/');
+        let is_plain = query.split('&').any(|pair| pair.eq_ignore_ascii_case("tls=false"));
+        let scheme = match scheme {
+            "http" => "http",
+            "https" => "https",
+            "esdb" | "kurrent" | "kurrentdb" => {
+                if is_plain {
+                    "http"
+                } else {
+                    "https"
+                }
+            }
+            _ => return None,
+        };
+        if host.is_empty() || host.contains('/') {
+            return None;
+        }
+        let credentials = match user {
+            Some(user) => {
+                let mut value: MetadataValue<Ascii> = format!("Basic {}", STANDARD.encode(user)).parse().ok()?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+            None => None,
+        };
+        Some(Self { endpoint: format!("{scheme}://{host}"), credentials })
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.endpoint)
+    }
 }
 
 /// The innermost cause: what the system said.
@@ -221,12 +279,25 @@ mod tests {
 
     #[test]
     fn addresses_are_understood_as_clients_write_them() {
-        let address = Some("http://localhost:2113".to_owned());
+        let endpoint = |url: &str| Address::parse(url).map(|address| address.endpoint);
+        let plain = Some("http://localhost:2113".to_owned());
         for url in ["http://localhost:2113", "http://localhost:2113/", "kurrentdb://localhost:2113?tls=false"] {
-            assert_eq!(address_of(url), address, "{url}");
+            assert_eq!(endpoint(url), plain, "{url}");
         }
-        for url in ["localhost:2113", "https://localhost:2113", "kurrentdb://localhost:2113", "http://", "http://a/b"] {
-            assert_eq!(address_of(url), None, "{url}");
+        let secure = Some("https://localhost:2113".to_owned());
+        for url in ["https://a:b@localhost:2113", "kurrentdb://localhost:2113", "esdb://a@localhost:2113?x=y"] {
+            assert_eq!(endpoint(url), secure, "{url}");
         }
+        for url in ["localhost:2113", "ftp://localhost:2113", "http://", "http://a/b", "http://a:b@"] {
+            assert_eq!(endpoint(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_said_and_not_shown() {
+        let address = Address::parse("http://admin:s3cret@localhost:2113").unwrap();
+        let credentials = address.credentials.clone().unwrap();
+        assert_eq!(credentials, "Basic YWRtaW46czNjcmV0");
+        assert!(!format!("{address:?} {credentials:?}").contains("YWRtaW46"));
     }
 }

@@ -25,6 +25,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tonic::{Code, Status, transport::server::TcpConnectInfo};
 use tower_service::Service;
+use tracing::Instrument;
 
 use crate::{
     calls::{Calls, OpenCall},
@@ -67,12 +68,14 @@ impl Door {
         let mut call = self.calls.begin(&request, info.remote_addr);
         let limit = time_limit(request.headers());
         request.extensions_mut().insert(info);
+        let span = call.span().clone();
         let answered = async {
             match self.security.admit(&mut request).await {
                 Ok(()) => self.routes.call(request).await,
                 Err(fault) => Ok(turned_away(request.headers(), fault)),
             }
-        };
+        }
+        .instrument(span);
         let response = match limit {
             None => answered.await,
             Some(limit) => match tokio::time::timeout(limit, answered).await {

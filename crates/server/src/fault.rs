@@ -104,6 +104,17 @@ pub fn actual_number(actual: Option<Revision>) -> i64 {
     actual.map_or(-1, |revision| i64::try_from(revision.0).unwrap_or(i64::MAX))
 }
 
+/// The status code, the text, and the name and further facts of a failure.
+pub(crate) type Parts = (Code, String, Option<&'static str>, Vec<(&'static str, String)>);
+
+fn of_user(login: &str, code: Code, text: String, name: &'static str) -> Parts {
+    (code, text, Some(name), vec![("login-name", login.to_owned())])
+}
+
+fn conflict(login: &str, code: Code, text: &str) -> Parts {
+    of_user(login, code, text.to_owned(), "user-conflict")
+}
+
 impl Fault {
     /// What a refused append or deletion is to this protocol.
     #[must_use]
@@ -123,7 +134,7 @@ impl Fault {
     }
 
     /// The status code, the text, and the name and further facts of the failure, if clients know it by name.
-    fn parts(&self) -> (Code, String, Option<&'static str>, Vec<(&'static str, String)>) {
+    fn parts(&self) -> Parts {
         use crate::limits::APPEND_BYTES_MAX;
         let event_bytes_max = gesta_store::limits::EVENT_BYTES_MAX;
         match self {
@@ -142,18 +153,15 @@ impl Fault {
             ),
             Self::WrongExpectedVersion { operation, stream, expected, actual } => {
                 let (word, expected, actual) = (operation.word(), expected_number(*expected), actual_number(*actual));
-                (
-                    Code::FailedPrecondition,
-                    format!(
-                        "{word} failed due to WrongExpectedVersion. Stream: {stream}, Expected version: {expected}, Actual version: {actual}"
-                    ),
-                    Some("wrong-expected-version"),
-                    vec![
-                        ("stream-name", stream.to_string()),
-                        ("expected-version", expected.to_string()),
-                        ("actual-version", actual.to_string()),
-                    ],
-                )
+                let text = format!(
+                    "{word} failed due to WrongExpectedVersion. Stream: {stream}, Expected version: {expected}, Actual version: {actual}"
+                );
+                let facts = vec![
+                    ("stream-name", stream.to_string()),
+                    ("expected-version", expected.to_string()),
+                    ("actual-version", actual.to_string()),
+                ];
+                (Code::FailedPrecondition, text, Some("wrong-expected-version"), facts)
             }
             Self::IndexNotFound(index) => (
                 Code::NotFound,
@@ -185,24 +193,11 @@ impl Fault {
             Self::AccessDenied => (Code::PermissionDenied, "Access Denied".to_owned(), Some("access-denied"), vec![]),
             Self::Unauthenticated => (Code::Unauthenticated, "Unauthenticated".to_owned(), None, vec![]),
             Self::TooBusy => (Code::Unavailable, "Server Is Too Busy".to_owned(), None, vec![]),
-            Self::UserNotFound(login) => (
-                Code::NotFound,
-                format!("User '{login}' is not found."),
-                Some("user-not-found"),
-                vec![("login-name", login.clone())],
-            ),
-            Self::UserConflict(login) => (
-                Code::FailedPrecondition,
-                "Conflict.".to_owned(),
-                Some("user-conflict"),
-                vec![("login-name", login.clone())],
-            ),
-            Self::UserChanged(login) => (
-                Code::DeadlineExceeded,
-                "Try again.".to_owned(),
-                Some("user-conflict"),
-                vec![("login-name", login.clone())],
-            ),
+            Self::UserNotFound(login) => {
+                of_user(login, Code::NotFound, format!("User '{login}' is not found."), "user-not-found")
+            }
+            Self::UserConflict(login) => conflict(login, Code::FailedPrecondition, "Conflict."),
+            Self::UserChanged(login) => conflict(login, Code::DeadlineExceeded, "Try again."),
             Self::Store(error) => (code_of(error.kind()), error.to_string(), None, vec![]),
             Self::Group(fault) => fault.parts(),
             Self::Refused(rejection) => (Code::FailedPrecondition, rejection.to_string(), None, vec![]),

@@ -4,7 +4,7 @@
 use gesta_store::{GroupError, GroupName};
 use tonic::Code;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Parts};
 
 /// Why a call about a group failed.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl GroupFault {
     }
 
     /// As [`Fault`]'s parts: the status code, the text, the name, and further facts.
-    pub(crate) fn parts(&self) -> (Code, String, Option<&'static str>, Vec<(&'static str, String)>) {
+    pub(crate) fn parts(&self) -> Parts {
         let Self { stream, group, why } = self;
         let (code, text, name) = match why {
             Why::DoesNotExist => (

@@ -36,6 +36,7 @@ mod routes;
 pub mod security;
 pub mod serve;
 pub mod stopping;
+mod traces;
 
 pub use options::Options;
 pub use serve::{Callers, Exposure, ServeError, Server};

@@ -21,6 +21,11 @@ pub const BATCH_REQUESTS_OPEN_MAX: usize = 64;
 
 /// Events in one batch of a read: some 100 µs of work, so that nobody has a thread of the pool for long.
 pub const READ_BATCH_EVENTS: usize = 512;
+/// Events all subscriptions together are read ahead, about: what thirty of them have in batches of the size above. More of them get smaller ones: a
+/// thousand whose clients do not read held 2.2 GiB otherwise.
+pub const READ_AHEAD_EVENTS: u64 = 16 << 10;
+/// Events in one batch of a subscription, however many there are: fewer would cost a job of the pool each for next to nothing.
+pub const READ_BATCH_EVENTS_MIN: usize = 16;
 /// Bytes in one batch of a read (one larger event still makes a batch of its own).
 pub const READ_BATCH_BYTES: usize = 1 << 20;
 /// Batches that are read ahead of what HTTP/2 took: one to be sent while the next one is read.
@@ -47,8 +52,8 @@ pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes a client may send ahead on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// Bytes of one call's answers that wait to be sent, whatever window its client opens: two frames, one on its way and one behind it.
-pub const SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Bytes of one call's answers that wait to be sent, whatever window its client opens: one frame, while the one before it is on its way.
+pub const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Largest HTTP/2 frame: fewer of them for large payloads.
 pub const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of request headers.

@@ -5,13 +5,9 @@
 
 use std::{fmt, io, str::FromStr};
 
-use tracing_subscriber::{
-    Layer,
-    filter::Targets,
-    layer::SubscriberExt,
-    registry::{LookupSpan, Registry},
-    util::SubscriberInitExt,
-};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt};
+
+use crate::traces::Exporter;
 
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,18 +77,32 @@ pub enum LogColor {
     Plain,
 }
 
-/// Lets lines be written from here on. Done once in a program; the first one that does it decides.
-pub fn start(format: LogFormat, filter: &LogFilter, color: LogColor) {
-    let subscriber = tracing_subscriber::registry().with(lines(format, filter, color));
-    // Somebody else's subscriber stays: this is then a part of his program.
-    let _ = subscriber.try_init();
+/// What is told while the program runs; dropped at its end, so that what is still to be sent is.
+#[derive(Debug)]
+pub struct Telling {
+    _spans: Option<Exporter>,
 }
 
-fn lines<S>(format: LogFormat, filter: &LogFilter, color: LogColor) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + 'static,
-    Registry: Sized,
-{
+/// Lets lines be written from here on, and spans be sent to the collector at `collector`, if one is named. Done once in a program; the first one that does it decides.
+///
+/// # Errors
+/// What is wrong with the collector's address; that this program sends no spans.
+pub fn start(
+    format: LogFormat,
+    filter: &LogFilter,
+    color: LogColor,
+    collector: Option<&str>,
+) -> Result<Telling, String> {
+    let spans = collector.map(Exporter::start).transpose()?;
+    // A list: a layer that is not there would count as one that wants nothing, for all of them.
+    let mut layers = vec![lines(format, filter, color)];
+    layers.extend(spans.as_ref().map(Exporter::layer));
+    // Somebody else's subscriber stays: this is then a part of his program.
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    Ok(Telling { _spans: spans })
+}
+
+fn lines(format: LogFormat, filter: &LogFilter, color: LogColor) -> Box<dyn Layer<Registry> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match format {
         LogFormat::Text => {

@@ -21,7 +21,11 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::Status;
 
-use crate::{fault::Fault, limits::READ_BATCHES_AHEAD, stopping::Stopping};
+use crate::{
+    fault::Fault,
+    limits::{READ_AHEAD_EVENTS, READ_BATCH_EVENTS, READ_BATCH_EVENTS_MIN, READ_BATCHES_AHEAD},
+    stopping::Stopping,
+};
 
 /// Something that brings messages when it is asked; it may wait for a disk, but not for events.
 pub trait Pull: Send + 'static {
@@ -122,6 +126,14 @@ impl<M: Unpin> Stream for Pumped<M> {
             }
         }
     }
+}
+
+/// Events in one batch of a subscription that is opened now: the more there are, the less each is read ahead, so that those whose clients do not read
+/// hold no more together than a bounded amount.
+#[must_use]
+pub fn batch_events(store: &EventStore) -> usize {
+    let share = READ_AHEAD_EVENTS / (store.measures().subscriptions + 1);
+    usize::try_from(share).unwrap_or(READ_BATCH_EVENTS).clamp(READ_BATCH_EVENTS_MIN, READ_BATCH_EVENTS)
 }
 
 /// A subscription of the store, asked without waiting.

@@ -70,7 +70,8 @@ fn clients_that_do_not_say_what_they_speak_are_closed() {
         wire.send(said);
         wire.closed();
     }
-    assert!(serving.metric("gesta_connections_timed_out_total") >= 4);
+    // The others ran out of the time HTTP/1.1 gives its headers, or spoke neither.
+    assert!(serving.metric("gesta_connections_timed_out_total") >= 3);
     serves(&serving);
 }
 
@@ -100,9 +101,8 @@ fn a_client_that_answers_pings_may_be_silent() {
 fn bytes_that_are_no_frames_close_their_connection_and_no_other() {
     let serving = Serving::start(Options::default());
     let mut bystander = Wire::open(serving.address, 1 << 20);
-    let junk: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let cases: [(&str, Vec<u8>); 6] = [
-        ("noise", junk),
+        ("another language", b"GET / HTTP/1.1\r\nHost: gesta\r\n\r\n".to_vec()),
         ("a frame longer than may be", [&[0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1][..], &[0; 1000]].concat()),
         ("data for a call that was never begun", vec![0, 0, 1, DATA, 0, 0, 0, 0, 99, 7]),
         ("headers that are no headers", vec![0, 0, 3, HEADERS, 4, 0, 0, 0, 1, 0xff, 0xff, 0xff]),

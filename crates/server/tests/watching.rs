@@ -63,11 +63,11 @@ fn queries(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                match value {
-                    Value::String(text) if ["expr", "query", "definition"].contains(&key.as_str()) => {
-                        found.push(text.clone());
+                match value.as_str() {
+                    Some(text) if ["expr", "query", "definition"].contains(&key.as_str()) => {
+                        found.push(text.to_owned())
                     }
-                    _ => queries(value, found),
+                    Some(_) | None => queries(value, found),
                 }
             }
         }

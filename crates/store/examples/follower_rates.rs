@@ -1,13 +1,18 @@
-//! What followers cost and how fast they are: `cargo run --release -p gesta-store --example follower_rates`.
+//! What followers cost and how fast they are: `cargo run --release -p gesta-store --example follower_rates [idle|delivery|catch-up|behind]`.
 //!
 //! On a directory of its own, in the system's place for such, and gone afterwards: (a) processor time and latency of an append with no idle
-//! subscription, with four and with ten thousand; (b) from durable append to delivery; (c) catching up, against plain reads. Not a test: it prints.
+//! subscription, with four and with ten thousand; (b) from durable append to delivery; (c) catching up, against plain reads; (d) latency of an append while
+//! somebody catches up from ten million events behind, against nobody. Not a test: it prints.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::unwrap_used)]
 
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
     task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
@@ -25,24 +30,43 @@ const ROUNDS: usize = 5;
 const BULK_COMMITS: usize = 40;
 /// Events of the log that is caught up with.
 const EVENTS: u64 = 1_000_000;
+/// Events a follower is behind.
+const BEHIND_EVENTS: u64 = 10_000_000;
+/// How long clients append with it and without it, and how often.
+const SLICE: Duration = Duration::from_secs(1);
+const SLICES: usize = 9;
 
 fn main() {
+    let only = std::env::args().nth(1);
+    let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let store = |dir: &tempfile::TempDir| EventStore::open_with(dir.path(), Options::default()).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let store = EventStore::open_with(dir.path(), Options::default()).unwrap();
-    println!(
-        "{IDLE} idle subscriptions, a quarter each on streams, tags, path patterns and stream prefixes; 256 B events\n"
-    );
-    idle(&store);
-    delivery(&store);
-    drop(store);
+    let small = store(&dir);
+    if is_wanted("idle") {
+        idle(&small);
+    }
+    if is_wanted("delivery") {
+        delivery(&small);
+    }
+    drop(small);
     let dir = tempfile::tempdir().unwrap();
-    catch_up(&EventStore::open_with(dir.path(), Options::default()).unwrap());
+    if is_wanted("catch-up") {
+        catch_up(&store(&dir));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    if is_wanted("behind") {
+        behind(&store(&dir));
+    }
 }
 
 fn event(number: u64) -> EventData {
     let kind = if number.is_multiple_of(100) { "Rare" } else { "Usual" };
     let tag = Tag::new(format!("/accounts/{}", number % 1000)).unwrap();
     EventData::binary(kind.try_into().unwrap(), vec![7; 256]).with_tag(tag)
+}
+
+fn small_event(number: u64) -> EventData {
+    EventData { data: vec![7; 32].into(), ..event(number) }
 }
 
 fn append(store: &EventStore, number: u64) {
@@ -94,6 +118,9 @@ fn appends(store: &EventStore) -> [f64; 3] {
 /// (a) Rounds with nobody, with one of each kind and with all, in turn, so that what else the machine does hits them alike; the best of each. And with all
 /// there but none waiting: what they cost by filling the processor's caches alone.
 fn idle(store: &EventStore) {
+    println!(
+        "{IDLE} idle subscriptions, a quarter each on streams, tags, path patterns and stream prefixes; 256 B events\n"
+    );
     appends(store);
     let worst = [f64::MAX; 3];
     let mut rows = [(0, 0, worst), (4, 4, worst), (IDLE, 0, worst), (IDLE, IDLE, worst)];
@@ -159,17 +186,18 @@ fn query() -> Source {
     Source::Query(Query::of(QueryItem::default().path("/accounts/*".parse().unwrap())))
 }
 
+fn fill(store: &EventStore, count: u64, event: fn(u64) -> EventData) {
+    for number in (0..count).step_by(1000) {
+        let stream = StreamName::new(format!("order-{}", number % 977)).unwrap();
+        drop(store.append(stream, ExpectedRevision::Any, (number..number + 1000).map(event)));
+    }
+    store.head().wait_past(gesta_store::Position(count - 1), None).unwrap();
+    store.settle().unwrap();
+}
+
 /// (c) The same events by a read and by a subscription, in turn.
 fn catch_up(store: &EventStore) {
-    let mut number = 0;
-    while number < EVENTS {
-        let stream = StreamName::new(format!("order-{}", number % 977)).unwrap();
-        let events = (number..number + 1000).map(event);
-        drop(store.append(stream, ExpectedRevision::Any, events));
-        number += 1000;
-    }
-    store.head().wait_past(gesta_store::Position(EVENTS - 1), None).unwrap();
-    store.settle().unwrap();
+    fill(store, EVENTS, event);
     println!("\n{:<34}{:>14}{:>14}{:>10}", "catching up, M events/processor s", "read", "subscription", "share");
     let rare = Source::Query(Query::of(QueryItem::default().event_type("Rare".try_into().unwrap())));
     for (what, source) in [("all", Source::All), ("query, 1 in 100", rare), ("query, every one", query())] {
@@ -223,4 +251,108 @@ fn cpu_time() -> Duration {
         stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
     };
     Duration::from_nanos(tasks.map(run).sum())
+}
+
+/// A follower that is always far behind, while it is let: when it has caught up it begins anew.
+struct Straggler {
+    runs: AtomicBool,
+    ends: AtomicBool,
+    events: AtomicU64,
+}
+
+impl Straggler {
+    fn follow(&self, store: &EventStore, source: &Source) {
+        let open = || store.subscribe(source.clone(), SubscribeOptions::default()).unwrap();
+        let mut subscription = open();
+        while !self.ends.load(Ordering::Relaxed) {
+            if !self.runs.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_millis(50));
+                continue;
+            }
+            match subscription.next(Some(Duration::ZERO)).unwrap() {
+                Some(Delivery::Events(batch)) => {
+                    let seen = batch.iter().filter(|event| !event.data.is_empty()).count();
+                    self.events.fetch_add(seen as u64, Ordering::Relaxed);
+                }
+                Some(Delivery::CaughtUp(_)) | None => subscription = open(),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// (d) Slices of a second with the follower at rest and at work, in turn; medians over the slices of each kind.
+fn behind(store: &EventStore) {
+    fill(store, BEHIND_EVENTS, small_event);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!(
+        "\n{BEHIND_EVENTS} events behind, {SLICES} slices of {} s each way; load {}",
+        SLICE.as_secs(),
+        load.trim()
+    );
+    let head =
+        ["follower", "clients", "p50 µs", "with", "p99 µs", "with", "p99 ratio", "appends/s", "with", "M events/s"];
+    println!(
+        "{:<18}{:>8}{:>9}{:>9}{:>9}{:>9}{:>10}{:>11}{:>9}{:>12}",
+        head[0], head[1], head[2], head[3], head[4], head[5], head[6], head[7], head[8], head[9]
+    );
+    let rare = Source::Query(Query::of(QueryItem::default().event_type("Rare".try_into().unwrap())));
+    for (what, source) in [("all", Source::All), ("query, 1 in 100", rare), ("query, every one", query())] {
+        for clients in [1, 8] {
+            row(store, what, &source, clients);
+        }
+    }
+}
+
+fn row(store: &EventStore, what: &str, source: &Source, clients: usize) {
+    let straggler = Straggler { runs: AtomicBool::new(false), ends: AtomicBool::new(false), events: AtomicU64::new(0) };
+    let mut slices = [Vec::new(), Vec::new()];
+    std::thread::scope(|threads| {
+        let follower = threads.spawn(|| straggler.follow(store, source));
+        for number in 0..2 * SLICES {
+            straggler.runs.store(number % 2 == 1, Ordering::Relaxed);
+            follower.thread().unpark();
+            slices[number % 2].push(slice(store, clients));
+        }
+        straggler.ends.store(true, Ordering::Relaxed);
+        follower.thread().unpark();
+    });
+    let middle = |kind: usize, figure: usize| {
+        let mut figures: Vec<f64> = slices[kind].iter().map(|slice: &[f64; 3]| slice[figure]).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    let mut ratios: Vec<f64> = slices[0].iter().zip(&slices[1]).map(|(rest, work)| work[1] / rest[1]).collect();
+    ratios.sort_by(f64::total_cmp);
+    let (ratio, rate) = (ratios[ratios.len() / 2], straggler.events.load(Ordering::Relaxed) as f64 / 1e6);
+    println!(
+        "{what:<18}{clients:>8}{:>9.0}{:>9.0}{:>9.0}{:>9.0}{ratio:>10.2}{:>11.0}{:>9.0}{:>12.2}",
+        middle(0, 0),
+        middle(1, 0),
+        middle(0, 1),
+        middle(1, 1),
+        middle(0, 2),
+        middle(1, 2),
+        rate / (SLICES as f64 * SLICE.as_secs_f64())
+    );
+}
+
+/// Clients that append one event after the other: p50 and p99 in microseconds, appends a second.
+fn slice(store: &EventStore, clients: usize) -> [f64; 3] {
+    let client = || {
+        let (start, mut latencies) = (Instant::now(), Vec::new());
+        while start.elapsed() < SLICE {
+            let before = Instant::now();
+            append(store, 100);
+            latencies.push(before.elapsed());
+        }
+        latencies
+    };
+    let mut latencies: Vec<Duration> = std::thread::scope(|threads| {
+        let clients: Vec<_> = (0..clients).map(|_| threads.spawn(client)).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    latencies.sort();
+    let at = |share: usize| latencies[latencies.len() * share / 100].as_secs_f64() * 1e6;
+    [at(50), at(99), latencies.len() as f64 / SLICE.as_secs_f64()]
 }

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     event::{EventData, EventRef},
     identity::Identity,
-    index::Term,
+    index::{Kind, Term},
     integrity::{self, VerifyReport},
     maintenance::{Maintenance, MaintenanceThreads},
     measures::Measures,
@@ -301,6 +301,15 @@ impl EventStore {
         self.inner.library.index.first_match(query, from, self.head().position())
     }
 
+    /// Whether a stream has an event at or after `from`: what whoever has read it so far asks before he reads on. Costs a look-up in memory, if
+    /// `from` is near the head.
+    ///
+    /// # Errors
+    /// `Corrupted` or `Unavailable` when the index cannot be read.
+    pub fn is_written_since(&self, stream: &StreamName, from: Position) -> Result<bool> {
+        self.inner.library.index.any(Term::Stream(stream), from, self.head().position())
+    }
+
     /// Follows a source: a read that waits at the end. A stream that does not exist yet is waited for.
     ///
     /// # Errors
@@ -343,6 +352,16 @@ impl EventStore {
         let found = index.streams(prefix, after.map(StreamName::as_str), limit, self.head().position())?;
         let info = |(name, last_revision, last_position)| StreamInfo { name, last_revision, last_position };
         Ok(found.into_iter().map(info).collect())
+    }
+
+    /// Lists the types of events there are that come after `after`, in order of their bytes, at most `limit`, each with the number of events.
+    ///
+    /// # Errors
+    /// `Corrupted` or `Unavailable` when the index cannot be read.
+    pub fn event_types(&self, after: Option<&EventType>, limit: usize) -> Result<Vec<(EventType, u64)>> {
+        let index = &self.inner.library.index;
+        let found = index.terms(Kind::Type, "", after.map(|after| &**after), limit, self.head().position())?;
+        found.into_iter().map(|(name, events)| Ok((EventType::new(&name)?, events))).collect()
     }
 
     /// Facts about the store.

@@ -541,3 +541,39 @@ fn work_that_can_wait_leaves_room_for_the_log() {
     assert!(store.info().expect("info").index_runs < runs && disk.allocated_bytes() > before);
     assert!(least.load(Ordering::SeqCst) >= group, "and for the log's next group, all the time");
 }
+
+/// Who gathers many events into one request could not tell which of them would spoil it, but by sending them one by one.
+#[test]
+fn a_request_can_be_checked_without_a_store() {
+    let any = ExpectedRevision::Any;
+    let long = |bytes: usize| name(&"x".repeat(bytes));
+    let document = |bytes: usize| EventData::json("$metadata".try_into().expect("valid"), "x".repeat(bytes));
+    let most = limits::STREAM_METADATA_BYTES_MAX;
+    let tagged = (0..33)
+        .fold(event("Happened"), |event, tag| event.with_tag(format!("t{tag}").as_str().try_into().expect("valid")));
+    let requests = [
+        (true, Append::to(name("a"), any, [event("Happened")])),
+        (true, Append::to(long(1022), any, [event("Happened")])),
+        (false, Append::to(long(1023), any, [event("Happened")])),
+        (false, Append::to(name("$ce-a"), any, [event("Happened")])),
+        (false, Append::to(name("$all"), any, [event("Happened")])),
+        (false, Append::to(name("a"), any, [event("$streamDeleted")])),
+        (false, Append::to(name("a"), any, [tagged])),
+        (true, Append::to(name("$$a"), any, [document(most)])),
+        (false, Append::to(name("$$a"), any, [document(most + 1)])),
+        (false, Append::new().delete(name("$$a"), any)),
+        (false, Append::new().tombstone(name("$$a"), any)),
+        (true, Append::new().tombstone(name("b"), any)),
+    ];
+    let store = fresh();
+    for (sound, request) in requests {
+        let found = request.check();
+        assert_eq!(found.is_ok(), sound, "{request:?}: {found:?}");
+        let outcome = store.commit(request.clone()).wait();
+        match (found, outcome) {
+            (Ok(()), Ok(_)) => {}
+            (Err(told), Err(AppendError::Failed(met))) => assert_eq!(told.to_string(), met.to_string()),
+            (told, met) => panic!("{request:?}: check said {told:?}, the store {met:?}"),
+        }
+    }
+}

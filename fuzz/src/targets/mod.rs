@@ -22,6 +22,7 @@ pub mod stream_metadata;
 pub mod stream_pattern;
 pub mod tags;
 pub mod trailer;
+pub mod wire;
 
 /// Something that is fed bytes.
 #[derive(Clone, Copy)]
@@ -80,6 +81,8 @@ pub const ALL: &[Target] = &[
     },
     // Front door: requests to append.
     Target { name: "append", run: append::run, tokens: append::TOKENS },
+    // Server: messages of clients.
+    Target { name: "wire", run: wire::run, tokens: wire::TOKENS },
     // Program: NDJSON import.
     Target { name: "import_ndjson", run: import_ndjson::run, tokens: import_ndjson::TOKENS },
 ];

@@ -184,8 +184,13 @@ impl Group {
 
     /// One of those that are parked, or nobody's message.
     fn parked_one(&self, choice: u64) -> MessageId {
-        let parked: Vec<u64> =
-            self.ledger.messages.iter().filter(|(_, message)| message.fate == Fate::Parked).map(|(id, _)| *id).collect();
+        let parked: Vec<u64> = self
+            .ledger
+            .messages
+            .iter()
+            .filter(|(_, message)| message.fate == Fate::Parked)
+            .map(|(id, _)| *id)
+            .collect();
         MessageId(Position(pick(&parked, choice).unwrap_or(choice)))
     }
 
@@ -248,7 +253,12 @@ impl Group {
         }
     }
 
-    fn changed(&mut self, change: Change, changed: Result<(), GroupError>, around: Around<'_>) -> Result<(), Violation> {
+    fn changed(
+        &mut self,
+        change: Change,
+        changed: Result<(), GroupError>,
+        around: Around<'_>,
+    ) -> Result<(), Violation> {
         match (changed, change) {
             (Ok(()), Change::Create) => Ok(()),
             (Ok(()), Change::Flush) => {
@@ -376,7 +386,11 @@ impl Group {
             // What was chosen may be on its way to be parked.
             Err(GroupError::NotParked { id }) => {
                 let parked = self.parked(around)?;
-                if parked.is_some_and(|parked| parked.contains(&id.0.0)) { Err(self.broken(format!("not found among the parked, id={id}"))) } else { Ok(()) }
+                if parked.is_some_and(|parked| parked.contains(&id.0.0)) {
+                    Err(self.broken(format!("not found among the parked, id={id}")))
+                } else {
+                    Ok(())
+                }
             }
             Err(error) => {
                 self.failed(&error, around)?;

@@ -8,7 +8,8 @@ use std::{
 
 use gesta_store::{
     AfterPark, Backoff, GroupError, HandlerFailure, HandlerOptions, HandlerRunner, Handlers, HandlingOrder, KeyOf,
-    Message, Reaction, Source, subscribe::handler::{Step, group_of},
+    Message, Reaction, Source,
+    subscribe::handler::{Step, group_of},
 };
 
 use super::{

@@ -76,7 +76,7 @@ pub struct Message {
     pub key: String,
     /// Where it is.
     pub fate: Fate,
-    /// How often it had failed when it was last delivered.
+    /// How often it may have failed.
     pub retries: u32,
     /// Whether it was settled at some time in this epoch.
     pub settled_once: bool,
@@ -165,15 +165,16 @@ impl Rules {
 
 impl Message {
     fn new(key: String) -> Self {
-        Self {
-            key,
-            fate: Fate::Open,
-            retries: 0,
-            settled_once: false,
-            flushed: false,
-            may_park: false,
-            linked: false,
+        Self { key, fate: Fate::Open, retries: 0, settled_once: false, flushed: false, may_park: false, linked: false }
+    }
+
+    /// Nobody has it any more; its time may have been over before, which counts as a failure.
+    fn abandon(&mut self, now: Duration, rules: &Rules) {
+        self.may_park = self.may_be_parked(now, rules);
+        if matches!(self.fate, Fate::Held { .. }) && !self.is_held(now) {
+            self.retries += 1;
         }
+        self.give_back();
     }
 
     /// Whether a consumer has it whose time is not over.
@@ -210,18 +211,7 @@ impl Ledger {
     #[must_use]
     pub fn new(name: GroupName, source: Source, rules: Rules) -> Self {
         let (messages, asked) = (BTreeMap::new(), Asked::default());
-        Self {
-            name,
-            source,
-            exists: false,
-            rules,
-            start: 0,
-            epoch: 0,
-            checkpoint: 0,
-            messages,
-            behind: false,
-            asked,
-        }
+        Self { name, source, exists: false, rules, start: 0, epoch: 0, checkpoint: 0, messages, behind: false, asked }
     }
 
     /// Notes what is asked of the group: whether it happens, the log says.
@@ -364,6 +354,7 @@ impl Ledger {
     pub fn settle(&mut self, by: usize, id: u64, taken: bool, now: Duration) -> Result<(), Violation> {
         self.check_answer(by, id, taken, now)?;
         if let Some(message) = self.messages.get_mut(&id).filter(|_| taken) {
+            message.abandon(now, &self.rules);
             message.settle();
         }
         Ok(())
@@ -378,6 +369,7 @@ impl Ledger {
         let max = self.rules.max_retry_count;
         let Some(message) = self.messages.get_mut(&id).filter(|_| taken) else { return Ok(()) };
         let parks = park || message.retries >= max;
+        message.retries += u32::from(!parks);
         message.give_back();
         if parks {
             message.may_park = true;
@@ -389,7 +381,8 @@ impl Ledger {
     /// Whether an answer was rightly taken, or refused.
     fn check_answer(&self, by: usize, id: u64, taken: bool, now: Duration) -> Result<(), Violation> {
         let message = self.messages.get(&id);
-        let holds = message.is_some_and(|message| matches!(message.fate, Fate::Held { by: holder, .. } if holder == by));
+        let holds =
+            message.is_some_and(|message| matches!(message.fate, Fate::Held { by: holder, .. } if holder == by));
         let in_time = message.is_some_and(|message| message.is_held(now));
         if taken && !holds {
             let what = format!("{}: an answer counted that must not, id={id} by={by} message={message:?}", self.name);
@@ -407,8 +400,7 @@ impl Ledger {
         let rules = self.rules.clone();
         let held = |message: &&mut Message| matches!(message.fate, Fate::Held { by: holder, .. } if holder == by);
         for message in self.messages.values_mut().filter(held) {
-            message.may_park = message.may_be_parked(now, &rules);
-            message.give_back();
+            message.abandon(now, &rules);
         }
     }
 
@@ -425,8 +417,7 @@ impl Ledger {
         }
         let rules = self.rules.clone();
         for message in self.messages.values_mut() {
-            message.may_park = message.may_be_parked(now, &rules);
-            message.give_back();
+            message.abandon(now, &rules);
             match message.fate {
                 Fate::Settled if !message.flushed => message.fate = Fate::Perhaps,
                 Fate::Parked if !message.linked => message.fate = Fate::Open,

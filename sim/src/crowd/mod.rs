@@ -205,7 +205,9 @@ impl Crowd {
         self.learn()?;
         let is_there = |(position, event): (u64, &EventData)| {
             let found = self.past.event(position);
-            found.is_some_and(|found| found.stream.as_str() == stream && found.id == event.id && found.data == event.data)
+            found.is_some_and(|found| {
+                found.stream.as_str() == stream && found.id == event.id && found.data == event.data
+            })
         };
         if (first..).zip(events).all(is_there) {
             return Ok(());

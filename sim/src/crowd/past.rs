@@ -47,7 +47,8 @@ impl Past {
             let what = format!("what was seen is gone, seen={before} head={}", store.head().position());
             return Err(Violation::new("I1", what));
         }
-        let failed = |error: gesta_store::Error| Violation::new("I1", format!("what was recorded is not read: {error}"));
+        let failed =
+            |error: gesta_store::Error| Violation::new("I1", format!("what was recorded is not read: {error}"));
         let options = ReadOptions { from: From::Position(Position(before)), ..ReadOptions::default() };
         for event in store.read_all(options).map_err(failed)? {
             let event = event.map_err(failed)?;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use gesta_store::{
-    AfterPark, EventData, EventType, From, GroupName, GroupSettings, KeyOf, ParkedOnReset, PathPattern, Position, Query,
-    QueryItem, Reaction, Source, Strategy, Tag, Timestamp,
+    AfterPark, EventData, EventType, From, GroupName, GroupSettings, KeyOf, ParkedOnReset, PathPattern, Position,
+    Query, QueryItem, Reaction, Source, Strategy, Tag, Timestamp,
     disk::memory::{Done, Lasting},
 };
 use rand::{RngExt, SeedableRng};
@@ -50,7 +50,9 @@ fn kinds() -> [(&'static str, Source, Strategy); 8] {
 fn kinds_of(seed: u64) -> impl Iterator<Item = (&'static str, Source, Strategy)> {
     let kinds = kinds();
     let first = usize::try_from(seed % 8).unwrap_or_default();
-    (0..GROUPS).map(move |place| kinds[(first + 3 * place + place * usize::try_from(seed / 8 % 5).unwrap_or_default()) % kinds.len()].clone())
+    (0..GROUPS).map(move |place| {
+        kinds[(first + 3 * place + place * usize::try_from(seed / 8 % 5).unwrap_or_default()) % kinds.len()].clone()
+    })
 }
 
 /// The groups of a seed, none of which exists yet.
@@ -71,7 +73,8 @@ pub fn groups(seed: u64) -> Vec<Group> {
 #[must_use]
 pub fn handlers(seed: u64) -> Vec<Handling> {
     let orders = Source::Stream(name("$ce-order"));
-    let accounts = Source::Query(Query::of(QueryItem::default().path(PathPattern::new("/accounts/**").expect("valid"))));
+    let accounts =
+        Source::Query(Query::of(QueryItem::default().path(PathPattern::new("/accounts/**").expect("valid"))));
     let after_park = if seed.is_multiple_of(2) { AfterPark::Hold } else { AfterPark::Flow };
     match seed % 3 {
         0 => Handling::all(orders, Source::All, after_park),

@@ -45,9 +45,10 @@ pub fn check_link(ledger: &Ledger, id: u64, held: bool, now: Duration) -> Result
     };
     let holds = matches!(ledger.rules.order, Order::ByKey(_, AfterPark::Hold));
     let is_behind = || {
-        ledger.messages.range(..id).any(|(_, before)| {
-            before.key == message.key && (before.linked || before.may_be_parked(now, &ledger.rules))
-        })
+        ledger
+            .messages
+            .range(..id)
+            .any(|(_, before)| before.key == message.key && (before.linked || before.may_be_parked(now, &ledger.rules)))
     };
     let right = if held { holds && is_behind() } else { message.may_be_parked(now, &ledger.rules) };
     if right {

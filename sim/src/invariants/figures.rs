@@ -39,9 +39,11 @@ pub fn check(ledger: &Ledger, info: &GroupInfo, known: &[Known], parked: &BTreeS
     if info.consumers.len() != known.len() || (info.status == GroupStatus::Idle) != known.is_empty() {
         return broken("other consumers than there are");
     }
-    let agree = info.consumers.iter().zip(known).all(|(said, known)| {
-        said.slots == known.slots && said.total == known.taken && said.in_flight >= known.has
-    });
+    let agree = info
+        .consumers
+        .iter()
+        .zip(known)
+        .all(|(said, known)| said.slots == known.slots && said.total == known.taken && said.in_flight >= known.has);
     if !agree || info.total < info.consumers.iter().map(|consumer| consumer.total).sum() {
         return broken("consumers know better");
     }

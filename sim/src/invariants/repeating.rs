@@ -26,11 +26,10 @@ pub fn check(ledger: &Ledger, message: &Message, delivered: &Delivered, now: Dur
         Fate::Open if replayed && !message.linked => return broken("replayed though it was never parked"),
         Fate::Open | Fate::Held { .. } | Fate::Perhaps | Fate::Parked => {}
     }
-    if retries > message.retries + 1 {
-        return broken("failed more often than anybody knows");
-    }
-    if retries > message.retries && retries > ledger.rules.max_retry_count {
-        return broken("tried once too often");
+    // A failure that was told is counted; one more is that of its time, if that is over.
+    let in_vain = matches!(message.fate, Fate::Held { .. }) && message.retries < ledger.rules.max_retry_count;
+    if retries > message.retries + u32::from(in_vain) {
+        return broken("tried once too often, or failed when nobody knows of it");
     }
     Ok(())
 }

@@ -23,7 +23,8 @@ pub fn check_delivery(delivery: &Delivery, told: &mut Told) -> Result<Vec<u64>, 
     let (position, places) = match delivery {
         Delivery::Events(batch) => {
             bounded::check_batch(batch)?;
-            let places: Vec<u64> = (0..batch.len()).filter_map(|index| batch.place(index)).map(|place| place.0).collect();
+            let places: Vec<u64> =
+                (0..batch.len()).filter_map(|index| batch.place(index)).map(|place| place.0).collect();
             (places.last().map_or(0, |last| last + 1), places)
         }
         Delivery::CaughtUp(_) if told.live => return broken(format!("caught up twice, {delivery:?}")),

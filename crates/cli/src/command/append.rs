@@ -7,10 +7,10 @@ use std::{
 
 use clap::Args;
 use gesta::{
-    Append, AppendCondition, Appended, AsOf, ContentType, EventData, EventStore, EventType, ExpectedRevision, From,
-    Path, PathPattern, Position, Query, QueryItem, ReadOptions, Revision, StreamName, Tag, TagFilter, entropy::Entropy,
-    limits,
+    AppendCondition, Appended, AsOf, ContentType, EventData, EventType, ExpectedRevision, From, Path, PathPattern,
+    Position, Query, QueryItem, ReadOptions, Revision, Source, StreamName, Tag, TagFilter, entropy::Entropy, limits,
 };
+use gesta_server::native::{AppendRequest, Change, Write};
 use serde::de::IgnoredAny;
 use serde_json::json;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ use crate::{
     metadata::with_members,
     ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
     query_args::{position_of, stream_filter, type_filter},
+    reach::Reached,
     shell::{BOLD, Format, Shell, printable},
     target::Target,
     time,
@@ -147,25 +148,26 @@ pub(crate) fn run(args: &AppendArgs, target: &Target, shell: &mut Shell) -> Outc
         // Chosen here, so that it can be printed.
         imported.event.id.get_or_insert_with(|| entropy.uuid(time::now_timestamp()));
     }
-    let mut append = Append::new();
-    for ImportedEvent { stream, event, .. } in &events {
-        append = append.stream(stream.clone(), args.expect, [event.clone()]);
-    }
+    let write = |ImportedEvent { stream, event, .. }: &ImportedEvent| Write {
+        stream: stream.clone(),
+        expected: args.expect,
+        change: Change::Append(vec![event.clone()]),
+    };
     let condition = args.condition.condition()?;
     let after = condition.as_ref().and_then(|condition| condition.after);
-    if let Some(condition) = condition {
-        append = append.condition(condition);
-    }
-    if let Some(id) = args.proposal_id {
-        append = append.with_proposal_id(id);
-    }
-    let store = target.open_or_create()?;
-    let head = store.head().position();
+    let request = AppendRequest {
+        writes: events.iter().map(write).collect(),
+        conditions: condition.into_iter().collect(),
+        proposal_id: args.proposal_id,
+        recorded_at: None,
+    };
+    let store = target.reach_or_create()?;
+    let head = if after.is_some() { store.head()? } else { Position::START };
     if let Some(after) = after.filter(|after| *after >= head) {
         // A condition after what is not recorded yet would hold whatever was recorded.
         return Err(Failure::usage(format!("position of --after is not recorded yet, position={after} head={head}")));
     }
-    let appended = store.commit(append).wait()?;
+    let appended = store.append(request)??;
     let told = places(&store, &events, &appended).and_then(|places| print(&events, &places, &appended, shell));
     told.and_then(|()| shell.flush()).map_err(|failure| untold(failure, &appended))?;
     Ok(Exit::Ok)
@@ -315,7 +317,7 @@ fn print(
 
 /// The place of every event. Events that were just recorded side by side are where their number says; others are looked for: between those
 /// that were recorded before, and around what the store writes to revive a stream, others stand.
-fn places(store: &EventStore, events: &[ImportedEvent], appended: &Appended) -> Outcome<Vec<Option<EventPlace>>> {
+fn places(store: &Reached, events: &[ImportedEvent], appended: &Appended) -> Outcome<Vec<Option<EventPlace>>> {
     let (Some(first), Some(last)) = (appended.first_position, appended.last_position) else {
         return Ok(vec![None; events.len()]);
     };
@@ -325,19 +327,20 @@ fn places(store: &EventStore, events: &[ImportedEvent], appended: &Appended) -> 
     }
     let options =
         ReadOptions { from: From::Position(first), as_of: Some(AsOf::Position(last)), ..ReadOptions::default() };
-    let mut read = store.read_all(options)?;
+    let mut read = store.read(Source::All, options)?;
     let mut found = vec![None; events.len()];
     let mut wanted: HashMap<(&str, Option<Uuid>), Vec<usize>> = HashMap::new();
     for (at, event) in events.iter().enumerate() {
         wanted.entry((event.stream.as_str(), event.event.id)).or_default().push(at);
     }
-    while let Some(batch) = read.next_batch()? {
-        for event in batch.iter() {
-            let Some(places) = wanted.get(&(event.stream, Some(event.id))) else { continue };
+    while let Some(events) = read.next()? {
+        events.each(|event| {
+            let Some(places) = wanted.get(&(event.stream, Some(event.id))) else { return Ok(()) };
             // An id that stands twice in the request is recorded twice, in the same order.
             let due = places.iter().find(|at| found[**at].is_none()).or(places.last());
             due.into_iter().for_each(|at| found[*at] = Some((event.position, event.revision)));
-        }
+            Ok(())
+        })?;
     }
     Ok(found)
 }

@@ -102,13 +102,13 @@ fn fresh(target: &Target) -> Outcome<(Target, bool)> {
                 .with_remedy("give a new one with --dir, or none for a temporary one (and no GESTA_DIR)"));
         }
         let dir = std::path::absolute(dir).map_err(failed)?;
-        return Ok((Target::new(Some(dir)), false));
+        return Ok((Target::new(Some(dir), None, None), false));
     }
     let process = std::process::id();
     for attempt in 0..1000_u32 {
         let dir = env::temp_dir().join(format!("gesta-demo-{process}-{attempt}"));
         match fs::create_dir(&dir) {
-            Ok(()) => return Ok((Target::new(Some(dir)), true)),
+            Ok(()) => return Ok((Target::new(Some(dir), None, None), true)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Failure::io(format_args!("making {}", dir.display()), &error)),
         }

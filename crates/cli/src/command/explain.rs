@@ -35,7 +35,8 @@ pub(crate) fn run(args: &ExplainArgs, target: &Target, shell: &mut Shell) -> Out
     let plan = store.explain(&query, &options)?;
     match shell.format() {
         Format::Ndjson => shell.json(&as_json(&plan))?,
-        Format::Table | Format::Plain => print(&plan, shell)?,
+        Format::Table => print(&plan, shell)?,
+        Format::Plain => print_fields(&plan, shell)?,
     }
     Ok(Exit::Ok)
 }
@@ -56,6 +57,22 @@ fn as_json(plan: &Plan) -> serde_json::Value {
         "access": name_of(plan.access), "reason": plan.reason, "eventsInRange": plan.events_in_range,
         "matchesAtMost": plan.matches_at_most, "items": items,
     })
+}
+
+/// A line for each fact, and one for each restriction of an item of the query.
+fn print_fields(plan: &Plan, shell: &mut Shell) -> Outcome<()> {
+    shell.line(format_args!("access\t{}", name_of(plan.access)))?;
+    shell.line(format_args!("reason\t{}", plan.reason))?;
+    shell.line(format_args!("events in range\t{}", plan.events_in_range))?;
+    if let Some(at_most) = plan.matches_at_most {
+        shell.line(format_args!("matches at most\t{at_most}"))?;
+    }
+    for (at, item) in plan.items.iter().enumerate() {
+        for (kind, terms, postings) in &item.terms {
+            shell.line(format_args!("item\t{at}\t{kind}\t{terms}\t{postings}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn print(plan: &Plan, shell: &mut Shell) -> Outcome<()> {

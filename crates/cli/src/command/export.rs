@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{EventStore, ReadOptions, Source, VerifyReport};
+use gesta::{ReadOptions, Source, VerifyReport};
 
 use crate::{
     exit::{Exit, Failure, Outcome},
@@ -16,6 +16,7 @@ use crate::{
     ndjson::write_event,
     progress::Progress,
     query_args::{FilterArgs, moment},
+    reach::Reached,
     shell::{Shell, counted},
     target::Target,
 };
@@ -50,9 +51,9 @@ pub(crate) fn run(args: &ExportArgs, target: &Target, shell: &mut Shell) -> Outc
     let source = args.filters.source(None)?;
     let as_of = args.at.as_deref().map(moment).transpose()?;
     let options = ReadOptions { as_of, ..ReadOptions::default() };
-    let store = target.open()?;
+    let store = target.reach()?;
     let interrupt = Interrupt::listen()?;
-    let total = matches!(source, Source::All).then(|| store.head().position().0);
+    let total = if source == Source::All { Some(store.head()?.0) } else { None };
     let progress = Progress::new(shell, "exported", "events", total);
     if args.file == Path::new("-") {
         copy(&store, source, options, &progress, &interrupt, shell.out(), Failure::output)?;
@@ -152,7 +153,7 @@ fn whole_file<T>(file: &Path, write: impl FnOnce(&mut BufWriter<File>) -> Outcom
 }
 
 fn copy(
-    store: &EventStore,
+    store: &Reached,
     source: Source,
     options: ReadOptions,
     progress: &Progress,
@@ -163,14 +164,15 @@ fn copy(
     let mut read = store.read(source, options)?;
     let mut lines = Vec::new();
     let mut events = 0;
-    while let Some(batch) = read.next_batch()? {
+    while let Some(batch) = read.next()? {
         if interrupt.is_requested() {
             return Err(Failure::new(Exit::Interrupted, format!("interrupted, events={events}")));
         }
         lines.clear();
-        for event in batch.iter() {
-            write_event(event.into(), &mut lines);
-        }
+        batch.each(|event| {
+            write_event(event, &mut lines);
+            Ok(())
+        })?;
         out.write_all(&lines).map_err(|error| failed(&error))?;
         events += batch.len() as u64;
         progress.advance(batch.len() as u64);

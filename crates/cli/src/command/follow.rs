@@ -11,7 +11,7 @@ use gesta::{
     SubscribeOptions,
 };
 
-use super::{follow_group, group::group_name};
+use super::{follow_group, follow_server, group::group_name};
 use crate::{
     event_list::EventList,
     exit::{Exit, Failure, Outcome},
@@ -41,7 +41,7 @@ pub(crate) struct FollowArgs {
     from: Option<String>,
     /// Begin with the last so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
     /// Take the messages of this consumer group (of STREAM, if it is on one) instead, and ack them as they are printed
     #[arg(long, value_name = "GROUP", conflicts_with_all = ["from", "last", "resolve_links"])]
     group: Option<String>,
@@ -50,10 +50,10 @@ pub(crate) struct FollowArgs {
     pub(super) limit: Option<u64>,
     /// End when nothing has come for so long: `500ms`, `10s`
     #[arg(long, value_name = "DURATION", value_parser = time::parse_duration)]
-    until_idle: Option<Duration>,
+    pub(super) until_idle: Option<Duration>,
     /// Show what links point to instead of the links
     #[arg(long)]
-    resolve_links: bool,
+    pub(super) resolve_links: bool,
 }
 
 /// How often it is looked for new events.
@@ -74,6 +74,9 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
     }
     let source = args.filters.source(args.stream.as_deref())?;
     let from = args.from.as_deref().map_or(Ok(From::Now), |from| place(from, &source))?;
+    if let Some(url) = target.url() {
+        return follow_server::run(args, &target.connect(url)?, &source, from, shell);
+    }
     let interrupt = Interrupt::listen()?;
     let list = EventList::new(&source, args.resolve_links);
     let mut following = Following { args, source, from, list };
@@ -133,6 +136,11 @@ fn pause(length: Duration, interrupt: &Interrupt) {
     }
 }
 
+/// How the last `last` events are read: the newest first.
+pub(super) fn last_events(last: u64, resolve_links: bool) -> ReadOptions {
+    ReadOptions { direction: Direction::Backward, limit: Some(last), resolve_links, ..ReadOptions::default() }
+}
+
 struct Following<'a> {
     args: &'a FollowArgs,
     source: Source,
@@ -143,12 +151,7 @@ struct Following<'a> {
 impl Following<'_> {
     /// Prints the last `last` events; what follows begins behind them.
     fn print_last(&mut self, store: &EventStore, last: u64, shell: &mut Shell) -> Outcome<()> {
-        let options = ReadOptions {
-            direction: Direction::Backward,
-            limit: Some(last),
-            resolve_links: self.args.resolve_links,
-            ..ReadOptions::default()
-        };
+        let options = last_events(last, self.args.resolve_links);
         self.from = From::Position(store.head().position());
         let mut read = match store.read(self.source.clone(), options) {
             Ok(read) => read,

@@ -12,7 +12,11 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{Append, AppendError, EventStore, Rejection, limits, name::system};
+use gesta::{AppendError, EventStore, ExpectedRevision, Rejection, Timestamp, limits, name::system};
+use gesta_server::{
+    client::Client,
+    native::{AppendRequest, Change, Write},
+};
 use serde_json::json;
 
 use crate::{
@@ -88,16 +92,22 @@ struct Counts {
 pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
     let (input, bytes) = open(&args.file, &interrupt)?;
-    let destination = if args.dry_run { None } else { Some(target.destination()?) };
+    let server = target.url().filter(|_| !args.dry_run).map(|url| target.connect(url)).transpose()?;
+    let destination = if args.dry_run || server.is_some() { None } else { Some(target.destination()?) };
     let found = destination.as_ref().and_then(Destination::found);
+    let last_recorded_at = match &server {
+        Some(server) => server.info()?.last_recorded_at.map(Timestamp),
+        None => found.map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at),
+    };
     let begun = Instant::now();
     let mut import = Import {
         args,
         shell,
         progress: Progress::new(shell, "read", "bytes", bytes),
         destination: destination.as_ref(),
+        server: server.as_ref(),
         pipeline: None,
-        times: Times::after(found.map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at)),
+        times: Times::after(last_recorded_at),
         ended: Ended::default(),
         group: Group::default(),
         counts: Counts::default(),
@@ -159,8 +169,10 @@ struct Import<'a> {
     args: &'a ImportNdjsonArgs,
     shell: &'a Shell,
     progress: Progress,
-    /// None if nothing is to be recorded.
+    /// None if nothing is to be recorded, or not here.
     destination: Option<&'a Destination<'a>>,
+    /// Where it is recorded, if not here.
+    server: Option<&'a Client>,
     /// None until there is something to record.
     pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
     times: Times,
@@ -257,22 +269,30 @@ impl Import<'_> {
             return Ok(());
         };
         let events = group.events.len() as u64;
-        let Some(destination) = self.destination else {
-            self.counts.events += events;
-            self.counts.commits += 1;
-            return Ok(());
-        };
-        let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
-        let mut append = group.events.into_iter().fold(Append::new(), |append, event| event.add_to(append));
-        if let Some(time) = recorded_at {
-            append = append.recorded_at(time);
-        }
         let note = (group.first_line, group.last_line, events);
         let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
         // Names and tags come on top of the payloads.
         let bytes = group.bytes + 512 * usize::try_from(events).unwrap_or(usize::MAX);
-        let sent =
-            pipeline.send(append, note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress));
+        let request = AppendRequest {
+            writes: group.events.into_iter().map(write_of).collect(),
+            recorded_at,
+            ..AppendRequest::default()
+        };
+        if let Some(server) = self.server {
+            // One after the other: calls that are under way together have no order.
+            let told = server.append(request).map_err(Failure::from);
+            let sent = told.and_then(|outcome| answered(note, outcome, counts, args, shell, progress));
+            self.stopped |= sent.is_err();
+            return sent;
+        }
+        let Some(destination) = self.destination else {
+            counts.events += events;
+            counts.commits += 1;
+            return Ok(());
+        };
+        let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
+        let sent = pipeline
+            .send(request.into(), note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress));
         self.stopped |= sent.is_err();
         sent
     }
@@ -286,6 +306,13 @@ impl Import<'_> {
             Some(pipeline) => pipeline.finish(|note, outcome| answered(note, outcome, counts, args, shell, progress)),
         }
     }
+}
+
+fn write_of(ImportedEvent { stream, event, .. }: ImportedEvent) -> Write {
+    // Only the store itself may write this type; it is what ending a stream leaves behind.
+    let ends = &*event.event_type == system::STREAM_DELETED;
+    let change = if ends { Change::Tombstone } else { Change::Append(vec![event]) };
+    Write { stream, expected: ExpectedRevision::Any, change }
 }
 
 fn answered(

@@ -10,15 +10,20 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod follow;
 mod follow_group;
+mod follow_server;
 pub(crate) mod group;
 pub(crate) mod handlers;
+pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod import_git;
 pub(crate) mod import_ndjson;
 pub(crate) mod info;
+pub(crate) mod laws;
 pub(crate) mod read;
 pub(crate) mod serve;
 mod serve_security;
+pub(crate) mod state;
 pub(crate) mod streams;
 pub(crate) mod users;
 pub(crate) mod verify;
@@ -41,14 +46,18 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Follow(args) => follow::run(&args, target, shell),
         Command::Group(args) => group::run(&args, target, shell),
         Command::Handlers(args) => handlers::run(&args, target, shell),
+        Command::State(args) => state::run(&args, target, shell),
+        Command::History(args) => history::run(&args, target, shell),
+        Command::Laws(args) => laws::run(&args, target, shell),
         Command::Streams(args) => streams::run(&args, target, shell),
         Command::Info(args) => info::run(&args, target, shell),
         Command::Explain(args) => explain::run(&args, target, shell),
         Command::Verify(args) => verify::run(&args, target, shell),
         Command::Serve(args) => serve::run(&args, target, shell),
+        Command::Health(args) => health::run(&args, target, shell),
+        Command::Config(args) => config::run(&args, &target.here(), shell),
         Command::Certs(args) => certs::run(&args, shell),
         Command::Users(args) => users::run(&args, target, shell),
-        Command::Config(args) => config::run(&args, target, shell),
         Command::Bench(args) => bench::run(&args, target, shell),
         Command::Completions(args) => completions::run(&args, shell),
     }

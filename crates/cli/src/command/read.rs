@@ -1,12 +1,14 @@
 //! `gesta read`: a stream, the whole log, or what a query matches; forward or backward; now or as of then.
 
 use clap::Args;
-use gesta::{Error, ErrorKind, EventStore, ReadOptions, Revision, Source};
+use gesta::{Error, ErrorKind, ReadOptions, Revision, Source};
+use gesta_server::native::ClientError;
 
 use crate::{
     event_list::EventList,
     exit::{Exit, Failure, Outcome},
     query_args::{FilterArgs, RangeArgs},
+    reach::Reached,
     shell::Shell,
     target::Target,
     time,
@@ -34,7 +36,7 @@ pub(crate) struct ReadArgs {
 pub(crate) fn run(args: &ReadArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let source = args.filters.source(args.stream.as_deref())?;
     let options = args.range.options(&source)?;
-    let store = target.open()?;
+    let store = target.reach()?;
     let list = EventList::new(&source, options.resolve_links);
     print_all(&store, source, options, list, shell)?;
     Ok(Exit::Ok)
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &ReadArgs, target: &Target, shell: &mut Shell) -> Outcom
 
 /// Prints the events of `source` into `list`. Returns how many.
 pub(crate) fn print_all(
-    store: &EventStore,
+    store: &Reached,
     source: Source,
     options: ReadOptions,
     mut list: EventList,
@@ -50,21 +52,24 @@ pub(crate) fn print_all(
 ) -> Outcome<u64> {
     let of_the_past = options.as_of.is_some();
     let mut read = match store.read(source.clone(), options) {
-        Err(error) if error.kind() == ErrorKind::NotFound && of_the_past => return Err(not_then(store, source, error)),
+        Err(ClientError::Store(error)) if error.kind() == ErrorKind::NotFound && of_the_past => {
+            return Err(not_then(store, source, error));
+        }
         read => read?,
     };
-    while let Some(batch) = read.next_batch()? {
-        list.print(&batch, shell)?;
+    while let Some(events) = read.next()? {
+        list.print_all(events, shell)?;
     }
     list.finish(shell)?;
     Ok(list.printed())
 }
 
 /// Why a stream could not be read as of a moment: a stream that is there now began later.
-fn not_then(store: &EventStore, source: Source, error: Error) -> Failure {
+fn not_then(store: &Reached, source: Source, error: Error) -> Failure {
     let first = store.read(source.clone(), ReadOptions { limit: Some(1), ..ReadOptions::default() });
-    match (source, first.ok().and_then(|mut read| read.next())) {
-        (Source::Stream(stream), Some(Ok(first))) if first.revision == Revision::START => {
+    let first = first.ok().and_then(|mut read| read.next().ok().flatten()?.into_recorded().into_iter().next());
+    match (source, first) {
+        (Source::Stream(stream), Some(first)) if first.revision == Revision::START => {
             let (position, recorded) = (first.position, time::rfc3339(first.recorded_at));
             let what = format!("stream had no events yet then, stream={stream} first={position} recorded={recorded}");
             Failure::new(Exit::NotFound, what).with_remedy(format!("read it as of then or later: --at @{position}"))

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use gesta_server::{Callers, Exposure, ServeError, Server, logging};
+use gesta_server::{Callers, Exposure, Options, ServeError, Server, logging};
 use serde_json::json;
 
 use super::serve_security::{self, Secured};
@@ -29,18 +29,21 @@ pub(crate) struct ServeArgs {
 
 /// Serves until it is asked to end.
 pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let target = &target.here();
     let resolved = settings::resolve(&args.settings, target.dir())?;
     for name in &resolved.unknown_variables {
         shell.warn(format_args!("there is no such setting, variable={name}"));
     }
     let secured = Secured::of(&resolved.settings)?;
-    let Settings { listen, admin_password_file, log_format, log_filter, server: options, .. } = resolved.settings;
+    let Settings { listen, admin_password_file, log_format, log_filter, collector, server, .. } = resolved.settings;
+    let options = Options { dir: target.dir().display().to_string(), ..server };
     // Before a store is made for a server that must not be.
     if secured.exposure == Exposure::Loopback && !listen.ip().is_loopback() {
         return Err(ServeError::Exposed(listen).into());
     }
     let color = if io::stderr().is_terminal() { logging::LogColor::Colored } else { logging::LogColor::Plain };
-    logging::start(log_format, &log_filter, color);
+    let collector = Some(collector.as_str()).filter(|collector| !collector.is_empty());
+    let _telling = logging::start(log_format, &log_filter, color, collector).map_err(Failure::usage)?;
     let store = target.open_or_create()?;
     let query = secured.query();
     let server =

@@ -1,11 +1,12 @@
 //! `gesta streams`: the streams there are, in order of their names.
 
 use clap::Args;
-use gesta::{StreamInfo, StreamName};
+use gesta::StreamName;
 use serde_json::json;
 
 use crate::{
     exit::{Exit, Outcome, quoted},
+    reach::StreamRow,
     shell::{Format, Shell, counted},
     table::{Column, Table},
     target::Target,
@@ -35,7 +36,7 @@ const PAGE: usize = 1000;
 
 /// Prints the streams.
 pub(crate) fn run(args: &StreamsArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let store = target.open()?;
+    let store = target.reach()?;
     let mut table =
         Table::new([Column::text("stream"), Column::number("last revision"), Column::number("last position")]);
     let mut after = args.after.clone();
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &StreamsArgs, target: &Target, shell: &mut Shell) -> Out
         table.print(shell)?;
         room -= page.len().min(room);
         match page.last() {
-            Some(last) if page.len() == asked => after = Some(last.name.clone()),
+            Some(last) if page.len() == asked => after = Some(StreamName::new(&last.name)?),
             _ => return Ok(Exit::Ok),
         }
     }
@@ -60,8 +61,8 @@ pub(crate) fn run(args: &StreamsArgs, target: &Target, shell: &mut Shell) -> Out
     Ok(Exit::Ok)
 }
 
-fn print(stream: &StreamInfo, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
-    let StreamInfo { name, last_revision, last_position, .. } = stream;
+fn print(stream: &StreamRow, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+    let StreamRow { name, last_revision, last_position } = stream;
     match shell.format() {
         Format::Table => {
             table.row([name.to_string(), last_revision.to_string(), last_position.to_string()]);
@@ -69,7 +70,7 @@ fn print(stream: &StreamInfo, table: &mut Table, shell: &mut Shell) -> Outcome<(
         }
         Format::Plain => shell.line(format_args!("{name}\t{last_revision}\t{last_position}")),
         Format::Ndjson => shell.json(&json!({
-            "stream": name.as_str(), "lastRevision": last_revision.0, "lastPosition": last_position.to_string(),
+            "stream": name, "lastRevision": last_revision, "lastPosition": last_position.to_string(),
         })),
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::{
     exit::{Exit, Failure, Outcome},
     progress::Progress,
-    shell::{BAD, Format, GOOD, Shell, bytes, counted},
+    shell::{BAD, Format, GOOD, Shell, bytes, counted, printable},
     target::Target,
 };
 
@@ -40,7 +40,8 @@ pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Out
     };
     match shell.format() {
         Format::Ndjson => shell.json(&as_json(&report, opened))?,
-        Format::Table | Format::Plain => print(&report, "", shell)?,
+        Format::Table => print(&report, "", shell)?,
+        Format::Plain => print_fields(&report, shell)?,
     }
     if report.problems.is_empty() {
         return Ok(Exit::Ok);
@@ -82,6 +83,27 @@ fn as_json(report: &VerifyReport, opened: bool) -> serde_json::Value {
     })
 }
 
+/// A line for each fact, and one for each problem.
+fn print_fields(report: &VerifyReport, shell: &mut Shell) -> Outcome<()> {
+    shell.line(format_args!("verdict\t{}", if report.problems.is_empty() { "ok" } else { "damaged" }))?;
+    let counts = [
+        ("events", report.events),
+        ("commits", report.commits),
+        ("segments", report.segments),
+        ("streams", report.streams),
+        ("log bytes", report.log_bytes),
+        ("head", report.head.0),
+    ];
+    for (name, count) in counts {
+        shell.line(format_args!("{name}\t{count}"))?;
+    }
+    shell.line(format_args!("digest\t{}", report.digest))?;
+    for problem in &report.problems {
+        shell.line(format_args!("problem\t{}", printable(problem)))?;
+    }
+    Ok(())
+}
+
 /// Prints the report in words, set in by `indent`.
 pub(crate) fn print(report: &VerifyReport, indent: &str, shell: &mut Shell) -> Outcome<()> {
     let verdict = if report.problems.is_empty() { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}damaged{BAD:#}") };
@@ -94,7 +116,7 @@ pub(crate) fn print(report: &VerifyReport, indent: &str, shell: &mut Shell) -> O
     ))?;
     shell.line(format_args!("{indent}head {}  digest {}", report.head, report.digest))?;
     for problem in &report.problems {
-        shell.line(format_args!("{indent}{BAD}problem{BAD:#}  {problem}"))?;
+        shell.line(format_args!("{indent}{BAD}problem{BAD:#}  {}", printable(problem)))?;
     }
     Ok(())
 }

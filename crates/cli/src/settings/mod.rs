@@ -45,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) tls_key: FilePath,
     pub(crate) log_format: LogFormat,
     pub(crate) log_filter: LogFilter,
+    /// The collector of traces; none, if empty.
+    pub(crate) collector: String,
     pub(crate) server: Options,
 }
 
@@ -59,6 +61,7 @@ impl Default for Settings {
             tls_key: FilePath::default(),
             log_format: LogFormat::default(),
             log_filter: LogFilter::default(),
+            collector: String::new(),
             server: Options::default(),
         }
     }

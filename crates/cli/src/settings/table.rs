@@ -51,8 +51,15 @@ impl Setting {
 }
 
 /// Variables that begin like settings and are heard elsewhere.
-pub(crate) const OTHER_VARIABLES: [&str; 5] =
-    ["GESTA_DIR", "GESTA_URL", super::ENV_CONFIG, "GESTA_KILLS", "GESTA_SOAK_SECONDS"];
+pub(crate) const OTHER_VARIABLES: [&str; 7] = [
+    "GESTA_CA",
+    "GESTA_DIR",
+    "GESTA_SUBSCRIPTIONS",
+    "GESTA_URL",
+    super::ENV_CONFIG,
+    "GESTA_KILLS",
+    "GESTA_SOAK_SECONDS",
+];
 
 macro_rules! number {
     ($kind:ident, $range:expr, $($place:ident).+) => {
@@ -111,6 +118,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     open("log.filter", "Which lines: off, error, warn, info, debug or trace; behind it, levels of parts: info,h2=warn", text!("FILTER", log_filter)),
     open("log.slow-call", "From when on a call that was not answered is told of",
         span!(Duration::from_millis(1), HOUR, server.slow_call)),
+    open("otel.endpoint", "Address of a collector of traces (OTLP over gRPC), such as http://127.0.0.1:4317; only with the feature otel", text!("URL", collector)),
     open("limits.connections", "Connections open at once; who comes beyond is turned away", number!(Number, 1..=100_000, server.connections)),
     open("limits.calls-per-connection", "Calls open at once on one connection", number!(Number, 1..=65_536, server.calls_per_connection)),
     open("limits.message-bytes", "Largest request", number!(Bytes, 1 << 20..=MESSAGE_BYTES_MAX as u64, server.message_bytes)),

@@ -2,13 +2,18 @@
 
 use crate::place::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 18] = [
     "demo",
     "import",
     "export",
     "append",
     "read",
     "follow",
+    "group",
+    "handlers",
+    "state",
+    "history",
+    "laws",
     "streams",
     "info",
     "explain",
@@ -104,4 +109,16 @@ fn colours_come_only_when_asked_for() {
     assert!(!place.ok(&["read", "-o", "table"]).out.contains(escape));
     assert!(place.ok(&["read", "-o", "table", "--color", "always"]).out.contains(escape));
     assert!(!place.ok(&["read", "-o", "ndjson", "--color", "always"]).out.contains(escape));
+}
+
+/// `explain` and `verify` wrote words for people where fields for scripts were asked for, and colours into pipes.
+#[test]
+fn plain_output_is_fields_without_colours() {
+    let place = Place::new();
+    place.ok(&["append", "s", "T"]);
+    for arguments in [&["read"][..], &["streams"], &["info"], &["explain", "--type", "T"], &["verify"]] {
+        let ran = place.ok(&[arguments, &["-o", "plain", "--color", "always"]].concat());
+        assert!(!ran.out.contains('\u{1b}'), "{ran:?}");
+        assert!(!ran.out.is_empty() && ran.out.lines().all(|line| line.contains('\t')), "{ran:?}");
+    }
 }

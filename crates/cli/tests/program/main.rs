@@ -14,3 +14,4 @@ mod help;
 mod ndjson;
 mod place;
 mod reading;
+mod states;

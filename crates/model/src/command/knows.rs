@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gesta_store::{EventRef, Position, Revision};
+use gesta_store::{EventRef, Position, Query, Revision};
 
 use crate::{
     error::Result,
-    event::{Place, Reading, read},
+    event::{Event, Kind, Place, Reading, read},
     model::Model,
-    scope::Scope,
+    scope::{Scope, types},
     state::{AtHead, Reader, load_exactly},
 };
 
@@ -49,11 +49,34 @@ pub struct Known<M> {
 #[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Ground {
-    pub(crate) scope: Scope,
+    pub(crate) scope: Arc<Scope>,
     /// Every event of the scope below was seen.
     pub(crate) head: Position,
     /// The last one seen, if the scope is one stream.
     pub(crate) last_revision: Option<Revision>,
+    /// The kinds of events of its model.
+    pub(crate) kinds: &'static [Kind],
+}
+
+impl Ground {
+    /// What must not have been recorded meanwhile: anything of the scope, but for the kinds that are ignored.
+    pub(crate) fn without(&self, ignored: &[&str]) -> Query {
+        let mut query = self.scope.condition().into_owned();
+        if self.kinds.iter().any(|kind| ignored.contains(&kind.name)) {
+            let rest: Vec<Kind> = self.kinds.iter().filter(|kind| !ignored.contains(&kind.name)).copied().collect();
+            let types = types(&rest);
+            for item in &mut query.items {
+                if item.types.is_empty() {
+                    item.types.clone_from(&types);
+                } else {
+                    item.types.retain(|one| types.contains(one));
+                }
+            }
+            // An item without types is one of any type, not of none.
+            query.items.retain(|item| !item.types.is_empty());
+        }
+        query
+    }
 }
 
 impl<M: Model> Knows for M {
@@ -62,26 +85,27 @@ impl<M: Model> Knows for M {
     type Known = Known<M>;
 
     fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
-        let scope = Scope::of::<M>(key)?;
-        let loaded = load_exactly::<M>(reader, key, &scope, head)?;
-        Ok(loaded.map(|state| Known {
-            ground: Ground { scope, head: state.head, last_revision: state.revision },
+        let loaded = load_exactly::<M>(reader, key, head)?;
+        Ok(loaded.map(|(state, scope)| Known {
+            ground: Ground { scope, head: state.head, last_revision: state.revision, kinds: M::Event::KINDS },
             state: state.value,
         }))
     }
 
     fn imagine(key: &M::Key, events: &[EventRef<'_>]) -> Result<Known<M>> {
-        let scope = Scope::of::<M>(key)?;
+        let scope = Arc::new(Scope::of::<M>(key)?);
+        let condition = scope.condition();
         let mut state = M::default();
         let belongs = |event: &&EventRef<'_>| {
-            scope.condition().matches(event.stream, event.event_type, event.tags.iter()) && scope.admits(event)
+            condition.matches(event.stream, event.event_type, event.tags.iter()) && scope.admits(event)
         };
         for event in events.iter().filter(belongs) {
             if let Ok(Reading::Fact(fact)) = read::<M::Event>(event) {
                 state.apply(&fact, &Place::of(event));
             }
         }
-        let ground = Ground { scope, head: Position(events.len() as u64), last_revision: None };
+        drop(condition);
+        let ground = Ground { scope, head: Position(events.len() as u64), last_revision: None, kinds: M::Event::KINDS };
         Ok(Known { state: Arc::new(state), ground })
     }
 

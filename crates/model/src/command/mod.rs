@@ -68,6 +68,10 @@ pub trait Command: Send + Sync {
     /// How it refuses: the domain's own type.
     type Refusal;
 
+    /// Kinds of events, by their names, that cannot change its verdict: what is decided stands, even if such was recorded meanwhile. Tried by
+    /// `testing::ignores_hold` (feature `laws`), for a claim that is false loses updates.
+    const IGNORES: &'static [&'static str] = &[];
+
     /// Which instances it must know.
     fn keys(&self) -> <Self::Knows as Knows>::Keys;
 }

@@ -97,7 +97,8 @@ pub(super) fn append_of<C: Command>(
     let metadata = metadata_of::<C>(reader, circumstances)?;
     let mut expected = Vec::new();
     for ground in &decision.ground {
-        match (ground.scope.stream(), ground.last_revision) {
+        let revision = ground.last_revision.filter(|_| C::IGNORES.is_empty());
+        match (ground.scope.stream(), revision) {
             // One comparison, instead of a look at the index.
             (Some(stream), Some(last)) => {
                 let expectation = (stream.clone(), ExpectedRevision::Exact(last));
@@ -106,7 +107,8 @@ pub(super) fn append_of<C: Command>(
             }
             (_, _) => {
                 let after = ground.head.0.checked_sub(1).map(Position);
-                append = append.condition(AppendCondition { none_matching: ground.scope.condition().clone(), after });
+                let none_matching = ground.without(C::IGNORES);
+                append = append.condition(AppendCondition { none_matching, after });
             }
         }
     }

@@ -7,6 +7,7 @@
 mod fields;
 mod format;
 pub mod golden;
+mod kinds;
 mod name;
 mod place;
 mod reach;
@@ -17,9 +18,12 @@ use serde::{Serialize, de::DeserializeOwned};
 pub use serde_json::Value;
 
 pub use format::{Format, Json, decode_variant};
+pub use kinds::KnownKinds;
 pub use name::Name;
 pub use place::Place;
 pub(crate) use reach::{Reach, meets, reach, stars};
+#[cfg(test)]
+pub(crate) use wire::Defect;
 pub(crate) use wire::{Reading, read};
 pub use wire::{from_recorded, to_recordable};
 

@@ -78,6 +78,11 @@ impl Agenda {
         [self.retries.len(), self.timers.len(), self.parked.len()]
     }
 
+    /// All of them.
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.entries.keys().map(|name| &**name)
+    }
+
     /// The parked ones, and why they are.
     pub(crate) fn parked(&self) -> Vec<(String, String)> {
         let reason = |name: &str| match self.entries.get(name) {

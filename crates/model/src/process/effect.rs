@@ -53,8 +53,8 @@ impl<P: Process> Effect<P> {
     ///         vec![Effect::send(Switch { light: 1 })]
     ///     }
     /// }
-    /// # let event = Light::Switched { light: 1 };
-    /// # let _ = |at: &Hearing| Watch.react(&event, at);
+    /// # let react = |at: &Hearing<'_>| Watch.react(&Light::Switched { light: 1 }, at).len();
+    /// # let _ = &react as &dyn Fn(&Hearing<'_>) -> usize;
     /// ```
     pub fn send<C: Decide + Serialize>(command: C) -> Self {
         const {

@@ -93,7 +93,7 @@ impl<P: Process> Inbox<P> {
     fn read_part(&mut self, store: &EventStore, without: &BTreeSet<Position>, head: Position) -> Result<(), Unread> {
         let failed = |error: gesta_store::Error| Unread { at: None, error: error.into() };
         let before = self.read_to.0.checked_sub(1).map(Position);
-        if store.first_match(self.scope.condition(), before).map_err(failed)?.is_none() {
+        if store.first_match(&self.scope.condition(), before).map_err(failed)?.is_none() {
             self.read_to = head;
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use gesta_store::{AppendError, ExpectedRevision, Position, Timestamp};
+use gesta_store::{AppendError, ExpectedRevision, Position, Rejection, Timestamp};
 
 use super::{
     EffectId, Process,
@@ -15,6 +15,9 @@ use crate::{
     error::{Error, Result},
     state::Reader,
 };
+
+/// How often somebody who looks is overtaken by an event that is received.
+const RESUME_TRIES: u32 = 8;
 
 /// The instances of a process.
 pub struct Instances<P> {
@@ -99,20 +102,25 @@ impl<P: Process> Instances<P> {
 
     fn go_on(&self, instance: &str, how: How) -> Result<()> {
         let stream = self.names.stream(instance)?;
-        let ledger = read_ledger(&self.reader.store, &stream)?;
-        let (Some(_), Some(revision)) = (&ledger.parked, ledger.revision) else {
-            return Err(Error::Unanswerable(format!(
-                "instance is not parked, process={} instance={instance}",
-                P::NAME
-            )));
-        };
-        // By the log the process is told, wherever it runs.
-        let resumed = Record::Resumed(Resumed { how }).to_event();
-        match self.reader.store.append(stream, ExpectedRevision::Exact(revision), [resumed]).wait() {
-            Ok(_) => Ok(()),
-            Err(AppendError::Failed(error)) => Err(error.into()),
-            Err(AppendError::Rejected(rejection)) => Err(Error::Rejected(rejection)),
+        let mut seen = None;
+        for _ in 0..RESUME_TRIES {
+            let ledger = read_ledger(&self.reader.store, &stream)?;
+            let (Some(parked), Some(revision)) = (ledger.parked, ledger.revision) else { break };
+            if seen.get_or_insert_with(|| parked.clone()) != &parked {
+                break; // Somebody else was faster, and it is parked on something that nobody has looked at.
+            }
+            // By the log the process is told, wherever it runs.
+            let resumed = Record::Resumed(Resumed { how }).to_event();
+            let expected = ExpectedRevision::Exact(revision);
+            match self.reader.store.append(stream.clone(), expected, [resumed]).wait() {
+                Ok(_) => return Ok(()),
+                Err(AppendError::Failed(error)) => return Err(error.into()),
+                // An event was received meanwhile.
+                Err(AppendError::Rejected(Rejection::WrongRevision { .. })) => {}
+                Err(AppendError::Rejected(rejection)) => return Err(Error::Rejected(rejection)),
+            }
         }
+        Err(Error::Unanswerable(format!("instance is not parked, process={} instance={instance}", P::NAME)))
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! In reading order: `id` names effects by their cause; `effect` is what a process says, `plan` how that is recorded, `record` what else
 //! is; `ledger` is where an instance stands, a pure fold over its records; `hearing` and `inbox` are apply and react; `executor` carries out;
-//! `agenda` is who waits for which time; `runner` brings these together as a [`Handler`](gesta_store::Handler); `setup`, `running` and
+//! `agenda` is who waits for which time, and `roster` what is noted of it; `runner` brings these together as a [`Handler`](gesta_store::Handler); `setup`, `running` and
 //! `instances` are the doors. `table` is for state machines.
 
 mod agenda;
@@ -23,6 +23,7 @@ mod names;
 mod options;
 mod plan;
 mod record;
+mod roster;
 mod runner;
 mod running;
 mod sends;

@@ -77,6 +77,11 @@ impl Names {
         Ok(StreamName::new(self.category.as_str())?)
     }
 
+    /// The stream of rosters.
+    pub(crate) fn roster(&self) -> Result<StreamName> {
+        Ok(StreamName::new(format!("{}:roster", self.category))?)
+    }
+
     /// The stream of an instance.
     pub(crate) fn stream(&self, instance: &str) -> Result<StreamName> {
         Ok(StreamName::new(format!("{}{instance}", self.prefix))?)
@@ -97,6 +102,6 @@ impl Names {
         let events = if <P::Key as Key>::PARTS == 0 { Scope::only::<P>()? } else { Scope::pattern::<P>()? };
         let resumed =
             QueryItem { types: vec![TypeFilter::Exact(gesta_store::EventType::new(RESUMED)?)], ..self.records() };
-        Ok(events.condition().clone().or(resumed))
+        Ok(events.condition().into_owned().or(resumed))
     }
 }

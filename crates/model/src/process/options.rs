@@ -17,6 +17,9 @@ pub struct ProcessOptions {
     pub cached_instances: usize,
     /// Most events handed over at once. Default: 100.
     pub batch_events: usize,
+    /// After so many records of its own it is noted which instances wait for something: a start reads the records since, and of those instances.
+    /// Default: 1 000.
+    pub roster_records: u32,
     /// After this time it is noted which events need not be handed over again. Default: one second.
     pub checkpoint_after: Duration,
 }
@@ -38,6 +41,7 @@ impl Default for ProcessOptions {
             retries: 10,
             cached_instances: 10_000,
             batch_events: 100,
+            roster_records: 1_000,
             checkpoint_after: Duration::from_secs(1),
         }
     }

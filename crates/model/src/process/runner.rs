@@ -24,6 +24,7 @@ use super::{
     instances_of,
     names::Names,
     record::{Obstacle, Parked, RESUMED, Record},
+    roster::{self, Roster},
 };
 use crate::{error::Error, state::Reader};
 
@@ -31,6 +32,8 @@ use crate::{error::Error, state::Reader};
 const STALE_MAX: u32 = 3;
 /// Instances brought forward by one call for what is due.
 const DUE_AT_ONCE: usize = 64;
+/// Most instances on a roster: at some twenty bytes each, two megabytes.
+const ROSTER_MAX: usize = 100_000;
 
 /// Shared by a process and whoever looks after it.
 pub(crate) type SharedAgenda = Arc<Mutex<Agenda>>;
@@ -46,6 +49,8 @@ pub(crate) struct Worker<P: Process> {
     /// Earlier events are state, and not heard.
     pub(crate) from: Position,
     pub(crate) instances: Recent<P>,
+    /// Records since the last roster, about.
+    pub(crate) unlisted: u32,
 }
 
 /// Instances that were of use lately: those since the last clearing, and those since the one before.
@@ -97,6 +102,16 @@ impl<P: Process> Worker<P> {
 
     /// Brings an instance as far as it comes. An event that was delivered is heard afterwards, or will be.
     fn attend(&mut self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
+        let attended = self.attend_once(name, delivered);
+        if let Err(failure) = &attended {
+            // What it has written by now is on no roster, unless it waits.
+            let (at, reason) = (self.elapsed(), failure.to_string());
+            self.agenda().set(name, Rest::Retry { at, tries: 0, reason });
+        }
+        attended
+    }
+
+    fn attend_once(&mut self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
         let mut instance = match self.instances.take(name) {
             Some(instance) => instance,
             None => self.load(name)?,
@@ -116,6 +131,26 @@ impl<P: Process> Worker<P> {
             self.instances.put(instance);
         }
         Ok(())
+    }
+
+    /// Notes who waits, now and then. Only between two instances: then all that was written is on the agenda.
+    fn list(&mut self, attended: usize) {
+        self.unlisted = self.unlisted.saturating_add(u32::try_from(attended).unwrap_or(u32::MAX));
+        if self.unlisted < self.options.roster_records {
+            return;
+        }
+        let store = &self.reader.store;
+        let to = store.head().position();
+        let waiting = {
+            let agenda = self.agenda();
+            let names = agenda.names();
+            (names.len() <= ROSTER_MAX).then(|| names.map(str::to_owned).collect())
+        };
+        self.unlisted = 0;
+        if let Some(waiting) = waiting {
+            // Without one, a start reads from the one before.
+            drop(roster::write(store, &self.names, &Roster { to, waiting }));
+        }
     }
 
     fn load(&self, name: &str) -> Result<Instance<P>, HandlerFailure> {
@@ -278,6 +313,7 @@ impl<P: Process> Handler for Worker<P> {
         for (index, message) in messages.iter().enumerate() {
             self.attend_all(&message.event).map_err(|failure| failure.at(index))?;
         }
+        self.list(messages.len());
         Ok(())
     }
 
@@ -287,16 +323,14 @@ impl<P: Process> Handler for Worker<P> {
 
     fn work_due(&mut self) -> Result<(), HandlerFailure> {
         let due = self.agenda().due(self.now(), self.elapsed(), DUE_AT_ONCE);
-        due.iter().try_for_each(|name| self.attend(name, None))
+        due.iter().try_for_each(|name| self.attend(name, None))?;
+        self.list(due.len());
+        Ok(())
     }
 }
 
 fn is_transient(kind: ErrorKind) -> bool {
-    #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows
-    match kind {
-        ErrorKind::Unavailable | ErrorKind::Closed => true,
-        _ => false,
-    }
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::Closed)
 }
 
 /// Trouble with what everything stands on: the delivery failed.

@@ -1,7 +1,7 @@
 //! Starting a process: what it calls, how it works, and where it stands by its records.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,9 +16,10 @@ use super::{
     agenda::{Agenda, Rest},
     calls::Calls,
     id::Namespace,
-    instance::note,
+    instance::read_ledger,
     ledger::Ledger,
     names::Names,
+    roster::{self, Roster},
     runner::{Recent, SharedAgenda, Worker},
 };
 use crate::{
@@ -109,6 +110,7 @@ impl<P: Process> Setup<P> {
         let worker = Worker {
             namespace: Namespace::of(store.info()?.store_id, P::NAME),
             instances: Recent::new(self.options.cached_instances),
+            unlisted: 0,
             agenda: Arc::clone(&agenda),
             reader: self.reader,
             options: self.options,
@@ -149,7 +151,8 @@ impl<P: Process> ProcessRunner<P> {
             match self.step() {
                 Step::Worked => {}
                 Step::Idle(Some(until)) if until <= self.clock.elapsed() => {}
-                _ => return,
+                #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows: nothing else is work
+                Step::Idle(_) | Step::Paused | Step::Ended | _ => return,
             }
         }
     }
@@ -199,23 +202,18 @@ fn beginning(reader: &Reader, names: &Names, start: Start) -> Result<Position> {
     }
 }
 
-/// Who waits for what, by the records of all instances.
+/// Who waits for what: of those the last roster lists, and those that wrote a record since.
 fn agenda_of(reader: &Reader, names: &Names) -> Result<Agenda> {
-    let mut ledgers: HashMap<Box<str>, Ledger> = HashMap::new();
-    let mut reading = reader.store.read_query(Query::of(names.records()), ReadOptions::default())?;
+    let Roster { to, mut waiting } = roster::read(&reader.store, names)?.unwrap_or_default();
+    let options = ReadOptions { from: From::Position(to), ..ReadOptions::default() };
+    let mut reading = reader.store.read_query(Query::of(names.records()), options)?;
     while let Some(batch) = reading.next_batch()? {
-        for event in batch.iter() {
-            let Some(instance) = names.instance_at(event.stream) else { continue };
-            let mut ledger = ledgers.remove(instance).unwrap_or_default();
-            note(&mut ledger, &event)?;
-            // Of one at rest nothing matters here but what it hears next. That it has completed does: its timers are gone.
-            if !ledger.is_at_rest() {
-                ledgers.insert(instance.into(), ledger);
-            }
-        }
+        let instances = batch.iter().filter_map(|event| names.instance_at(event.stream).map(str::to_owned));
+        waiting.extend(instances);
     }
     let mut agenda = Agenda::default();
-    for (name, ledger) in ledgers {
+    for name in waiting {
+        let ledger = read_ledger(&reader.store, &names.stream(&name)?)?;
         agenda.set(&name, rest_of(&ledger));
     }
     Ok(agenda)
@@ -226,6 +224,7 @@ fn rest_of(ledger: &Ledger) -> Rest {
         return Rest::Parked(parked.reason.clone());
     }
     match ledger.next_timer() {
+        _ if ledger.is_at_rest() => Rest::Idle,
         Some((_, _, due)) if ledger.next_undelayed().is_none() && !ledger.is_behind() => Rest::Until(due),
         Some(_) | None => Rest::Retry { at: Duration::ZERO, tries: 0, reason: "it was interrupted".to_owned() },
     }
@@ -242,6 +241,7 @@ fn key_of<P: Process>() -> Result<KeyOf> {
 }
 
 fn group_error(error: gesta_store::GroupError) -> Error {
+    #[allow(clippy::wildcard_enum_match_arm)] // only one kind is an error of ours
     match error {
         gesta_store::GroupError::Store(error) => Error::Store(error),
         other => Error::Unanswerable(format!("process cannot be started: {other}")),

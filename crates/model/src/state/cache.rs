@@ -12,13 +12,18 @@ use std::{
 
 use gesta_store::{Position, Revision};
 
-use crate::{key::Key, model::Model};
+use crate::{error::Result, key::Key, model::Model, scope::Scope};
 
-/// Bytes an entry costs beside key and state: slot, lock, and the cache's own lists and sketch (measured: about 400 with moka 0.12).
-const ENTRY_BYTES: usize = 400;
+/// Bytes an entry costs beside key and state: slot, lock, scope, and the cache's own lists and sketch (measured: about 400 with moka 0.12, and 200
+/// for the names of a scope).
+const ENTRY_BYTES: usize = 600;
 
 /// What is known of one instance of a model.
-pub(crate) struct Slot<M>(Mutex<Option<Known<M>>>);
+pub(crate) struct Slot<M> {
+    /// Which events it is made of.
+    pub(crate) scope: Arc<Scope>,
+    known: Mutex<Option<Known<M>>>,
+}
 
 /// A state, and what it stands on.
 pub(crate) struct Known<M> {
@@ -33,6 +38,8 @@ pub(crate) struct Known<M> {
     pub(crate) checked_at: Duration,
     /// What it was weighed as.
     pub(crate) bytes: usize,
+    /// How long it took to fold what no snapshot has.
+    pub(crate) folding: Duration,
 }
 
 impl<M> Clone for Known<M> {
@@ -43,7 +50,7 @@ impl<M> Clone for Known<M> {
 
 impl<M> Slot<M> {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Known<M>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,11 +93,18 @@ impl Cache {
     }
 
     /// The slot of an instance, empty if it is new.
-    pub(crate) fn slot<M: Model>(&self, key: &M::Key) -> Arc<Slot<M>> {
+    pub(crate) fn slot<M: Model>(&self, key: &M::Key) -> Result<Arc<Slot<M>>> {
         let entry_key = entry_key::<M>(key);
-        let empty = || Entry { slot: Arc::new(Slot::<M>(Mutex::new(None))), bytes: weight::<M>(&entry_key.key, None) };
-        let entry = self.entries.get(&entry_key).unwrap_or_else(|| self.entries.get_with(entry_key.clone(), empty));
-        entry.slot.downcast().expect("an entry is of the model it is filed under")
+        let entry = match self.entries.get(&entry_key) {
+            Some(entry) => entry,
+            None => {
+                let slot = Slot::<M> { scope: Arc::new(Scope::of::<M>(key)?), known: Mutex::new(None) };
+                let bytes = weight::<M>(&entry_key.key, None);
+                // Whoever comes first; single-flight is the slot's own lock.
+                self.entries.get_with(entry_key, || Entry { slot: Arc::new(slot), bytes })
+            }
+        };
+        Ok(entry.slot.downcast().expect("an entry is of the model it is filed under"))
     }
 
     /// Weighs a slot anew whose state has grown to `bytes`.

@@ -11,6 +11,8 @@ pub enum Base {
     Nothing,
     /// A cached state of this head.
     Cached(Position),
+    /// A snapshot of this head.
+    Snapshot(Position),
     /// Summaries: so many nodes were composed.
     Summaries(usize),
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Explain {
         match self.base {
             Base::Nothing => f.write_str("from the beginning")?,
             Base::Cached(head) => write!(f, "from a cached state of head {head}")?,
+            Base::Snapshot(head) => write!(f, "from a snapshot of head {head}")?,
             Base::Summaries(nodes) => write!(f, "from {nodes} summaries")?,
         }
         let Self { events, skipped, head, took, .. } = self;

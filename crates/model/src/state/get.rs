@@ -15,7 +15,6 @@ use super::{
 use crate::{
     error::{Error, Result},
     model::Model,
-    scope::Scope,
 };
 
 /// A question for a state. [`wait`](Get::wait) for the answer, or `.await` it; both read on the thread that asks.
@@ -96,25 +95,25 @@ impl<'d, M: Model> Get<'d, M> {
         let (reader, key) = (self.reader, &self.key);
         let store = &reader.store;
         let head = store.head().position();
+        let slot = reader.cache.slot::<M>(key)?;
         if let ReadLevel::Stale(age) = self.level {
-            let known = reader.cache.slot::<M>(key).lock().clone();
+            let known = slot.lock().clone();
             let now = reader.options.clock.elapsed();
             if let Some(known) = known.filter(|known| now.saturating_sub(known.checked_at) <= age) {
                 let base = Base::Cached(known.head);
                 return Ok(Loaded { known, base, events: 0 });
             }
         }
-        let scope = Scope::of::<M>(key)?;
         match self.level {
             ReadLevel::Latest | ReadLevel::AtLeast(_) | ReadLevel::Stale(_) => {
-                load::load_latest(reader, key, &scope, head)
+                load::load_latest(reader, key, &slot, head)
             }
             ReadLevel::AsOf(Moment::Position(last)) if last >= head => {
                 Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={head}")))
             }
-            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &scope, last.next()),
-            ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(reader, key, &scope, head_at(reader, time)?),
-            ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(reader, &scope, revision, head),
+            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &slot, last.next()),
+            ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(reader, key, &slot, head_at(reader, time)?),
+            ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(reader, &slot.scope, revision, head),
         }
     }
 }

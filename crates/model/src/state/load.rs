@@ -1,6 +1,6 @@
 //! Loading a state: from the cache, by summaries, by folding.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use gesta_store::{EventStore, From, Position, StreamName, StreamStatus};
 
@@ -40,16 +40,6 @@ fn is_written(store: &EventStore, stream: &StreamName) -> Result<bool> {
     Ok(store.stream_status(stream)? != StreamStatus::Missing)
 }
 
-/// The state at exactly `head`, which is not ahead of the store's; `None` if the cache is further already.
-fn load_at<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Option<Loaded<M>>> {
-    let slot = reader.cache.slot::<M>(key);
-    let mut known = slot.lock();
-    if known.as_ref().is_some_and(|known| known.head > head) {
-        return Ok(None);
-    }
-    advance(reader, key, scope, head, &slot, &mut known).map(Some)
-}
-
 /// At which head a decision wants its states.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug)]
@@ -64,60 +54,69 @@ pub enum AtHead {
 pub(crate) fn load_exactly<M: Model>(
     reader: &Reader,
     key: &M::Key,
-    scope: &Scope,
     head: AtHead,
-) -> Result<Option<State<M>>> {
+) -> Result<Option<(State<M>, Arc<Scope>)>> {
+    let slot = reader.cache.slot::<M>(key)?;
     let loaded = match head {
-        AtHead::Cached(head) => load_at(reader, key, scope, head)?,
-        AtHead::AsOf(head) => Some(load_as_of(reader, key, scope, head)?),
+        AtHead::Cached(head) => {
+            let mut known = slot.lock();
+            if known.as_ref().is_some_and(|known| known.head > head) {
+                return Ok(None);
+            }
+            advance(reader, key, head, &slot, &mut known)?
+        }
+        AtHead::AsOf(head) => load_as_of(reader, key, &slot, head)?,
     };
-    Ok(loaded.map(|Loaded { known, .. }| State { value: known.state, head: known.head, revision: known.last_revision }))
+    let Known { state, head, last_revision, .. } = loaded.known;
+    Ok(Some((State { value: state, head, revision: last_revision }, Arc::clone(&slot.scope))))
 }
 
 /// The state at `head` or later, whichever the cache has.
-pub(crate) fn load_latest<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
-    let slot = reader.cache.slot::<M>(key);
+pub(crate) fn load_latest<M: Model>(
+    reader: &Reader,
+    key: &M::Key,
+    slot: &Arc<Slot<M>>,
+    head: Position,
+) -> Result<Loaded<M>> {
     let mut known = slot.lock();
     if let Some(known) = known.as_ref().filter(|known| known.head > head) {
         return Ok(Loaded { known: known.clone(), base: Base::Cached(known.head), events: 0 });
     }
-    advance(reader, key, scope, head, &slot, &mut known)
+    advance(reader, key, head, slot, &mut known)
 }
 
 /// Brings a slot to `head`. Whoever else wants it waits for its lock meanwhile, and finds it done.
 fn advance<M: Model>(
     reader: &Reader,
     key: &M::Key,
-    scope: &Scope,
     head: Position,
     slot: &Arc<Slot<M>>,
     held: &mut Option<Known<M>>,
 ) -> Result<Loaded<M>> {
+    let (store, scope) = (&reader.store, &*slot.scope);
     let checked_at = reader.options.clock.elapsed();
     // If it fails, or code of the application panics, nothing half done stays.
     let before = held.take();
-    // The hot path: one look at the index, or none.
-    if let Some(known) = &before
-        && is_undisturbed(&reader.store, scope, known, head)?
-    {
-        let base = Base::Cached(known.head);
-        let known = Known { head, checked_at, ..known.clone() };
-        *held = Some(known.clone());
-        return Ok(Loaded { known, base, events: 0 });
-    }
-    if !is_steady(&reader.store, scope)? {
-        let mut loaded = from_nothing::<M>(&reader.store, scope, head)?;
-        loaded.known.checked_at = checked_at;
-        return Ok(loaded); // not kept
-    }
     let weighed = before.as_ref().map(|known| known.bytes);
-    let mut loaded = match before {
-        Some(known) => onto(&reader.store, scope, known, head)?,
-        None => from_summaries(reader, key, scope, head)?,
+    let mut loaded = match before.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
+        Some(loaded) => loaded,
+        None if is_steady(store, scope)? => from_far(reader, key, scope, head)?,
+        None => {
+            let mut loaded = from_nothing::<M>(store, scope, head)?;
+            loaded.known.checked_at = checked_at;
+            return Ok(loaded); // not kept
+        }
     };
     loaded.known.checked_at = checked_at;
-    loaded.known.bytes =
-        if loaded.events > 0 || weighed.is_none() { loaded.known.state.bytes() } else { loaded.known.bytes };
+    if loaded.events > 0 {
+        loaded.known.folding += reader.options.clock.elapsed().saturating_sub(checked_at);
+        if let Some(kept) = reader.kept::<M>() {
+            kept.save(store, scope, &mut loaded.known);
+        }
+    }
+    if loaded.events > 0 || !matches!(loaded.base, Base::Cached(_)) {
+        loaded.known.bytes = loaded.known.state.bytes();
+    }
     *held = Some(loaded.known.clone());
     if weighed != Some(loaded.known.bytes) {
         reader.cache.weigh::<M>(key, slot, loaded.known.bytes);
@@ -125,12 +124,43 @@ fn advance<M: Model>(
     Ok(loaded)
 }
 
-/// Folds what came after a known state onto it.
-fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: Position) -> Result<Loaded<M>> {
+/// What was recorded since something was known of a scope.
+enum News {
+    Nothing,
+    Events,
+    /// Something that may have changed what its readers see of all its events.
+    Visibility,
+}
+
+/// Whether anything was recorded since that could change what is known. The hot path: two look-ups in memory for a stream, and no event read.
+fn news<M>(store: &EventStore, scope: &Scope, known: &Known<M>, head: Position) -> Result<News> {
+    if known.head == head {
+        return Ok(News::Nothing);
+    }
+    let is_written = |stream: &StreamName| store.is_written_since(stream, known.head);
+    let has_events = match scope.stream() {
+        Some(_) if scope.metadata_stream().is_some_and(|stream| is_written(stream).unwrap_or(true)) => {
+            return Ok(News::Visibility);
+        }
+        Some(stream) => is_written(stream)?,
+        None => {
+            let seen = known.head.0.checked_sub(1).map(Position);
+            store.first_match(&scope.condition(), seen)?.is_some()
+        }
+    };
+    Ok(if has_events { News::Events } else { News::Nothing })
+}
+
+/// Folds what came after a known state, which was steady then, onto it. `None`: the scope may not be steady any more.
+fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: Position) -> Result<Option<Loaded<M>>> {
     let base = Base::Cached(known.head);
-    if is_undisturbed(store, scope, &known, head)? {
-        known.head = head;
-        return Ok(Loaded { known, base, events: 0 });
+    match news(store, scope, &known, head)? {
+        News::Visibility => return Ok(None),
+        News::Nothing => {
+            known.head = head;
+            return Ok(Some(Loaded { known, base, events: 0 }));
+        }
+        News::Events => {}
     }
     let from = match (scope.stream(), known.last_revision) {
         (Some(_), Some(last)) => From::Revision(last.next()),
@@ -139,13 +169,11 @@ fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: 
     };
     // Shared with readers it is copied, else changed in place.
     let folded = fold(store, scope, Part { from, head, limit: None }, Arc::make_mut(&mut known.state))?;
-    Ok(Loaded { known: after(known, folded, head), base, events: folded.events })
-}
-
-/// Whether nothing was recorded since that could change what is known.
-fn is_undisturbed<M>(store: &EventStore, scope: &Scope, known: &Known<M>, head: Position) -> Result<bool> {
-    let seen = known.head.0.checked_sub(1).map(Position);
-    Ok(known.head == head || store.first_match(&scope.disturbance(), seen)?.is_none())
+    if scope.stream().is_some() && folded.last_revision.is_none() {
+        // There is something, but nothing to be seen of it below `head`: it was ended, perhaps.
+        return Ok(None);
+    }
+    Ok(Some(Loaded { known: after(known, folded, head), base, events: folded.events }))
 }
 
 fn after<M>(known: Known<M>, folded: Folded, head: Position) -> Known<M> {
@@ -163,8 +191,9 @@ fn nothing<M: Model>() -> Known<M> {
         head: Position::START,
         last_revision: None,
         skipped: 0,
-        checked_at: std::time::Duration::ZERO,
+        checked_at: Duration::ZERO,
         bytes: 0,
+        folding: Duration::ZERO,
     }
 }
 
@@ -173,6 +202,20 @@ fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> 
     let mut known = nothing::<M>();
     let folded = fold(store, scope, Part::until(head), Arc::make_mut(&mut known.state))?;
     Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+}
+
+/// From the nearest base that is not in memory: summaries, a snapshot, or nothing.
+fn from_far<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
+    if reader.fast::<M>().is_none()
+        && let Some(kept) = reader.kept::<M>()
+        && let Some(known) = kept.load(&reader.store, scope, head)
+    {
+        let base = Base::Snapshot(known.head);
+        if let Some(loaded) = onto(&reader.store, scope, known, head)? {
+            return Ok(Loaded { base, ..loaded });
+        }
+    }
+    from_summaries(reader, key, scope, head)
 }
 
 /// By summaries, if the model has them and they are worth it; else from nothing.
@@ -189,17 +232,14 @@ fn from_summaries<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: 
 }
 
 /// The state at `head`, which may be long past: from a cached state that is not later, else by summaries, else from nothing. Keeps nothing.
-pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Position) -> Result<Loaded<M>> {
-    let store = &reader.store;
-    if !is_steady(store, scope)? {
-        return from_nothing(store, scope, head);
-    }
+pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, slot: &Slot<M>, head: Position) -> Result<Loaded<M>> {
+    let (store, scope) = (&reader.store, &*slot.scope);
     // Copied, so that the lock is not held over the fold.
-    let known = reader.cache.slot::<M>(key).lock().clone();
-    match known.filter(|known| known.head <= head) {
-        Some(known) => onto(store, scope, known, head),
-        None => from_summaries(reader, key, scope, head),
+    let known = slot.lock().clone().filter(|known| known.head <= head);
+    if let Some(loaded) = known.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
+        return Ok(loaded);
     }
+    if is_steady(store, scope)? { from_far(reader, key, scope, head) } else { from_nothing(store, scope, head) }
 }
 
 /// The state when `revision` was the last of the only stream.

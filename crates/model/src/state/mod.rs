@@ -8,6 +8,8 @@ mod explain;
 mod get;
 mod load;
 mod reader;
+mod snapshot;
+mod watch;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -20,6 +22,8 @@ pub use get::{Get, Token};
 pub use load::AtHead;
 pub(crate) use load::load_exactly;
 pub use reader::Reader;
+pub use snapshot::{SnapshotInfo, SnapshotOptions, Snapshots};
+pub use watch::Watch;
 
 /// A model's state as of some moment. Cheap to clone, and never changes.
 pub struct State<M> {

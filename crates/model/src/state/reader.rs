@@ -8,8 +8,12 @@ use std::{
 };
 
 use gesta_store::EventStore;
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::Cache;
+use super::{
+    Cache,
+    snapshot::{Keep, Kept, SnapshotOptions, Snapshots},
+};
 use crate::{
     error::Result,
     model::{Algebraic, Model},
@@ -24,6 +28,8 @@ pub struct Reader {
     pub(crate) options: DomainOptions,
     pub(crate) cache: Cache,
     accelerated: RwLock<HashMap<TypeId, Accelerated>>,
+    /// For each model an `Arc<dyn Keep<M>>`.
+    kept: RwLock<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
 }
 
 /// An algebraic model that is answered from summaries, by two names: `get` knows it only as a model.
@@ -37,7 +43,7 @@ struct Accelerated {
 impl Reader {
     pub(crate) fn new(store: EventStore, options: DomainOptions) -> Self {
         let cache = Cache::new(options.cache_bytes, options.cache_idle);
-        Self { store, options, cache, accelerated: RwLock::default() }
+        Self { store, options, cache, accelerated: RwLock::default(), kept: RwLock::default() }
     }
 
     /// The summaries of `M`, from now on its faster way; the first settings hold.
@@ -50,6 +56,20 @@ impl Reader {
         });
         let summaries: Option<&Summaries<M>> = entry.summaries.downcast_ref();
         Ok(summaries.expect("an entry is of the model it is filed under").clone())
+    }
+
+    /// Has snapshots of `M` kept, from now on.
+    pub(crate) fn keep<M: Model + Serialize + DeserializeOwned>(&self, options: SnapshotOptions) -> Snapshots {
+        let snapshots = Snapshots::default();
+        let kept: Arc<dyn Keep<M>> = Arc::new(Kept::<M>::new(options, snapshots.clone()));
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<M>(), Box::new(kept));
+        snapshots
+    }
+
+    /// The snapshots of `M`, if they are kept.
+    pub(crate) fn kept<M: Model>(&self) -> Option<Arc<dyn Keep<M>>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.get(&TypeId::of::<M>())?.downcast_ref().cloned()
     }
 
     /// The faster way to states of `M`, if there is one.

@@ -6,6 +6,9 @@ mod reacted;
 #[cfg(feature = "testing")]
 mod world;
 
+#[cfg(feature = "laws")]
+mod ignoring;
+
 use std::fmt::Debug;
 
 use gesta_store::{EventData, EventRef, Position, Revision, StreamName, Tags, Timestamp, event::encode_tags};
@@ -19,6 +22,8 @@ use crate::{
 
 #[cfg(feature = "testing")]
 pub use crash::crash_everywhere;
+#[cfg(feature = "laws")]
+pub use ignoring::ignores_hold;
 pub use reacted::Reacted;
 #[cfg(feature = "testing")]
 pub use world::{Settle, World};

@@ -240,7 +240,7 @@ impl World {
             }
             Step::Idle(None) | Step::Paused | Step::Ended => true,
             #[allow(clippy::wildcard_enum_match_arm)] // the store's enum, which grows
-            _ => {
+            Step::Worked | _ => {
                 self.steps += 1;
                 false
             }

@@ -346,7 +346,7 @@ impl<M: Algebraic<Event: Clone>> Fast<M> for Summaries<M> {
             (0, _) => head.0 / self.inner.stretch,
             (_, Some(stream)) => length(store, stream, head)?,
             (_, None) if M::query(key).is_some() => return Ok(None),
-            (_, None) => store.explain(scope.condition(), &ReadOptions::default())?.matches_at_most.unwrap_or(head.0),
+            (_, None) => store.explain(&scope.condition(), &ReadOptions::default())?.matches_at_most.unwrap_or(head.0),
         };
         if events < self.inner.options.block.map_or(SHORT, |block| block * 4) {
             return Ok(None);
@@ -409,7 +409,7 @@ fn length(store: &EventStore, stream: &StreamName, head: Position) -> Result<u64
 
 /// By how much the blocks of a scope are longer, so that they hold about as many of its events.
 fn stretch(store: &EventStore, scope: &Scope) -> Result<u64> {
-    let plan = store.explain(scope.condition(), &ReadOptions::default())?;
+    let plan = store.explain(&scope.condition(), &ReadOptions::default())?;
     let Some(matches) = plan.matches_at_most.filter(|matches| *matches > 0) else { return Ok(1) };
     let times = plan.events_in_range / matches;
     Ok(times.checked_ilog2().map_or(1, |log| 1 << log).min(STRETCH_MAX))

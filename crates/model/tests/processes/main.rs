@@ -1,10 +1,11 @@
 //! Processes through the front door: on a store in memory, in virtual time, with crashes.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod calling;
 mod crashing;
 mod interleaving;
 mod parking;
+mod running;
 mod timing;
 mod transferring;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use gesta_model::{
     Command, Decide, Domain, Event, Model, Place,
-    process::{Effect, Hearing, Process},
+    process::{Effect, Hearing, Process, ProcessOptions},
     testing::World,
 };
 use serde::{Deserialize, Serialize};
@@ -154,7 +155,10 @@ pub fn requested(transfer: &str, from: &str, to: &str) -> Bank {
 
 /// Two accounts, one with money for three transfers.
 pub fn furnish(world: &mut World) {
-    world.process::<Transfer>();
+    // A roster after every few records, so that starts begin at one.
+    world.process_with::<Transfer>(|setup| {
+        setup.options(ProcessOptions { roster_records: 3, ..ProcessOptions::default() })
+    });
     world.records([opened("ada"), opened("grace"), deposited("ada", 30)]);
 }
 

@@ -113,3 +113,22 @@ fn a_completed_instance_hears_nothing_more() {
     let status = world.domain().instances::<Answering>().unwrap().get("1").unwrap().unwrap();
     assert_eq!(status.state, InstanceState::Completed);
 }
+
+#[test]
+fn who_waits_is_known_after_a_restart_that_does_not_read_how_it_began() {
+    let mut world = World::new();
+    world.process_with::<Answering>(|setup| {
+        setup.options(ProcessOptions { roster_records: 2, ..ProcessOptions::default() })
+    });
+    world.records([Question::Asked { question: 1 }]);
+    // Others come and go, and rosters are written.
+    for question in 2..9 {
+        world.records([Question::GivenUp { question }]);
+    }
+    let roster = world.domain().store().stream_status(&"$process:answering:roster".try_into().unwrap()).unwrap();
+    assert_ne!(roster, gesta_store::StreamStatus::Missing);
+    world.crash();
+    world.clock().advance(30 * HOUR);
+    world.settle();
+    assert_eq!(kinds(&world, 1), ["asked", "reminded", "given-up"]);
+}

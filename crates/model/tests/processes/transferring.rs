@@ -104,7 +104,7 @@ fn causation_of(event: &EventRef<'_>) -> Option<String> {
 
 #[test]
 fn a_process_that_starts_now_takes_the_past_as_state_and_does_nothing_about_it() {
-    use gesta_model::process::{ProcessOptions, Start};
+    use gesta_model::process::Start;
     let mut world = World::new();
     world.records([opened("ada"), opened("grace"), deposited("ada", 30), requested("t1", "ada", "grace")]);
     world.process_with::<Transfer>(|setup| {

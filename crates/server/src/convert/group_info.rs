@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use gesta_store::{ConsumerInfo, From, GroupInfo, GroupSettings, GroupStatus, Position, Revision};
+use gesta_store::{AnswerTimes, ConsumerInfo, From, GroupInfo, GroupSettings, GroupStatus, Position, Revision};
 
 use super::strategy;
 use crate::proto::event_store::client::persistent_subscriptions::{
-    SubscriptionInfo, subscription_info::ConnectionInfo,
+    SubscriptionInfo,
+    subscription_info::{ConnectionInfo, Measurement},
 };
 
 /// Where a consumer comes from, as far as the server knows.
@@ -88,11 +89,16 @@ fn connection(consumer: &ConsumerInfo, peer: Peer) -> ConnectionInfo {
         average_items_per_second: small(consumer.average_per_second),
         total_items: large(consumer.total),
         count_since_last_measurement: large(consumer.since_last_asked),
-        observed_measurements: Vec::new(),
+        observed_measurements: consumer.answer_times.iter().flat_map(measurements).collect(),
         available_slots: count(consumer.slots.saturating_sub(consumer.in_flight)),
         in_flight_messages: count(consumer.in_flight),
         connection_name: consumer.name.clone(),
     }
+}
+
+/// How long answers took, in milliseconds.
+fn measurements(times: &AnswerTimes) -> impl Iterator<Item = Measurement> + use<> {
+    times.named().into_iter().map(|(key, time)| Measurement { key: key.to_owned(), value: millis(time).into() })
 }
 
 /// The beginning that was asked for. A time is none in this protocol; it is told as the beginning.

@@ -88,10 +88,8 @@ impl Face for Library {
             End::Delete => Append::new().delete(stream, expected),
             End::Tombstone => Append::new().tombstone(stream, expected),
         };
-        match self.commit(append, expected) {
-            Verdict::Written(_, position) => Verdict::Written(None, position),
-            other => other,
-        }
+        let verdict = self.commit(append, expected);
+        if let Verdict::Written(_, position) = verdict { Verdict::Written(None, position) } else { verdict }
     }
 
     fn read(&mut self, stream: &str, from: Place<Revision>, direction: Direction, count: u64, links: Links) -> Verdict {

@@ -171,10 +171,7 @@ const ENDS: &[(&str, Case)] = &[
 impl Verdict {
     /// How many positions the progress of groups took is not the same twice.
     fn without_position(self) -> Self {
-        match self {
-            Self::Written(revision, _) => Self::Written(revision, None),
-            other => other,
-        }
+        if let Self::Written(revision, _) = self { Self::Written(revision, None) } else { self }
     }
 }
 

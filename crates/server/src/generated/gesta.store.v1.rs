@@ -306,8 +306,53 @@ pub struct Write {
     pub stream: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub expected: ::core::option::Option<Expected>,
+    /// None to delete or end a stream; to append, none checks what is expected and no more.
     #[prost(message, repeated, tag = "3")]
     pub events: ::prost::alloc::vec::Vec<EventData>,
+    #[prost(enumeration = "write::Change", tag = "4")]
+    pub change: i32,
+}
+/// Nested message and enum types in `Write`.
+pub mod write {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Change {
+        Append = 0,
+        Delete = 1,
+        Tombstone = 2,
+    }
+    impl Change {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Append => "APPEND",
+                Self::Delete => "DELETE",
+                Self::Tombstone => "TOMBSTONE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "APPEND" => Some(Self::Append),
+                "DELETE" => Some(Self::Delete),
+                "TOMBSTONE" => Some(Self::Tombstone),
+                _ => None,
+            }
+        }
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Condition {

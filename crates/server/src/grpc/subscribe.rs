@@ -18,12 +18,12 @@ use crate::{
         request::{Links, Place, ReadRequest, Subject},
     },
     fault::Fault,
-    limits::{READ_BATCH_BYTES, READ_BATCH_EVENTS},
+    limits::READ_BATCH_BYTES,
     proto::event_store::client::streams::{
         ReadResp,
         read_resp::{self, CaughtUp, Checkpoint, Content, SubscriptionConfirmation},
     },
-    pump::{Follower, Pull, Pulled, Step},
+    pump::{Follower, Pull, Pulled, Step, batch_events},
     security::Rights,
 };
 
@@ -106,7 +106,7 @@ impl Following {
         let options = SubscribeOptions {
             from,
             resolve_links: self.request.links == Links::Resolved,
-            batch_events: READ_BATCH_EVENTS,
+            batch_events: batch_events(&self.store),
             batch_bytes: READ_BATCH_BYTES,
             checkpoint_events: self.checkpoint_every,
         };

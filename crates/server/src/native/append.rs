@@ -19,7 +19,7 @@ const EVENT_OVERHEAD: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub struct AppendRequest {
     /// Events and the streams they go to, in their order.
-    pub writes: Vec<(StreamName, ExpectedRevision, Vec<EventData>)>,
+    pub writes: Vec<Write>,
     /// What must hold besides.
     pub conditions: Vec<AppendCondition>,
     /// Identity of the request.
@@ -28,12 +28,37 @@ pub struct AppendRequest {
     pub recorded_at: Option<Timestamp>,
 }
 
+/// What is done to a stream.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// The stream.
+    pub stream: StreamName,
+    /// What it must look like.
+    pub expected: ExpectedRevision,
+    /// What is done.
+    pub change: Change,
+}
+
+/// What may be done to a stream.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// These events are appended.
+    Append(Vec<EventData>),
+    /// It is deleted, until somebody appends again.
+    Delete,
+    /// It is ended for ever.
+    Tombstone,
+}
+
 impl From<AppendRequest> for Append {
     fn from(request: AppendRequest) -> Self {
         let AppendRequest { writes, conditions, proposal_id, recorded_at } = request;
-        let append = writes
-            .into_iter()
-            .fold(Self::new(), |append, (stream, expected, events)| append.stream(stream, expected, events));
+        let write = |append: Self, Write { stream, expected, change }| match change {
+            Change::Append(events) => append.stream(stream, expected, events),
+            Change::Delete => append.delete(stream, expected),
+            Change::Tombstone => append.tombstone(stream, expected),
+        };
+        let append = writes.into_iter().fold(Self::new(), write);
         let append = conditions.into_iter().fold(append, Self::condition);
         let append = proposal_id.into_iter().fold(append, Self::with_proposal_id);
         recorded_at.into_iter().fold(append, Self::recorded_at)
@@ -43,15 +68,30 @@ impl From<AppendRequest> for Append {
 impl AppendRequest {
     /// Its bytes, as the store will count them at most.
     pub(super) fn bytes(&self) -> usize {
-        let events = self.writes.iter().flat_map(|(_, _, events)| events);
-        events.map(|event| event.data.len() + event.metadata.len() + EVENT_OVERHEAD).sum()
+        let bytes = |write: &Write| match &write.change {
+            Change::Append(events) => {
+                events.iter().map(|event| event.data.len() + event.metadata.len() + EVENT_OVERHEAD).sum()
+            }
+            Change::Delete | Change::Tombstone => EVENT_OVERHEAD,
+        };
+        self.writes.iter().map(bytes).sum()
     }
 
-    pub(crate) fn to_wire(self) -> wire::AppendReq {
-        let write = |(stream, expected, events): (StreamName, ExpectedRevision, Vec<EventData>)| wire::Write {
-            stream: stream.to_string(),
-            expected: Some(expected_to_wire(expected)),
-            events: events.into_iter().map(proposed_to_wire).collect(),
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn to_wire(self) -> wire::AppendReq {
+        let write = |Write { stream, expected, change }: Write| {
+            let (change, events) = match change {
+                Change::Append(events) => (wire::write::Change::Append, events),
+                Change::Delete => (wire::write::Change::Delete, Vec::new()),
+                Change::Tombstone => (wire::write::Change::Tombstone, Vec::new()),
+            };
+            wire::Write {
+                stream: stream.to_string(),
+                expected: Some(expected_to_wire(expected)),
+                events: events.into_iter().map(proposed_to_wire).collect(),
+                change: change.into(),
+            }
         };
         let condition = |condition: AppendCondition| wire::Condition {
             none_matching: Some(query_to_wire(&condition.none_matching)),
@@ -65,10 +105,20 @@ impl AppendRequest {
         }
     }
 
-    pub(super) fn from_wire(request: wire::AppendReq) -> Result<Self> {
+    /// From the wire.
+    ///
+    /// # Errors
+    /// `Invalid`, for what is missing or no name.
+    pub fn from_wire(request: wire::AppendReq) -> Result<Self> {
         let write = |write: wire::Write| {
-            let events = write.events.into_iter().map(proposed_from_wire).collect::<Result<_>>()?;
-            Ok((StreamName::new(&write.stream)?, expected_from_wire(write.expected)?, events))
+            let change = match wire::write::Change::try_from(write.change).map_err(|_| missing("change"))? {
+                wire::write::Change::Append => {
+                    Change::Append(write.events.into_iter().map(proposed_from_wire).collect::<Result<_>>()?)
+                }
+                wire::write::Change::Delete => Change::Delete,
+                wire::write::Change::Tombstone => Change::Tombstone,
+            };
+            Ok(Write { stream: StreamName::new(&write.stream)?, expected: expected_from_wire(write.expected)?, change })
         };
         let condition = |condition: wire::Condition| {
             let none_matching = condition.none_matching.ok_or_else(|| missing("none_matching"))?;

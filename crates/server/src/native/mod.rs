@@ -10,15 +10,15 @@ mod info;
 mod query;
 mod service;
 
-pub use append::AppendRequest;
+pub use append::{AppendRequest, Change, Write};
 pub use failure::ClientError;
 pub use info::describe;
 pub(crate) use service::StoreService;
+pub use service::{read_options, read_request};
 
 pub(crate) use append::{appended_from_wire, rejection_from_wire};
 pub(crate) use events::recorded_from_wire;
 pub(crate) use query::{from_to_wire, source_to_wire};
-pub(crate) use service::read_request;
 
 /// The messages of this protocol.
 pub use crate::proto::gesta::store::v1 as messages;

@@ -17,7 +17,7 @@ use crate::{
     admission::Admission,
     fault::Fault,
     limits::{READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
-    pump::{Follower, Pull, Pulled, Pumped, Step, pump},
+    pump::{Follower, Pull, Pulled, Pumped, Step, batch_events, pump},
     stopping::Stopping,
 };
 
@@ -96,8 +96,13 @@ impl Store for StoreService {
     async fn follow(&self, request: Request<FollowReq>) -> Result<Response<Self::FollowStream>, Status> {
         let FollowReq { source, from, resolve_links } = request.into_inner();
         let asked = || {
-            let options =
-                SubscribeOptions { from: from_from_wire(from)?, resolve_links, ..SubscribeOptions::default() };
+            let options = SubscribeOptions {
+                from: from_from_wire(from)?,
+                resolve_links,
+                batch_events: batch_events(&self.store),
+                batch_bytes: READ_BATCH_BYTES,
+                ..SubscribeOptions::default()
+            };
             Ok((source_from_wire(source)?, options))
         };
         let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;
@@ -108,14 +113,12 @@ impl Store for StoreService {
 }
 
 fn to_status(fault: Fault) -> Status {
-    match fault {
-        Fault::Store(error) => failure::status(&error),
-        fault => fault.into(),
-    }
+    if let Fault::Store(error) = &fault { failure::status(error) } else { fault.into() }
 }
 
 /// A read as it goes over the wire.
-pub(crate) fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
+#[must_use]
+pub fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
     ReadReq {
         source: Some(source_to_wire(source)),
         backward: options.direction == Direction::Backward,
@@ -126,7 +129,11 @@ pub(crate) fn read_request(source: &Source, options: &ReadOptions) -> ReadReq {
     }
 }
 
-fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
+/// A read from the wire.
+///
+/// # Errors
+/// `Invalid`, for what is missing or no name.
+pub fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
     let options = ReadOptions {
         direction: if request.backward { Direction::Backward } else { Direction::Forward },
         from: from_from_wire(request.from)?,
@@ -135,7 +142,6 @@ fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
         resolve_links: request.resolve_links,
         batch_events: READ_BATCH_EVENTS,
         batch_bytes: READ_BATCH_BYTES,
-        ..ReadOptions::default()
     };
     Ok((source_from_wire(request.source)?, options))
 }

@@ -31,6 +31,8 @@ const SERVICES: &[(&str, &[(&str, Need)])] = &[
         &[("Statistics", OBSERVE), ("State", OBSERVE), ("Result", OBSERVE), ("*", OPERATE)]),
     ("event_store.client.operations.Operations", &[("*", OPERATE)]),
     ("event_store.client.monitoring.Monitoring", &[("*", OBSERVE)]),
+    // It knows nothing of streams' access control lists: whoever may use it may do everything.
+    ("gesta.store.v1.Store", &[("*", ADMINISTER)]),
     ("event_store.client.gossip.Gossip", &[("*", GREET)]),
     ("event_store.client.server_features.ServerFeatures", &[("*", GREET)]),
 ];

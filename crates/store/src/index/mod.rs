@@ -197,6 +197,14 @@ impl Index {
         self.parts.load().last(Key::from(Term::Stream(stream)), to.0)
     }
 
+    /// Whether an event at or after `from` and before `to` carries the term. Near the head two look-ups in memory.
+    ///
+    /// # Errors
+    /// As [`Index::stream_last`].
+    pub fn any(&self, term: Term<'_>, from: Position, to: Position) -> Result<bool> {
+        self.parts.load().any(Key::from(term), from.0..to.0)
+    }
+
     /// How many events before `to` carry the term.
     ///
     /// # Errors

@@ -57,6 +57,19 @@ impl View {
         Ok(holdings.first().map_or(0, |newest| newest.base + newest.count))
     }
 
+    /// Whether an event in `range` carries the term. Looks only at the parts that reach into the range, and allocates nothing.
+    pub(super) fn any(&self, key: Key<'_>, range: Range<u64>) -> Result<bool> {
+        let newest_first = self.parts.iter().rev().filter(|part| part.first() < range.end);
+        for part in newest_first.take_while(|part| part.end() > range.start) {
+            if let Some(found) = part.find(key)?
+                && part.rank(found.list, range.end)? > part.rank(found.list, range.start.max(part.first()))?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Ordinal and position of the last event before `to` that carries the term.
     pub(super) fn last(&self, key: Key<'_>, to: u64) -> Result<Option<(Revision, Position)>> {
         let holdings = self.holdings(key, to, u64::MAX)?;

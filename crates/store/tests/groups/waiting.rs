@@ -3,14 +3,14 @@
 use std::{
     future::Future,
     pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     task::{Context, Poll, Wake, Waker},
     thread,
 };
 
 use super::*;
 use gesta_store::{
-    ErrorKind, EventStore, GroupError, Nack, Options,
+    ErrorKind, EventStore, GroupError, Nack, Options, Replay,
     clock::SystemClock,
     disk::{Disk, memory::Fault},
 };
@@ -73,6 +73,19 @@ fn who_waits_gets_what_a_silent_consumer_let_lie() {
     assert_eq!(silent.next(1, None).unwrap().len(), 1);
     let other = world.connect(&on_all());
     assert_eq!(other.next(1, None).unwrap()[0].retries, 1);
+}
+
+/// A client parked a message and then asked for a replay, which found nothing: the link was not durable yet.
+#[test]
+fn what_was_parked_just_before_is_replayed() {
+    let world = threaded();
+    world.append("a", ["A"]);
+    world.create(&on_all(), Source::All, GroupSettings::default());
+    let consumer = world.connect(&on_all());
+    let taken = consumer.next(1, None).unwrap();
+    consumer.nack(&ids(&taken), Nack::Park, "no").unwrap();
+    assert_eq!(world.groups.replay(&on_all(), Replay::All).unwrap(), 1);
+    assert_eq!(ids(&consumer.next(1, None).unwrap()), ids(&taken));
 }
 
 #[test]
@@ -191,7 +204,7 @@ fn a_state_that_cannot_be_written_stalls_nobody() {
 fn a_consumer_can_be_woken_without_being_polled() {
     #[derive(Default)]
     struct Count(AtomicU64);
-    impl std::task::Wake for Count {
+    impl Wake for Count {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }

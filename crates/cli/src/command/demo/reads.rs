@@ -7,6 +7,7 @@ use crate::{
     command::read::print_all,
     event_list::EventList,
     exit::{Outcome, quoted},
+    reach::Reached,
     shell::{DIM, counted, grouped},
     time,
 };
@@ -57,7 +58,7 @@ impl Demo<'_> {
 
     fn show(&mut self, source: Source, options: ReadOptions) -> Outcome<()> {
         let list = EventList::new(&source, false).indented("   ");
-        print_all(&self.store, source, options, list, self.shell)?;
+        print_all(&Reached::Directory(self.store.clone()), source, options, list, self.shell)?;
         Ok(())
     }
 

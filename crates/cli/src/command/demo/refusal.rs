@@ -10,6 +10,7 @@ use crate::{
     command::read::print_all,
     event_list::EventList,
     exit::{Exit, Failure, Outcome, quoted},
+    reach::Reached,
     shell::BAD,
 };
 
@@ -53,7 +54,7 @@ impl Demo<'_> {
     fn show_event(&mut self, position: Position) -> Outcome<()> {
         let options = ReadOptions { from: From::Position(position), limit: Some(1), ..ReadOptions::default() };
         let list = EventList::new(&Source::All, false).indented("   ");
-        print_all(&self.store, Source::All, options, list, self.shell)?;
+        print_all(&Reached::Directory(self.store.clone()), Source::All, options, list, self.shell)?;
         Ok(())
     }
 }

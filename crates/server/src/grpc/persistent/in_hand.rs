@@ -71,7 +71,7 @@ mod tests {
 
     fn holding<const N: usize>(slots: usize, delivered: [(Uuid, u64); N]) -> InHand {
         let mut in_hand = InHand::with_slots(slots);
-        delivered.map(|(id, position)| in_hand.deliver(id, message(position)));
+        delivered.into_iter().for_each(|(id, position)| in_hand.deliver(id, message(position)));
         in_hand
     }
 

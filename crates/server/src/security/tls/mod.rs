@@ -136,10 +136,9 @@ fn config(pem: &Pem, now: Timestamp) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = builder.map_err(TlsError::Unusable)?.with_no_client_auth().with_single_cert(certificates, key);
-    let mut config = config.map_err(|error| match error {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => TlsError::KeyMismatch,
-        error => TlsError::Unusable(error),
-    })?;
+    let mismatch = rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch);
+    let mut config =
+        config.map_err(|error| if error == mismatch { TlsError::KeyMismatch } else { TlsError::Unusable(error) })?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(config)
 }

@@ -1,0 +1,84 @@
+//! `gesta state`: what the events come to, by the models that any store has.
+
+use clap::Args;
+use gesta::{ReadOptions, Timestamp};
+use serde_json::json;
+
+use crate::{
+    builtin::{self, By, Seen},
+    exit::{Exit, Outcome},
+    query_args::{FilterArgs, moment},
+    shell::{Format, Shell, counted},
+    table::{Column, Table},
+    target::Target,
+    time,
+};
+
+/// Arguments of `gesta state`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  gesta state                             how many events there are of each type
+  gesta state --by stream                 what was recorded last in each stream
+  gesta state order-17 --at 2026-01-31    what had happened to an order by then
+  gesta state --path '/shop/**' --at @118 and below a path, up to a position
+Models of an application are asked in the application: `domain.get::<Model>(key).as_of(…)`.")]
+pub(crate) struct StateArgs {
+    /// The stream [default: the whole log]
+    stream: Option<String>,
+    /// What is told apart
+    #[arg(long, value_name = "WHAT", default_value = "type")]
+    by: By,
+    /// As of a moment in the past: a time, or a position as `@118`
+    #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
+    at: Option<String>,
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+/// Prints the state.
+pub(crate) fn run(args: &StateArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    let source = args.filters.source(args.stream.as_deref())?;
+    let options = ReadOptions { as_of: args.at.as_deref().map(moment).transpose()?, ..ReadOptions::default() };
+    let store = target.open()?;
+    let (state, head) = builtin::state(&store, args.by, source, options)?;
+    let by = args.by.name();
+    let mut table = Table::new([
+        Column::long(by),
+        Column::number("events"),
+        Column::text("first recorded"),
+        Column::number("last position"),
+        Column::text("last recorded"),
+        Column::long(if args.by == By::Type { "last stream" } else { "last type" }),
+    ]);
+    let mut events = 0;
+    for (name, seen) in state.iter() {
+        events += seen.0.count();
+        print(args.by, name, seen, &mut table, shell)?;
+    }
+    table.print(shell)?;
+    let (events, of) = (u64::try_from(events).unwrap_or(u64::MAX), counted(state.len() as u64, by));
+    shell.say(format_args!("{} of {of}, head={head}", counted(events, "event")));
+    Ok(Exit::Ok)
+}
+
+fn print(by: By, name: &str, (count, first, last): &Seen, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+    let first = first.get().copied().unwrap_or_default();
+    let position = last.place().unwrap_or_default();
+    let (of, recorded) = last.get().cloned().unwrap_or_default();
+    match shell.format() {
+        Format::Table => {
+            let [first, last] = [first, recorded].map(|time| time::civil(Timestamp(time)));
+            table.row([name.to_owned(), count.count().to_string(), first, position.to_string(), last, of]);
+            Ok(())
+        }
+        Format::Plain => {
+            let recorded = time::rfc3339(Timestamp(recorded));
+            shell.line(format_args!("{name}\t{}\t{position}\t{recorded}\t{of}", count.count()))
+        }
+        Format::Ndjson => shell.json(&json!({
+            (by.name()): name, "events": u64::try_from(count.count()).unwrap_or(u64::MAX),
+            "firstRecorded": time::rfc3339(Timestamp(first)), "lastPosition": position.to_string(),
+            "lastRecorded": time::rfc3339(Timestamp(recorded)), (if by == By::Type { "lastStream" } else { "lastType" }): of,
+        })),
+    }
+}

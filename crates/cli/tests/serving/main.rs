@@ -1,0 +1,9 @@
+//! The program as a server, and as the client of one.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files, sockets and processes")]
+
+mod faces;
+mod kill;
+mod server;
+mod setting;
+mod soak;
