@@ -8,7 +8,9 @@ import subprocess
 import tempfile
 import unittest
 import uuid
+from base64 import b64encode
 
+import grpc
 from kurrentdbclient import KurrentDBClient, NewEvent
 
 
@@ -45,7 +47,18 @@ class Server:
         self.ready = json.loads(line)
         self.url = secured_url(self.ready["address"], certificates) if certificates else self.ready["url"]
 
+        self.certificates = certificates
         self.trust = ssl.create_default_context(cafile=f"{certificates}/ca.crt") if certificates else None
+
+    def channel(self):
+        """A channel to it for calls the stock client does not have, and what they say of who makes them."""
+        if not self.trust:
+            return grpc.insecure_channel(self.ready["address"]), []
+        with open(f"{self.certificates}/ca.crt", "rb") as file:
+            credentials = grpc.ssl_channel_credentials(file.read())
+        with open(f"{self.certificates}/password", encoding="utf-8") as file:
+            basic = b64encode(f"admin:{file.read().strip()}".encode()).decode()
+        return grpc.secure_channel(self.ready["address"], credentials), [("authorization", f"Basic {basic}")]
 
     def page(self, path):
         """The address of what is told over HTTP."""

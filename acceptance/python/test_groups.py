@@ -8,7 +8,6 @@ import threading
 import unittest
 import uuid
 
-import grpc
 from kurrentdbclient import KurrentDBClient, StreamState
 from kurrentdbclient.exceptions import (
     AlreadyExistsError,
@@ -407,8 +406,10 @@ class Ends(GroupCase):
         with self.read(group, stream) as subscription:
             next(subscription)
             # This client has no call for it.
-            with grpc.insecure_channel(self.server.url.split("//")[1].split("?")[0]) as channel:
-                persistent_pb2_grpc.PersistentSubscriptionsStub(channel).RestartSubsystem(shared_pb2.Empty())
+            channel, who = self.server.channel()
+            with channel:
+                restart = persistent_pb2_grpc.PersistentSubscriptionsStub(channel).RestartSubsystem
+                restart(shared_pb2.Empty(), metadata=who)
             self.assert_dropped(subscription)
         with self.read(group, stream) as subscription:
             self.assertEqual(work_off(subscription, 1), [0])

@@ -364,6 +364,9 @@ class Starting(unittest.TestCase):
         certificates(self.certificates, password=None)
         files = [f"--tls-cert={self.certificates}/node.crt", f"--tls-key={self.certificates}/node.key"]
         server = Server(self.store, None, *files, stderr=subprocess.PIPE)
+        trust = ssl.create_default_context(cafile=f"{self.certificates}/ca.crt")
+        with urllib.request.urlopen(f"https://{server.ready['address']}/health/ready", context=trust) as answer:
+            self.assertEqual(answer.status, 204)
         self.assertEqual(server.stop(), 0)
         (told,) = [line for line in server.process.stderr.read().splitlines() if "first run" in line]
         server.process.stderr.close()
@@ -429,7 +432,12 @@ class Starting(unittest.TestCase):
         certificates(self.certificates)
         command = [os.environ["GESTA"], "serve", "--dir", self.store, "--listen", "0.0.0.0:0", "-o", "ndjson"]
         process = subprocess.Popen([*command, *secured(self.certificates)], stdout=subprocess.PIPE, text=True)
-        self.assertIn("tls=true", json.loads(process.stdout.readline())["url"])
+        ready = json.loads(process.stdout.readline())
+        self.assertIn("tls=true", ready["url"])
+        address = f"https://127.0.0.1:{ready['address'].rsplit(':', 1)[1]}/health/live"
+        trust = ssl.create_default_context(cafile=f"{self.certificates}/ca.crt")
+        with urllib.request.urlopen(address, context=trust) as answer:
+            self.assertEqual(answer.status, 204)
         process.terminate()
         self.assertEqual(process.wait(timeout=30), 0)
         process.stdout.close()
