@@ -2,7 +2,12 @@
 //!
 //! A thousand of them, or as many as `GESTA_SUBSCRIPTIONS` says. In a program of its own, since it looks at the memory of the process.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files and sockets")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "tests work on files and sockets; this one measures"
+)]
 
 mod shared;
 

@@ -83,7 +83,7 @@ mod tests {
         page.metric(&metric("gesta_none", Kind::Gauge), vec![]);
         page.metric(
             &metric("gesta_three_seconds", Kind::Histogram),
-            vec![labelled(Value::Distribution(meter.shown(), Unit::Seconds))],
+            vec![labelled(Value::Distribution(Box::new(meter.shown()), Unit::Seconds))],
         );
         let text = page.into_text();
         let shown: Vec<_> = text.lines().filter(|line| !line.contains("_bucket") || line.contains("e-06")).collect();

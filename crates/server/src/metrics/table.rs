@@ -56,7 +56,7 @@ pub(super) struct Sample {
 pub(super) enum Value {
     Count(u64),
     Measure(f64),
-    Distribution(Distribution, Unit),
+    Distribution(Box<Distribution>, Unit),
 }
 
 /// What a distribution was counted in, and is told in.
@@ -84,7 +84,7 @@ impl Sample {
     }
 
     fn distribution(distribution: &Distribution, unit: Unit) -> Self {
-        Self { labels: Vec::new(), value: Value::Distribution(distribution.clone(), unit) }
+        Self { labels: Vec::new(), value: Value::Distribution(Box::new(distribution.clone()), unit) }
     }
 }
 
@@ -182,7 +182,7 @@ fn call_times(at: &Snapshot) -> Vec<Sample> {
         .iter()
         .map(|call| Sample {
             labels: vec![(METHOD, call.method.clone())],
-            value: Value::Distribution(call.answered_micros.clone(), Unit::Seconds),
+            value: Value::Distribution(Box::new(call.answered_micros.clone()), Unit::Seconds),
         })
         .collect()
 }

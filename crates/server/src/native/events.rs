@@ -62,7 +62,7 @@ pub(crate) fn recorded_from_wire(event: wire::Event) -> Result<RecordedEvent> {
         stream: StreamName::new(&event.stream)?,
         event_type: EventType::new(&event.r#type)?,
         content_type: ContentType::new(&event.content_type)?,
-        tags: event.tags.iter().map(|tag| Tag::new(tag)).collect::<Result<_>>()?,
+        tags: event.tags.iter().map(Tag::new).collect::<Result<_>>()?,
         data: event.data,
         metadata: event.metadata,
         erased: event.erased,
@@ -88,6 +88,6 @@ pub(super) fn proposed_from_wire(event: wire::EventData) -> Result<EventData> {
         content_type: ContentType::new(&event.content_type)?,
         data: event.data,
         metadata: event.metadata,
-        tags: event.tags.iter().map(|tag| Tag::new(tag)).collect::<Result<_>>()?,
+        tags: event.tags.iter().map(Tag::new).collect::<Result<_>>()?,
     })
 }

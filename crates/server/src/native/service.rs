@@ -113,10 +113,7 @@ impl Store for StoreService {
 }
 
 fn to_status(fault: Fault) -> Status {
-    match fault {
-        Fault::Store(error) => failure::status(&error),
-        fault => fault.into(),
-    }
+    if let Fault::Store(error) = &fault { failure::status(error) } else { fault.into() }
 }
 
 /// A read as it goes over the wire.
@@ -145,7 +142,6 @@ pub fn read_options(request: ReadReq) -> Result<(Source, ReadOptions), Error> {
         resolve_links: request.resolve_links,
         batch_events: READ_BATCH_EVENTS,
         batch_bytes: READ_BATCH_BYTES,
-        ..ReadOptions::default()
     };
     Ok((source_from_wire(request.source)?, options))
 }
