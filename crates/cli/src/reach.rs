@@ -18,7 +18,7 @@ pub(crate) enum Reached {
     /// In a directory.
     Directory(gesta::EventStore),
     /// Behind a server.
-    Server(Client),
+    Server(Box<Client>),
 }
 
 /// A stream, as it is listed.

@@ -67,7 +67,7 @@ impl Target {
     /// The store that is there, in the directory or behind the server.
     pub(crate) fn reach(&self) -> Outcome<Reached> {
         match &self.url {
-            Some(url) => Ok(Reached::Server(self.connect(url)?)),
+            Some(url) => Ok(Reached::Server(Box::new(self.connect(url)?))),
             None => self.open().map(Reached::Directory),
         }
     }

@@ -73,7 +73,7 @@ fn print_last(
     shell: &mut Shell,
 ) -> Outcome<From> {
     let options: ReadOptions = last_events(last, args.resolve_links);
-    let store = Reached::Server(client.clone());
+    let store = Reached::Server(Box::new(client.clone()));
     let head = store.head()?;
     let mut read = match store.read(source.clone(), options) {
         Ok(read) => read,

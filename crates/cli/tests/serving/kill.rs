@@ -41,7 +41,7 @@ fn connect(url: &str) -> Option<Client> {
 /// One client: appends to a stream of its own until it is told to stop, and comes back whenever the server is gone. The revisions that were
 /// acknowledged, with the number that is in the event.
 fn client(number: usize, url: &str, stop: &AtomicBool, answers: &AtomicU64) -> BTreeMap<u64, u64> {
-    let stream = StreamName::new(&format!("client-{number}")).expect("valid");
+    let stream = StreamName::new(format!("client-{number}")).expect("valid");
     let (mut acknowledged, mut next) = (BTreeMap::new(), 0);
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
@@ -101,7 +101,7 @@ fn nothing_that_was_answered_is_lost() {
 
     let store = EventStore::open(place.path()).expect("opens");
     for (number, acknowledged) in acknowledged.lock().expect("nobody panicked").iter() {
-        let stream = StreamName::new(&format!("client-{number}")).expect("valid");
+        let stream = StreamName::new(format!("client-{number}")).expect("valid");
         let read = store.read_stream(stream, ReadOptions::default()).expect("a read");
         let found: BTreeMap<u64, u64> = read
             .map(|event| event.expect("whole"))

@@ -33,7 +33,7 @@ fn write(stream: &StreamName, change: Change) -> AppendRequest {
 }
 
 fn stream(life: u64, client: u64) -> StreamName {
-    StreamName::new(&format!("soak-{life}-{client}")).expect("valid")
+    StreamName::new(format!("soak-{life}-{client}")).expect("valid")
 }
 
 /// The work of one client in one life: appends, reads back what it appended, and lets every other stream be deleted.
