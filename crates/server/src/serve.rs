@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener},
+    ops::ControlFlow,
     sync::Arc,
 };
 
@@ -126,11 +127,12 @@ impl Server {
         self.address
     }
 
-    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, at most until a second signal, and closes the store.
+    /// Serves until SIGTERM or SIGINT; then lets calls end for a while, at most until a second signal, and closes the store. From when `ready` is called
+    /// on, signals are heard, and who connects is answered; if it breaks, the server ends at once.
     ///
     /// # Errors
     /// `Runtime`, `Store`.
-    pub fn run(self) -> Result<(), ServeError> {
+    pub fn run(self, ready: impl FnOnce() -> ControlFlow<()>) -> Result<(), ServeError> {
         let store = self.store.clone();
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
@@ -138,7 +140,7 @@ impl Server {
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .build()
             .map_err(ServeError::Runtime)?;
-        let served = runtime.block_on(self.serve());
+        let served = runtime.block_on(self.serve(ready));
         // Reads that are still at it go on with a closed store, which reads may.
         runtime.shutdown_background();
         let head = store.head().position();
@@ -150,9 +152,12 @@ impl Server {
         served.and(closed)
     }
 
-    async fn serve(self) -> Result<(), ServeError> {
+    async fn serve(self, ready: impl FnOnce() -> ControlFlow<()>) -> Result<(), ServeError> {
         let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
         let mut further = Signals::listen().map_err(ServeError::Runtime)?;
+        if ready().is_break() {
+            return Ok(());
+        }
         if let Some(tls) = &self.tls {
             let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
             tokio::spawn(reload(Arc::clone(tls), hangup));

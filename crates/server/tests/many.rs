@@ -2,8 +2,12 @@
 //!
 //! A thousand of them, or as many as `GESTA_SUBSCRIPTIONS` says. In a program of its own, since it looks at the memory of the process.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files and sockets")]
-#![allow(clippy::print_stderr, reason = "what was measured is told to whoever asks with --nocapture")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    reason = "tests work on files and sockets; this one measures"
+)]
 
 mod shared;
 
@@ -50,7 +54,7 @@ fn subscriptions_that_wait_cost_little_and_all_hear() {
     let after = serving.metric("gesta_resident_memory_bytes");
     let each = after.saturating_sub(before) / count as u64;
     assert!(each < 20 << 10, "bytes for each idle subscription: {each}");
-    eprintln!("idle subscriptions: {count}, bytes for each: {each}");
+    println!("idle subscriptions: {count}, bytes for each: {each}");
 
     let mut writer = Wire::open(serving.address, 1 << 20);
     let call = writer.call(APPEND, &append("order-1", 1, 10));
@@ -89,7 +93,7 @@ fn subscriptions_nobody_reads_are_held_back_by_flow_control() {
     while serving.metric("gesta_subscriptions") < subscriptions {}
     let after = serving.metric("gesta_resident_memory_bytes");
     let each = after.saturating_sub(before) / count as u64;
-    eprintln!("subscriptions nobody reads: {count}, bytes for each: {each}");
+    println!("subscriptions nobody reads: {count}, bytes for each: {each}");
     assert!(each < 1 << 20, "bytes for each subscription nobody reads: {each}");
     // They have lost nothing: whoever reads again goes on where he was.
     let mut wire = wires.pop().expect("one");

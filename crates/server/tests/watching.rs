@@ -63,12 +63,9 @@ fn queries(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
             for (key, value) in members {
-                match value.as_str() {
-                    Some(text) if ["expr", "query", "definition"].contains(&key.as_str()) => {
-                        found.push(text.to_owned())
-                    }
-                    Some(_) | None => queries(value, found),
-                }
+                let is_query = ["expr", "query", "definition"].contains(&key.as_str());
+                found.extend(value.as_str().filter(|_| is_query).map(str::to_owned));
+                queries(value, found);
             }
         }
         Value::Array(values) => values.iter().for_each(|value| queries(value, found)),

@@ -1,6 +1,10 @@
 //! `gesta serve`: the store as a server, for clients of KurrentDB's gRPC protocol.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    ops::ControlFlow,
+};
 
 use clap::Args;
 use gesta_server::{Callers, Exposure, Options, ServeError, Server, logging};
@@ -57,19 +61,24 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
         None => server,
     };
     let address = server.address();
+    let dir = target.dir().display().to_string();
+    let mut told = Ok(());
+    // Whoever started us waits for this line, and may ask us to end as soon as it is there.
+    server.run(|| {
+        told = tell(address, query, &dir, shell);
+        if told.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    told.map(|()| Exit::Ok)
+}
+
+/// Says where it listens.
+fn tell(address: SocketAddr, query: &str, dir: &str, shell: &mut Shell) -> Outcome<()> {
+    let url = format!("kurrentdb://{address}?{query}");
     match shell.format() {
-        Format::Ndjson => shell.json(&json!({
-            "address": address.to_string(), "url": format!("kurrentdb://{address}?{query}"),
-            "dir": target.dir().display().to_string(),
-        }))?,
-        Format::Table | Format::Plain => {
-            shell.line(format_args!("serving {} at kurrentdb://{address}?{query}", target.dir().display()))?;
-        }
+        Format::Ndjson => shell.json(&json!({ "address": address.to_string(), "url": url, "dir": dir }))?,
+        Format::Table | Format::Plain => shell.line(format_args!("serving {dir} at {url}"))?,
     }
-    // Whoever started us waits for this line.
-    shell.flush()?;
-    server.run()?;
-    Ok(Exit::Ok)
+    shell.flush()
 }
 
 impl From<ServeError> for Failure {

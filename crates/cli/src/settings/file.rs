@@ -42,13 +42,13 @@ pub(super) fn parse(path: &Path, text: &str) -> Outcome<Vec<Said>> {
                     said.push(entry(&name, value.get_ref(), origin(&key.span()))?);
                 }
             }
-            value @ (DeValue::String(_)
+            value @ (DeValue::Table(_)
+            | DeValue::String(_)
             | DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
             | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_)) => said.push(entry(name, value, origin(&key.span()))?),
+            | DeValue::Array(_)) => said.push(entry(name, value, origin(&key.span()))?),
         }
     }
     Ok(said)
