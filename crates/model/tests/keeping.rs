@@ -206,11 +206,9 @@ fn a_watch_gives_the_state_and_then_each_change() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let mut polled = |watch: &mut gesta_model::Watch<first::Balance>| {
         let mut changed = std::pin::pin!(watch.changed());
-        loop {
-            match Future::poll(changed.as_mut(), &mut context) {
-                std::task::Poll::Ready(state) => return Some(state.expect("read").cents),
-                std::task::Poll::Pending => return None,
-            }
+        match Future::poll(changed.as_mut(), &mut context) {
+            std::task::Poll::Ready(state) => Some(state.expect("read").cents),
+            std::task::Poll::Pending => None,
         }
     };
     assert_eq!((polled(&mut watch), polled(&mut watch)), (Some(7), None));
