@@ -259,3 +259,21 @@ fn the_cache_is_bounded_and_what_it_forgets_is_read_again() {
     let info = domain.cache_info();
     assert!(info.states > 0 && info.bytes <= 50_000, "{info:?}");
 }
+
+#[test]
+fn a_stream_is_written_since_a_position_if_it_has_an_event_from_there_on() {
+    let store = store();
+    record(&store, (0..200_u32).map(|n| deposited(n * n % 7, 1)));
+    store.settle().expect("settles");
+    record(&store, (0..50_u32).map(|n| deposited(n % 3, 1)));
+    for account in 0..8_u32 {
+        let stream = format!("account-{account}").parse().expect("a name");
+        let last = store.read_stream(stream, gesta_store::ReadOptions::default()).ok().and_then(Iterator::last);
+        let last = last.map(|event| event.expect("reads").position);
+        let stream = format!("account-{account}").parse().expect("a name");
+        for from in (0..=251).map(Position) {
+            let expected = last.is_some_and(|last| last >= from);
+            assert_eq!(store.is_written_since(&stream, from).expect("answers"), expected, "{stream} {from}");
+        }
+    }
+}
