@@ -251,6 +251,7 @@ impl Workload {
             max_subscribers: [0, 0, 1, 2, 3][self.random.random_range(0..5)],
             strategy,
             extra_statistics: false,
+            only: None,
         }
     }
 

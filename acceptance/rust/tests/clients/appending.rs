@@ -1,7 +1,8 @@
 //! Appends, one by one and in batches.
 
 use kurrentdb::{
-    AppendToStreamOptions, BatchAppendOptions, CurrentRevision, Error, StreamMetadata, StreamMetadataResult, StreamState,
+    AppendToStreamOptions, BatchAppendOptions, CurrentRevision, Error, StreamMetadata, StreamMetadataResult,
+    StreamState,
 };
 
 use crate::server::{Server, events};

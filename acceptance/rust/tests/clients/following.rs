@@ -1,7 +1,8 @@
 //! Catch-up subscriptions.
 
 use kurrentdb::{
-    StreamPosition, SubscribeToAllOptions, SubscribeToStreamOptions, Subscription, SubscriptionEvent, SubscriptionFilter,
+    StreamPosition, SubscribeToAllOptions, SubscribeToStreamOptions, Subscription, SubscriptionEvent,
+    SubscriptionFilter,
 };
 
 use crate::server::{Server, number};
