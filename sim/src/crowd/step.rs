@@ -10,6 +10,7 @@ use gesta_store::{
 
 /// One thing that happens. Readers, groups, handlers and the seats of a group are numbered.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a trace has a few hundred of them")]
 pub enum Step {
     /// Events are appended to a stream.
     Append(&'static str, Vec<EventData>),

@@ -2,6 +2,8 @@
 //!
 //! Each test starts a server of its own on a free port, and finds the program by the variable `GESTA`.
 
+#![allow(clippy::disallowed_methods, reason = "tests work on files")]
+
 mod appending;
 mod deleting;
 mod following;

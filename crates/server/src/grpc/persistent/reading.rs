@@ -160,7 +160,9 @@ async fn serve(
     // What the client has goes back before it is told, however long it takes to listen.
     drop(serving);
     if let Err(status) = ended {
+        // Told first, for a server that stops has been told of it already: who listens is not to take it for the end of the group.
         tokio::select! {
+            biased;
             _ = batches.send(Err(status)) => {}
             () = stopping.told() => {}
         }
