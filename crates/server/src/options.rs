@@ -1,4 +1,4 @@
-//! How a server is run: the bounds an operator may move, each within a range that keeps the sums of [`limits`](crate::limits) true.
+//! How a server is run: the bounds an operator may move, each within a range that keeps the sums of `limits` true.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What a store has done since it was opened, in numbers, for whoever watches over it.
 //!
-//! [`Meters`] count while the store runs, with relaxed additions: one for a group of appends, not one for each, and one for a batch of a read.
+//! `Meters` count while the store runs, with relaxed additions: one for a group of appends, not one for each, and one for a batch of a read.
 //! [`Measures`] is what they show at a moment. Nothing is decided by them, and nothing of them is kept: after an opening they begin at zero.
 
 use std::{

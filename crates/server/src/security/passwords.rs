@@ -1,7 +1,7 @@
 //! Passwords: what is kept of them, whether one is right, and new ones.
 //!
 //! Kept is Argon2id with a salt of its own, in the text form of its reference implementation, parameters included: 19 MiB, two passes, one lane, some
-//! 20 ms. Whoever checks one does so on a thread that may wait ([`authentication`](super::authentication)).
+//! 20 ms. Whoever checks one does so on a thread that may wait (`authentication`).
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use gesta_store::{Error, entropy::Entropy};

@@ -72,7 +72,7 @@ impl Security {
         Ok(())
     }
 
-    /// The rights of whoever makes a call. Who was not let in by [`admit`](Self::admit) is nobody.
+    /// The rights of whoever makes a call. Who was not let in by `admit` is nobody.
     #[must_use]
     pub fn rights<T>(&self, request: &tonic::Request<T>) -> Rights {
         match self {
