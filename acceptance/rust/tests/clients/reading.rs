@@ -8,7 +8,7 @@ async fn all(mut read: ReadStream) -> Vec<u64> {
     let mut numbers = Vec::new();
     while let Some(event) = read.next().await.unwrap() {
         // Who reads the whole log as the administrator of a server with users meets those too.
-        if !event.event.as_ref().unwrap().stream_id.starts_with('$') {
+        if !event.event.as_ref().unwrap().stream_id().starts_with('$') {
             numbers.push(number(&event));
         }
     }
