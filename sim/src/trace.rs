@@ -2,8 +2,11 @@
 
 use std::{
     fmt,
+    hash::{DefaultHasher, Hash, Hasher},
     panic::{AssertUnwindSafe, catch_unwind},
 };
+
+use gesta_store::disk::memory::MemoryDisk;
 
 use crate::{
     Violation,
@@ -23,6 +26,13 @@ pub struct Run<S> {
     pub violation: Option<Violation>,
     /// A digest of every byte on the disk at the end.
     pub digest: u64,
+}
+
+/// A digest of every byte on a disk.
+pub(crate) fn digest(disk: &MemoryDisk) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    disk.snapshot().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Something steps happen to.

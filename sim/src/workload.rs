@@ -102,9 +102,8 @@ impl Workload {
     }
 
     fn fail(&mut self) -> Step {
-        let lasting = if self.random.random_bool(0.5) { Lasting::Once } else { Lasting::Forever };
-        let done = [Done::Nothing, Done::Half, Done::Everything][self.random.random_range(0..3)];
-        Step::Fail(self.random.random_range(0..12), lasting, done)
+        let (passing, lasting, done) = fault(&mut self.random, 12);
+        Step::Fail(passing, lasting, done)
     }
 
     fn commit(&mut self, sight: Sight<'_>) -> Step {
@@ -326,6 +325,13 @@ pub fn draw_query(random: &mut ChaCha12Rng) -> Query {
 #[must_use]
 pub fn name(stream: &str) -> StreamName {
     StreamName::new(stream).expect("a valid name")
+}
+
+/// How the disk will fail, after fewer than `most` more changes.
+pub(crate) fn fault(random: &mut ChaCha12Rng, most: u64) -> (u64, Lasting, Done) {
+    let lasting = if random.random_bool(0.5) { Lasting::Once } else { Lasting::Forever };
+    let done = [Done::Nothing, Done::Half, Done::Everything][random.random_range(0..3)];
+    (random.random_range(0..most), lasting, done)
 }
 
 fn tag(tag: &str) -> Tag {

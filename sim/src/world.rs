@@ -1,9 +1,6 @@
 //! The world of a run: a store on a disk in memory, the model beside it, and everything that can befall them.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use gesta_store::{
     AppendError, ErrorKind, EventStore, Options, Outcome, Timestamp,
@@ -18,6 +15,7 @@ use crate::{
     reads,
     settings::Settings,
     step::{Request, Step},
+    trace::digest,
     workload::Sight,
 };
 
@@ -85,9 +83,7 @@ impl World {
     /// A digest of every byte on the disk.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.disk.snapshot().hash(&mut hasher);
-        hasher.finish()
+        digest(&self.disk)
     }
 
     /// Lets a step happen and checks what it shows.

@@ -17,7 +17,6 @@ pub mod workload;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
@@ -40,6 +39,7 @@ use crate::{
     Violation,
     invariants::{dense, skipping},
     settings::Settings,
+    trace::digest,
     workload::name,
     world::open,
 };
@@ -122,9 +122,7 @@ impl Crowd {
     /// A digest of every byte on the disk.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.disk.snapshot().hash(&mut hasher);
-        hasher.finish()
+        digest(&self.disk)
     }
 
     /// Lets a step happen and checks what it shows.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use gesta_store::{
     AfterPark, EventData, EventType, From, GroupName, GroupSettings, KeyOf, ParkedOnReset, PathPattern, Position,
     Query, QueryItem, Reaction, Source, Strategy, Tag, Timestamp,
-    disk::memory::{Done, Lasting},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -19,7 +18,7 @@ use super::{
     ledger::{Ledger, Rules},
     step::{Act, Answer, Ending, Step, Which},
 };
-use crate::workload::{PLAIN, name};
+use crate::workload::{PLAIN, fault, name};
 
 const STREAMS: [&str; 5] = ["order-1", "order-2", "order-3", "user-1", PLAIN];
 const TYPES: [&str; 3] = ["Placed", "Paid", "Shipped"];
@@ -139,9 +138,8 @@ impl Workload {
     }
 
     fn fail(&mut self) -> Step {
-        let lasting = if self.random.random_bool(0.5) { Lasting::Once } else { Lasting::Forever };
-        let done = [Done::Nothing, Done::Half, Done::Everything][self.random.random_range(0..3)];
-        Step::Fail(self.random.random_range(0..8), lasting, done)
+        let (passing, lasting, done) = fault(&mut self.random, 8);
+        Step::Fail(passing, lasting, done)
     }
 
     fn append(&mut self) -> Step {

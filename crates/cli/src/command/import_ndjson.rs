@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{AppendError, EventStore, ExpectedRevision, Rejection, Timestamp, limits, name::system};
+use gesta::{AppendError, EventStore, ExpectedRevision, Rejection, Timestamp, limits};
 use gesta_server::{
     client::Client,
     native::{AppendRequest, Change, Write},
@@ -230,7 +230,7 @@ impl Import<'_> {
         if self.ended.has(&event.stream, store)? {
             return self.refused_line(number, Rejection::StreamDeleted { stream: event.stream });
         }
-        let ends_stream = &*event.event.event_type == system::STREAM_DELETED;
+        let ends_stream = event.ends_stream();
         let bytes = event.event.data.len() + event.event.metadata.len();
         let group = &self.group;
         let fits = group.events.len() < self.args.batch
@@ -308,11 +308,9 @@ impl Import<'_> {
     }
 }
 
-fn write_of(ImportedEvent { stream, event, .. }: ImportedEvent) -> Write {
-    // Only the store itself may write this type; it is what ending a stream leaves behind.
-    let ends = &*event.event_type == system::STREAM_DELETED;
-    let change = if ends { Change::Tombstone } else { Change::Append(vec![event]) };
-    Write { stream, expected: ExpectedRevision::Any, change }
+fn write_of(imported: ImportedEvent) -> Write {
+    let change = if imported.ends_stream() { Change::Tombstone } else { Change::Append(vec![imported.event]) };
+    Write { stream: imported.stream, expected: ExpectedRevision::Any, change }
 }
 
 fn answered(

@@ -20,13 +20,17 @@ pub(crate) struct ImportedEvent {
 }
 
 impl ImportedEvent {
-    /// Adds what the line asks for to a request.
-    pub(crate) fn add_to(self, append: Append) -> Append {
-        if &*self.event.event_type == system::STREAM_DELETED {
-            // Only the store itself may write this type; it is what ending a stream leaves behind.
-            return append.tombstone(self.stream, ExpectedRevision::Any);
+    /// Whether the line asks for the end of its stream: only the store itself may write this type, and it is what that leaves behind.
+    pub(crate) fn ends_stream(&self) -> bool {
+        &*self.event.event_type == system::STREAM_DELETED
+    }
+
+    /// A request for what the line asks for, and nothing else.
+    fn alone(self) -> Append {
+        if self.ends_stream() {
+            return Append::new().tombstone(self.stream, ExpectedRevision::Any);
         }
-        append.stream(self.stream, ExpectedRevision::Any, [self.event])
+        Append::to(self.stream, ExpectedRevision::Any, [self.event])
     }
 }
 
@@ -93,7 +97,7 @@ pub(crate) fn parse(line: &[u8], home: Option<&StreamName>) -> Result<ImportedEv
     };
     let imported = ImportedEvent { stream, event: event_of(line)?, recorded_at };
     // Here, and not when it is sent: there it would spoil the commit it shares with good lines.
-    imported.clone().add_to(Append::new()).check().map_err(|error| error.to_string())?;
+    imported.clone().alone().check().map_err(|error| error.to_string())?;
     Ok(imported)
 }
 

@@ -127,10 +127,7 @@ impl Handlers {
             return Err(setting("consumers", options.consumers, "1 for one handler: start_each takes one for each"));
         }
         let group = self.group_for(name, source, &options)?;
-        let control = Arc::new(Control::of(1));
-        let mut runner = HandlerRunner::new(0, Box::new(handler), self.groups.clone(), group, options, control);
-        runner.connect()?;
-        Ok(runner)
+        self.connected(0, Box::new(handler), group, options, Arc::new(Control::of(1)))
     }
 
     /// As [`Handlers::start_each`], but without threads: the caller takes the steps of every consumer.
@@ -148,13 +145,23 @@ impl Handlers {
         let control = Arc::new(Control::of(options.consumers));
         let mut runners = Vec::new();
         for me in 0..options.consumers {
-            let (groups, control) = (self.groups.clone(), Arc::clone(&control));
             let handler = Box::new(make(me));
-            let mut runner = HandlerRunner::new(me, handler, groups, group.clone(), options.clone(), control);
-            runner.connect()?;
-            runners.push(runner);
+            runners.push(self.connected(me, handler, group.clone(), options.clone(), Arc::clone(&control))?);
         }
         Ok(runners)
+    }
+
+    fn connected(
+        &self,
+        me: usize,
+        handler: Box<dyn Handler>,
+        group: GroupName,
+        options: HandlerOptions,
+        control: Arc<Control>,
+    ) -> Result<HandlerRunner, GroupError> {
+        let mut runner = HandlerRunner::new(me, handler, self.groups.clone(), group, options, control);
+        runner.connect()?;
+        Ok(runner)
     }
 
     /// The group of a handler, with the settings its options ask for.
