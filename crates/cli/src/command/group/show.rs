@@ -276,8 +276,8 @@ mod tests {
             ..GroupSettings::default()
         };
         for (settings, words) in [
-            (of(5, 1000, 2), "after 1,000 messages, after 2s with 5 or more"),
-            (of(1, 0, 2), "after 2s"),
+            (of(5, 1000, 2), "after 1,000 messages, after 2.00 s with 5 or more"),
+            (of(1, 0, 2), "after 2.00 s"),
             (of(0, 1, 0), "after 1 message"),
         ] {
             assert_eq!(checkpoint_words(&settings), words);

@@ -7,7 +7,6 @@
 //! - A step never waits. Who waits, and for what, is the caller's matter: the thread of a [`RunningHandler`](super::RunningHandler), or a test.
 
 use std::{
-    any::Any,
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -20,7 +19,7 @@ use super::{
     control::{Control, Order},
 };
 use crate::{
-    error::ErrorKind,
+    error::{ErrorKind, panic_words},
     limits,
     subscribe::{
         GroupError, GroupName, MessageId, Nack,
@@ -420,12 +419,7 @@ fn final_reaction(reaction: Reaction) -> Reaction {
 fn guarded(handler: impl FnOnce() -> Result<(), HandlerFailure>) -> Result<(), HandlerFailure> {
     // What a panic leaves half done is the handler's, and at least once means that it may be done again.
     let outcome = catch_unwind(AssertUnwindSafe(handler));
-    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", panic_words(&*panic)))))
 }
 
 impl std::fmt::Debug for HandlerRunner {
