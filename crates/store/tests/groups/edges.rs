@@ -13,9 +13,9 @@ fn a_group_that_could_not_be_read_back_is_refused_and_harms_no_other() {
     let world = World::new();
     world.create(&on_all(), Source::All, GroupSettings::default());
     let huge = GroupName::on_all("huge").unwrap();
-    let long: std::sync::Arc<str> = "x".repeat(9 << 20).into();
+    let long: Arc<str> = "x".repeat(9 << 20).into();
     let keyed = |key| with(Strategy::KeyOrdered { key, after_park: AfterPark::Flow });
-    let field: std::sync::Arc<str> = format!("/{long}").into();
+    let field: Arc<str> = format!("/{long}").into();
     for (key, named) in
         [(KeyOf::Tag { prefix: long.clone() }, "strategy.prefix"), (KeyOf::Field(field), "strategy.field")]
     {
@@ -238,4 +238,32 @@ fn the_lag_of_a_group_on_everything_is_not_made_of_what_groups_write() {
     assert_eq!(lag(&world), (1, SECOND));
     world.append("a", ["3"; 600]);
     assert_eq!(lag(&world), (601, SECOND));
+}
+
+/// A parked message is a link, and links have the correlation of what they point to. A group that follows links was given its own parked messages as what
+/// they point to, under new ids: an event nobody could work off was parked, came again, and was parked again, without end.
+#[test]
+fn no_group_is_fed_by_what_groups_have_parked_not_even_through_links() {
+    let all = Source::Query(Query::of(QueryItem::default().stream(StreamFilter::Prefix("$".into()))));
+    for source in [Source::All, Source::Stream(name("$bc-c1")), Source::Stream(name("$et-$>")), all] {
+        let world = World::new();
+        let correlated = event("1").with_metadata(r#"{"$correlationId":"c1"}"#);
+        world.record("a", [correlated]);
+        let link = EventData::binary("$>".try_into().unwrap(), "0@a").with_metadata(r#"{"$correlationId":"c1"}"#);
+        world.record("$links", [link]);
+        let group = match &source {
+            Source::Stream(stream) => GroupName::on_stream(stream.clone(), "g").unwrap(),
+            Source::All | Source::Query(_) => on_all(),
+        };
+        let settings = GroupSettings { resolve_links: true, ..with(Strategy::RoundRobin) };
+        world.create(&group, source.clone(), settings);
+        let consumer = world.connect(&group);
+        let messages = drain(&consumer);
+        assert!(!messages.is_empty() && messages.iter().all(|message| &*message.event.stream == "a"), "{source:?}");
+        consumer.nack(&ids(&messages), Nack::Park, "no").unwrap();
+        world.groups.flush(&group).unwrap();
+        assert_eq!(shown(&drain(&consumer)), [""; 0], "{source:?}");
+        drop(consumer);
+        assert_eq!(drain(&world.connect(&group)).len(), 0, "{source:?}");
+    }
 }
