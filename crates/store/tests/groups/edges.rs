@@ -267,3 +267,17 @@ fn no_group_is_fed_by_what_groups_have_parked_not_even_through_links() {
         assert_eq!(drain(&world.connect(&group)).len(), 0, "{source:?}");
     }
 }
+
+/// Found by the simulation: a handler that was to begin at a time could not be started again when the clock had been set back behind it, though it had
+/// begun long ago.
+#[test]
+fn whether_a_beginning_has_come_is_not_asked_of_a_group_that_has_begun() {
+    let world = World::new();
+    let settings = GroupSettings { start: From::Time(world::NOON), ..GroupSettings::default() };
+    world.create(&on_all(), Source::All, settings.clone());
+    world.clock.jump_to(Timestamp(world::NOON.0 - 1));
+    let error = world.groups.create(&on_all(), Source::All, settings.clone()).unwrap_err();
+    assert!(matches!(error, GroupError::GroupExists { .. }), "{error}");
+    let error = world.groups.create(&GroupName::on_all("h").unwrap(), Source::All, settings).unwrap_err();
+    assert!(matches!(error, GroupError::Setting { field: "start", .. }), "{error}");
+}

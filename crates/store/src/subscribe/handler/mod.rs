@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{order::spawn, read::Source};
 
+pub use control::Resetting;
 pub use options::{Backoff, HandlerFailure, HandlerOptions, HandlingOrder, Reaction};
 pub use runner::{HandlerRunner, Step};
 pub use running::RunningHandler;

@@ -16,11 +16,12 @@ use std::{
 
 use super::{
     Handler, HandlerFailure, HandlerOptions, HandlerState, HandlingOrder, Reaction,
-    control::{Control, Order},
+    control::{Control, Order, Resetting},
 };
 use crate::{
     error::{ErrorKind, panic_words},
     limits,
+    read::From,
     subscribe::{
         GroupError, GroupName, MessageId, Nack,
         group::{Consumer, ConsumerGroups, ConsumerOptions, Message, ParkedOnReset},
@@ -103,7 +104,7 @@ impl HandlerRunner {
                 return Step::Paused;
             }
             Order::Await => return Step::Paused,
-            Order::Reset => return self.reset(),
+            Order::Reset => return self.begin_anew(),
             Order::Work => {}
         }
         if let Some(at) = self.retry_at {
@@ -123,6 +124,21 @@ impl HandlerRunner {
             Ok(messages) => self.work(messages),
             Err(error) => self.meet(&error),
         }
+    }
+
+    /// Lets the handler, with all its consumers, give back what it has and wait, from the next steps on: see [`RunningHandler::pause`](super::RunningHandler::pause).
+    pub fn pause(&self) {
+        self.control.pause(true);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.control.pause(false);
+    }
+
+    /// Lets it begin anew at `from` with the next steps, as [`RunningHandler::reset`](super::RunningHandler::reset) does: when every consumer has taken one.
+    pub fn reset(&self, from: From) -> Resetting {
+        self.control.reset(from)
     }
 
     /// Whether it waits for a moment, and not for messages.
@@ -379,7 +395,7 @@ impl HandlerRunner {
         }
     }
 
-    fn reset(&mut self) -> Step {
+    fn begin_anew(&mut self) -> Step {
         self.give_back();
         let Some((from, answer)) = self.control.withdraw(self.me) else { return Step::Paused };
         let prepared = guarded(|| self.handler.before_reset());
