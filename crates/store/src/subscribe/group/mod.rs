@@ -52,6 +52,7 @@ pub use catalog::GroupConfig;
 pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
 use info::Asking;
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
+pub(super) use live::Driven;
 pub use message::Message;
 pub use parked::ParkedMessage;
 pub(crate) use registry::Registry;

@@ -24,7 +24,7 @@ use crate::{
     read::From,
     subscribe::{
         GroupError, GroupName, MessageId, Nack,
-        group::{Consumer, ConsumerGroups, ConsumerOptions, Message, ParkedOnReset},
+        group::{Consumer, ConsumerGroups, ConsumerOptions, Driven, Message, ParkedOnReset},
     },
 };
 
@@ -120,8 +120,10 @@ impl HandlerRunner {
             return self.work_due();
         }
         match self.take() {
-            Ok(messages) if messages.is_empty() => self.rest(),
-            Ok(messages) => self.work(messages),
+            Ok((messages, Driven::AtRest)) if messages.is_empty() => self.rest(),
+            // It has read on, past what is not for it, and not come to the end.
+            Ok((messages, Driven::OutOfPatience)) if messages.is_empty() => Step::Worked,
+            Ok((messages, _)) => self.work(messages),
             Err(error) => self.meet(&error),
         }
     }
@@ -183,9 +185,9 @@ impl HandlerRunner {
         Ok(self.consumer.insert(consumer))
     }
 
-    fn take(&mut self) -> Result<Vec<Message>, GroupError> {
+    fn take(&mut self) -> Result<(Vec<Message>, Driven), GroupError> {
         let batch = self.options.batch_events;
-        self.connect()?.try_next(batch)
+        self.connect()?.look_for(batch)
     }
 
     /// Nothing is there: whoever steps waits for the consumer to be ready, or for what falls due.
