@@ -58,9 +58,6 @@ fn simulation(shell: &Shell) -> Outcome {
 
 /// The tests that start themselves as a process and kill it; how often, they read from the environment.
 fn kills(shell: &Shell) -> Outcome {
-    if !shell.path_exists("crates/store/tests/kill.rs") {
-        return Ok(Ending::Skipped("there is no crates/store/tests/kill.rs".to_owned()));
-    }
     let kills = variable("GESTA_KILLS", "200");
     cmd!(shell, "cargo test --locked --release --package gesta-store --test kill --test kill_followers")
         .env("GESTA_KILLS", kills)

@@ -1,6 +1,6 @@
 //! What can go wrong between a model and the store. A command's refusal is not here: it is the domain's own type.
 
-use gesta_store::{Position, Rejection};
+use gesta_store::{Position, Rejection, error::panic_words};
 
 use crate::demotion::Demotion;
 
@@ -99,15 +99,9 @@ fn shown(types: &[(gesta_store::EventType, u64)]) -> String {
     types.iter().map(|(name, events)| format!("{name}({events})")).collect::<Vec<_>>().join(",")
 }
 
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without words").to_owned()
-}
-
 /// Runs code of the application; a panic in it becomes an error.
 pub(crate) fn guarded<T>(doing: impl FnOnce() -> String, code: impl FnOnce() -> T) -> Result<T> {
     // Whatever the code was changing is dropped by the callers when this fails: nobody sees it half done.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(code))
-        .map_err(|panic| Error::Panicked { doing: doing(), message: panic_message(&*panic) })
+        .map_err(|panic| Error::Panicked { doing: doing(), message: panic_words(&*panic).to_owned() })
 }

@@ -2,7 +2,7 @@
 //!
 //! A refused append is not an error but a verdict: see [`Rejection`](crate::Rejection).
 
-use std::{fmt, io};
+use std::{any::Any, fmt, io};
 
 /// The result of an operation of the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -116,5 +116,25 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// What a panic said, as far as it said something in words: what [`catch_unwind`](std::panic::catch_unwind) and the end of a thread give is any value.
+#[must_use]
+pub fn panic_words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_in_its_words() {
+        let said = |panic: fn()| panic_words(&*std::panic::catch_unwind(panic).unwrap_err()).to_owned();
+        assert_eq!(said(|| panic!("no stock")), "no stock");
+        assert_eq!(said(|| panic!("no stock, left={}", 0)), "no stock, left=0");
+        assert_eq!(said(|| std::panic::panic_any(7)), "without words");
     }
 }

@@ -104,7 +104,10 @@ pub const GROUP_PARKED_MAX: usize = 1 << 20;
 pub const GROUP_PARKS_PER_WRITE_MAX: usize = 4096;
 /// Most intervals of each kind in a group's progress document, at up to 44 B each 360 KiB; what is beyond them may be delivered twice.
 pub const GROUP_INTERVALS_MAX: usize = 8192;
-/// Largest document of a group's state, in bytes: two lists of intervals and the retries of every message its buffers may hold are 3 MiB.
+/// Most retry counts in a group's progress document, at up to 33 B each 4.2 MiB: those of both buffers at their largest. What is beyond them begins at none
+/// when the group is loaded again.
+pub const GROUP_RETRIES_MAX: usize = 2 * GROUP_BUFFER_MAX;
+/// Largest document of a group's state, in bytes: three lists of intervals and the retry counts are 5.3 MiB.
 pub const GROUP_DOCUMENT_BYTES_MAX: usize = 8 << 20;
 /// Longest reason kept with a parked message, in bytes; the rest is cut off.
 pub const GROUP_REASON_BYTES_MAX: usize = 1024;

@@ -5,8 +5,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use gesta_store::{
-    Consumer, ConsumerGroups, ConsumerOptions, Discard, From, GroupError, GroupInfo, Message, MessageId, Nack,
-    ParkedOnReset, Position, Replay, Revision,
+    Consumer, ConsumerGroups, ConsumerOptions, Discard, GroupError, GroupInfo, Message, MessageId, Nack, ParkedOnReset,
+    Position, Replay, Revision,
 };
 
 use super::{
@@ -134,7 +134,8 @@ impl Group {
         }
         match act {
             Act::Create(settings) => {
-                self.ledger.ask(Some(Rules::of(settings)), start(around.past, settings.start));
+                let start = around.past.place(&self.ledger.source, settings.start);
+                self.ledger.ask(Some(Rules::of(settings)), start);
                 Heard::Changed(Change::Create, groups.create(&name, self.ledger.source.clone(), settings.clone()))
             }
             Act::Update(settings) => {
@@ -146,7 +147,7 @@ impl Group {
                 Heard::Changed(Change::Anew, groups.delete(&name))
             }
             Act::Reset(from, parked) => {
-                self.ledger.ask(None, start(around.past, *from));
+                self.ledger.ask(None, around.past.place(&self.ledger.source, *from));
                 // What was kept could not be asked for afterwards.
                 let parked = if around.shaken { ParkedOnReset::Discard } else { *parked };
                 Heard::Changed(Change::Anew, groups.reset(&name, *from, parked))
@@ -321,7 +322,7 @@ impl Group {
         let (number, slots) = (there.number, there.slots);
         there.taken += messages.len() as u64;
         for message in &messages {
-            check_event(message, around.past)?;
+            check_event(message, &self.ledger.rules, around.past)?;
             let delivered = delivered(message);
             there.had.push(delivered.id);
             self.ledger.deliver(number, &delivered, around.now)?;
@@ -466,29 +467,15 @@ pub fn delivered(message: &Message) -> Delivered {
     Delivered { id: message.id.0.0, retries: message.retries, replayed: message.replayed }
 }
 
-/// Checks that a message is the event it says it is.
+/// Checks that a message is the event it says it is, or what that points to.
 ///
 /// # Errors
 /// When it is not.
-pub fn check_event(message: &Message, past: &Past) -> Result<(), Violation> {
-    let event = past.event(message.id.0.0);
+pub fn check_event(message: &Message, rules: &Rules, past: &Past) -> Result<(), Violation> {
+    let event = past.event(message.id.0.0).map(|event| rules.seen(event, past));
     match event.map(|event| event.difference(&message.event)) {
         Some(None) => Ok(()),
         difference => Err(Violation::new("group", format!("id={} is another event: {difference:?}", message.id))),
-    }
-}
-
-/// Where a group begins that is to begin there.
-fn start(past: &Past, from: From) -> Option<u64> {
-    match from {
-        From::Beginning => Some(0),
-        From::Now => Some(past.head()),
-        From::Position(position) => Some(position.0),
-        From::Time(time) => {
-            let first = past.iter().find(|(_, event)| event.recorded_at >= time);
-            Some(first.map_or(past.head(), |(position, _)| position))
-        }
-        From::Revision(_) => None,
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Rules {
     pub buffer: usize,
     /// Most consumers.
     pub subscribers: usize,
+    /// Whether links are followed.
+    pub resolve_links: bool,
 }
 
 /// In which order messages come.
@@ -143,13 +145,21 @@ impl Rules {
             order,
             buffer: settings.history_buffer.max(settings.live_buffer),
             subscribers: if settings.max_subscribers == 0 { usize::MAX } else { settings.max_subscribers },
+            resolve_links: settings.resolve_links,
         }
+    }
+
+    /// What is delivered of an event.
+    #[must_use]
+    pub fn seen<'e>(&self, event: &'e Event, past: &'e Past) -> &'e Event {
+        past.seen_through(event).filter(|_| self.resolve_links).unwrap_or(event)
     }
 
     /// The key of an event.
     #[must_use]
-    pub fn key(&self, event: &Event) -> String {
+    pub fn key(&self, event: &Event, past: &Past) -> String {
         let Order::ByKey(key, _) = &self.order else { return String::new() };
+        let event = self.seen(event, past);
         let tag = |prefix: &str| event.tags.iter().find(|tag| tag.starts_with(prefix)).map(|tag| tag.to_string());
         let found = match key {
             KeyOf::Stream | KeyOf::Field(_) => None,
@@ -231,7 +241,7 @@ impl Ledger {
         parked: impl Fn() -> BTreeSet<u64>,
     ) -> Result<(), Violation> {
         for (position, event) in past.range(range.clone()) {
-            self.expect(position, event);
+            self.expect(past, position, event);
         }
         // A commit says first how far the group is, and then what is parked.
         let own = self.name.parked_stream();
@@ -305,21 +315,21 @@ impl Ledger {
             self.rules = rules.clone();
         }
         for (position, event) in past.iter() {
-            self.expect(position, event);
+            self.expect(past, position, event);
         }
     }
 
     fn rekey(&mut self, past: &Past) {
         for (id, message) in &mut self.messages {
             if let Some(event) = past.event(*id) {
-                message.key = self.rules.key(event);
+                message.key = self.rules.key(event, past);
             }
         }
     }
 
-    fn expect(&mut self, position: u64, event: &Event) {
+    fn expect(&mut self, past: &Past, position: u64, event: &Event) {
         if position >= self.start && past::matches(&self.source, event) && !past::is_of_groups(event) {
-            let key = self.rules.key(event);
+            let key = self.rules.key(event, past);
             self.messages.entry(position).or_insert_with(|| Message::new(key));
         }
     }

@@ -33,7 +33,7 @@ use self::{
     handling::Handling,
     past::Past,
     reader::Reader,
-    step::{Act, Answer, Ending, Step},
+    step::{Act, Answer, Ending, Step, Word},
 };
 use crate::{
     Violation,
@@ -101,6 +101,14 @@ impl Crowd {
         self.past.head()
     }
 
+    /// One of the events that others than groups have recorded, as links name it.
+    #[must_use]
+    pub fn linkable(&self, choice: u64) -> Option<String> {
+        let theirs: Vec<_> = self.past.iter().filter(|(_, event)| !past::is_of_groups(event)).collect();
+        let (_, event) = theirs.get(usize::try_from(choice).ok()?.checked_rem(theirs.len())?)?;
+        Some(format!("{}@{}", event.revision, event.stream))
+    }
+
     /// Whether a group exists.
     #[must_use]
     pub fn exists(&self, group: usize) -> bool {
@@ -147,6 +155,7 @@ impl Crowd {
                 let now = self.clock.elapsed();
                 self.handlers[*handler].halt(now);
             }
+            Step::Tell(handler, word) => self.tell(*handler, *word)?,
             Step::Advance(duration) => self.clock.advance(*duration),
             Step::JumpTo(time) => self.clock.jump_to(*time),
             Step::Maintain => match self.store().settle() {
@@ -233,13 +242,43 @@ impl Crowd {
         self.learn()?;
         let mut worked = false;
         for _ in 0..steps {
-            let step = self.handlers[handler].step(endings);
-            let around = around(&self.past, &self.clock, self.shaken, &groups);
-            self.handlers[handler].hear(step.as_ref(), around)?;
-            self.learn()?;
-            worked |= step == Some(Stepped::Worked);
+            worked |= self.take_step(handler, endings)? == Some(Stepped::Worked);
         }
         Ok(worked)
+    }
+
+    fn tell(&mut self, handler: usize, word: Word) -> Result<(), Violation> {
+        match word {
+            Word::Pause => self.handlers[handler].pause(true),
+            Word::Resume => self.handlers[handler].pause(false),
+            Word::Reset(from) => self.reset(handler, from, false)?,
+            Word::ResetInVain(from) => self.reset(handler, from, true)?,
+        }
+        Ok(())
+    }
+
+    /// Lets a handler that runs begin anew.
+    fn reset(&mut self, handler: usize, from: gesta_store::From, in_vain: bool) -> Result<(), Violation> {
+        // What it gives back is written first, so that the head is known from which it may begin.
+        let paused = self.handlers[handler].is_paused();
+        self.handlers[handler].pause(true);
+        self.take_step(handler, &mut VecDeque::new())?;
+        let groups = self.store().groups();
+        let around_it = around(&self.past, &self.clock, self.shaken, &groups);
+        let Some(reset) = self.handlers[handler].reset(from, in_vain, around_it) else { return Ok(()) };
+        self.take_step(handler, &mut VecDeque::new())?;
+        self.handlers[handler].was_reset(&reset, around(&self.past, &self.clock, self.shaken, &groups))?;
+        self.handlers[handler].pause(paused);
+        self.learn()
+    }
+
+    /// Lets a handler that runs take a step; what that was.
+    fn take_step(&mut self, handler: usize, endings: &mut VecDeque<Ending>) -> Result<Option<Stepped>, Violation> {
+        let groups = self.store().groups();
+        let step = self.handlers[handler].step(endings);
+        self.handlers[handler].hear(step.as_ref(), around(&self.past, &self.clock, self.shaken, &groups))?;
+        self.learn()?;
+        Ok(step)
     }
 
     fn heal(&self) {
@@ -354,6 +393,7 @@ impl Crowd {
     }
 
     fn settle_handler(&mut self, handler: usize) -> Result<(), Violation> {
+        self.handlers[handler].pause(false);
         let mut idle = 0;
         while idle < PATIENCE {
             if self.handle(handler, 1, &mut VecDeque::new())? {
@@ -365,6 +405,9 @@ impl Crowd {
         }
         let groups = self.store().groups();
         let ledger = &self.handlers[handler].ledger;
+        if !ledger.exists {
+            return Ok(()); // the time at which it begins has not come
+        }
         groups.flush(&ledger.name).map_err(|error| Violation::new("group", error.to_string()))?;
         self.learn()?;
         let ledger = &self.handlers[handler].ledger;

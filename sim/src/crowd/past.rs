@@ -80,6 +80,41 @@ impl Past {
     }
 }
 
+impl Past {
+    /// What somebody sees of an event who follows links: what it points to, if it is a link to what was recorded, and else itself.
+    #[must_use]
+    pub fn seen_through(&self, event: &Event) -> Option<&Event> {
+        if event.event_type != "$>" {
+            return None;
+        }
+        let (revision, stream) = std::str::from_utf8(&event.data).ok()?.split_once('@')?;
+        let revision: u64 = revision.parse().ok()?;
+        self.events.iter().find(|target| target.stream.as_str() == stream && target.revision.0 == revision)
+    }
+
+    /// The position of a place in a source; `None` if there is no such place (yet).
+    #[must_use]
+    pub fn place(&self, source: &Source, from: From) -> Option<u64> {
+        let head = self.head();
+        match from {
+            From::Beginning => Some(0),
+            From::Now => Some(head),
+            From::Position(position) => (position.0 <= head).then_some(position.0),
+            From::Time(time) => {
+                let first = self.iter().find(|(_, event)| event.recorded_at >= time);
+                Some(first.map_or(head, |(position, _)| position))
+            }
+            From::Revision(revision) => {
+                let Source::Stream(_) = source else { return None };
+                let mut places = self.iter().filter(|(_, event)| matches(source, event)).map(|(position, _)| position);
+                let before = usize::try_from(revision.0).ok()?;
+                let passed = places.by_ref().take(before).count();
+                places.next().or((passed == before).then_some(head))
+            }
+        }
+    }
+}
+
 /// Whether an event is of a source.
 #[must_use]
 pub fn matches(source: &Source, event: &Event) -> bool {

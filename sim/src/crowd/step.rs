@@ -26,6 +26,8 @@ pub enum Step {
     Handle(usize, usize, Vec<Ending>),
     /// A handler goes down in the midst of its work.
     Halt(usize),
+    /// A handler is told something, if it is running.
+    Tell(usize, Word),
     /// Time passes.
     Advance(Duration),
     /// The wall clock is set, forward or back.
@@ -101,6 +103,19 @@ pub enum Answer {
     Skip,
     /// The consumer stops.
     Stop,
+}
+
+/// What a handler is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It is to wait.
+    Pause,
+    /// It is to go on.
+    Resume,
+    /// It is to begin anew there.
+    Reset(From),
+    /// It is to begin anew there, and refuses.
+    ResetInVain(From),
 }
 
 /// How the handling of a batch ends.

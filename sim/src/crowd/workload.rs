@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use gesta_store::{
     AfterPark, EventData, EventType, From, GroupName, GroupSettings, KeyOf, ParkedOnReset, PathPattern, Position,
-    Query, QueryItem, Reaction, Source, Strategy, Tag, Timestamp,
+    Query, QueryItem, Reaction, Revision, Source, Strategy, Tag, Timestamp,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use uuid::Uuid;
 
 use super::{
-    Crowd, group,
+    BEGIN, Crowd, group,
     group::Group,
     handling::Handling,
     ledger::{Ledger, Rules},
-    step::{Act, Answer, Ending, Step, Which},
+    step::{Act, Answer, Ending, Step, Which, Word},
 };
 use crate::workload::{PLAIN, fault, name};
 
@@ -75,10 +75,12 @@ pub fn handlers(seed: u64) -> Vec<Handling> {
     let accounts =
         Source::Query(Query::of(QueryItem::default().path(PathPattern::new("/accounts/**").expect("valid"))));
     let after_park = if seed.is_multiple_of(2) { AfterPark::Hold } else { AfterPark::Flow };
+    let seconds = i64::try_from(seed % 4).unwrap_or_default() * 20;
+    let time = From::Time(Timestamp(BEGIN.0 + seconds * 1_000_000_000));
     match seed % 3 {
-        0 => Handling::all(orders, Source::All, after_park),
-        1 => Handling::all(Source::All, accounts, after_park),
-        _ => Handling::all(accounts, orders, after_park),
+        0 => Handling::all(orders, Source::All, after_park, time),
+        1 => Handling::all(Source::All, accounts, after_park, time),
+        _ => Handling::all(accounts, orders, after_park, time),
     }
 }
 
@@ -87,6 +89,7 @@ pub fn handlers(seed: u64) -> Vec<Handling> {
 pub struct Workload {
     random: ChaCha12Rng,
     strategies: Vec<Strategy>,
+    seed: u64,
     /// The groups are created first, or most steps would be about nothing.
     created: usize,
 }
@@ -96,7 +99,7 @@ impl Workload {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let random = ChaCha12Rng::seed_from_u64(seed ^ 0x4352_4f57_4445_4421);
-        Self { random, strategies: kinds_of(seed).map(|(_, _, strategy)| strategy).collect(), created: 0 }
+        Self { random, strategies: kinds_of(seed).map(|(_, _, strategy)| strategy).collect(), seed, created: 0 }
     }
 
     /// The next step.
@@ -109,12 +112,13 @@ impl Workload {
             return Step::Group(self.created - 1, Act::Create(self.settings(self.created - 1, crowd)));
         }
         match self.random.random_range(0..1000) {
-            0..150 => self.append(),
+            0..150 => self.append(crowd),
             150..210 => Step::Read(self.random.random_range(0..8), self.random.random_range(1..6)),
             210..220 => Step::Save(self.random.random_range(0..8)),
             220..226 => Step::Lose(self.random.random_range(0..8)),
             226..800 => self.group(crowd),
-            800..890 => self.handle(),
+            800..875 => self.handle(),
+            875..890 => self.tell(crowd),
             890..896 => Step::Halt(self.random.random_range(0..2)),
             896..946 => Step::Advance(Duration::from_millis(self.random.random_range(1..20_000))),
             946..956 => {
@@ -142,17 +146,23 @@ impl Workload {
         Step::Fail(passing, lasting, done)
     }
 
-    fn append(&mut self) -> Step {
+    fn append(&mut self, crowd: &Crowd) -> Step {
         let count = if self.random.random_bool(0.5) { 1 } else { self.random.random_range(2..7) };
-        let events = (0..count).map(|_| self.event()).collect();
+        let events = (0..count).map(|_| self.event(crowd)).collect();
         Step::Append(STREAMS[self.random.random_range(0..STREAMS.len())], events)
     }
 
-    fn event(&mut self) -> EventData {
-        let event_type = EventType::new(TYPES[self.random.random_range(0..TYPES.len())]).expect("a valid type");
+    fn event(&mut self, crowd: &Crowd) -> EventData {
+        let mut event_type = TYPES[self.random.random_range(0..TYPES.len())];
         let size = if self.random.random_bool(0.05) { self.random.random_range(0..3000) } else { 10 };
         let mut data = vec![0; size];
         self.random.fill(&mut data[..]);
+        if self.random.random_bool(0.08) {
+            // To what is there, or to what will never be: where a link points must not change on the way.
+            let target = crowd.linkable(self.random.random()).filter(|_| self.random.random_bool(0.8));
+            (event_type, data) = ("$>", target.unwrap_or_else(|| "7@nowhere".to_owned()).into_bytes());
+        }
+        let event_type = EventType::new(event_type).expect("a valid type");
         let id = uuid::Builder::from_random_bytes(self.random.random()).into_uuid();
         let mut event = EventData::binary(event_type, data).with_id(Uuid::from_bytes(*id.as_bytes()));
         let mut tags: Vec<&str> = TAGS.into_iter().filter(|_| self.random.random_bool(0.25)).collect();
@@ -216,6 +226,7 @@ impl Workload {
             0 => From::Now,
             1..3 => From::Position(Position(self.random.random_range(0..=crowd.head() + 1))),
             3 => From::Time(Timestamp(crowd.now().0 - self.random.random_range(0..100_000_000_000))),
+            4 => From::Revision(Revision(self.random.random_range(0..30))),
             _ => From::Beginning,
         }
     }
@@ -234,7 +245,8 @@ impl Workload {
         };
         GroupSettings {
             start: self.from(crowd),
-            resolve_links: false,
+            // The same as long as the group exists: by what its messages are kept together must not change under those that are parked.
+            resolve_links: (self.seed / 3 + group as u64).is_multiple_of(2),
             message_timeout: self
                 .random
                 .random_bool(0.85)
@@ -256,6 +268,16 @@ impl Workload {
     fn handle(&mut self) -> Step {
         let endings = (0..self.random.random_range(0..4)).map(|_| self.ending()).collect();
         Step::Handle(self.random.random_range(0..2), self.random.random_range(1..5), endings)
+    }
+
+    fn tell(&mut self, crowd: &Crowd) -> Step {
+        let word = match self.random.random_range(0..10) {
+            0..3 => Word::Pause,
+            3..7 => Word::Resume,
+            7..9 => Word::Reset(self.from(crowd)),
+            _ => Word::ResetInVain(self.from(crowd)),
+        };
+        Step::Tell(self.random.random_range(0..2), word)
     }
 
     fn ending(&mut self) -> Ending {

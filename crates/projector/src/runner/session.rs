@@ -10,7 +10,7 @@ use std::{
 };
 
 use gesta_model::{Place, event::from_recorded};
-use gesta_store::{Batch, EventRef, EventStore, From, Position, ReadOptions, Subscription};
+use gesta_store::{Batch, EventRef, EventStore, From, Position, ReadOptions, Subscription, error::panic_words};
 
 use super::{Trouble, parked::ParkedKeys};
 use crate::{
@@ -265,10 +265,8 @@ fn key_of<P: Projector>(projector: &P, event: &EventRef<'_>) -> Result<String, F
 /// Runs code of the application; a panic in it is a failure.
 fn guarded<T>(code: impl FnOnce() -> T) -> Result<T, Failure> {
     // What it was changing is a transaction, which is undone.
-    catch_unwind(AssertUnwindSafe(code)).map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        Failure::new(format!("code panicked: {}", text.unwrap_or("a panic without words")))
-    })
+    catch_unwind(AssertUnwindSafe(code))
+        .map_err(|panic| Failure::new(format!("code panicked: {}", panic_words(&*panic))))
 }
 
 impl std::convert::From<SqlError> for Trouble {

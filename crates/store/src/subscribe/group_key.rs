@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{group_error::GroupError, group_settings::setting};
-use crate::path::PathPattern;
+use crate::{limits, path::PathPattern};
 
 /// What the key of an event is. An event without it is keyed by its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,15 +43,18 @@ impl KeyOf {
     pub(super) fn check(&self) -> Result<(), GroupError> {
         match self {
             Self::Stream => Ok(()),
-            Self::Tag { prefix } if prefix.is_empty() => Err(setting("strategy.prefix", "\"\"", "not empty")),
-            Self::Tag { .. } => Ok(()),
+            Self::Tag { prefix } => within("strategy.prefix", prefix.len(), limits::TAG_BYTES_MAX),
             Self::PathSegment { pattern, name } => match captured_at(pattern, name) {
                 Some(_) => Ok(()),
                 None => Err(setting("strategy.name", name, format!("a capture of pattern={pattern}"))),
             },
-            Self::Field(pointer) if pointer.starts_with('/') => Ok(()),
             Self::Field(pointer) => {
-                Err(setting("strategy.field", format!("{pointer:?}"), "a pointer that begins with /"))
+                within("strategy.field", pointer.len(), limits::PATH_BYTES_MAX)?;
+                if is_pointer(pointer) {
+                    return Ok(());
+                }
+                let bounds = "a pointer that begins with /, in which ~ is written ~0 and a / of a name ~1";
+                Err(setting("strategy.field", format!("{pointer:?}"), bounds))
             }
         }
     }
@@ -73,6 +76,16 @@ impl KeyOf {
         };
         found.unwrap_or_else(|| stream_hash(stream))
     }
+}
+
+fn within(field: &'static str, bytes: usize, max: usize) -> Result<(), GroupError> {
+    let fits = (1..=max).contains(&bytes);
+    if fits { Ok(()) } else { Err(setting(field, format!("{bytes} bytes"), format!("1..={max} bytes"))) }
+}
+
+/// Whether a text points into a document (RFC 6901), and not at all of it.
+fn is_pointer(text: &str) -> bool {
+    text.starts_with('/') && text.split('~').skip(1).all(|escaped| escaped.starts_with(['0', '1']))
 }
 
 /// The hash of the stream an event is keyed by, or pinned by.

@@ -29,8 +29,8 @@ impl GroupName {
     /// A group on a stream, which may be virtual (`$ce-…`).
     ///
     /// # Errors
-    /// `Invalid` when the name is empty, too long, has control characters, has `::` in it or begins with `:`; or when it and the
-    /// stream's are together too long for the names of the group's own streams.
+    /// `Invalid` when the name is empty, too long, has control characters, has `::` in it or begins with `:`; when it and the
+    /// stream's are together too long for the names of the group's own streams; or when the stream is called `$all`, as the whole log is.
     pub fn on_stream(stream: StreamName, name: &str) -> Result<Self, Error> {
         Self::checked(Some(stream), name)
     }
@@ -56,6 +56,9 @@ impl GroupName {
             return Err(Error::invalid(format!(
                 "the name of a group must not have :: in it, begin with : or contain control characters, name={name:?}"
             )));
+        }
+        if stream.as_deref() == Some(ALL) {
+            return Err(Error::invalid("$all is the whole log and not a stream, name the group as one on all"));
         }
         let group = Self { stream, name: name.into() };
         // The longest name made of it is that of its progress documents' metadata stream.

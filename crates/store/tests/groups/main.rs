@@ -5,6 +5,8 @@
 mod administration;
 mod answers;
 mod crashes;
+mod crowded;
+mod edges;
 mod moving;
 mod parking;
 mod progress;

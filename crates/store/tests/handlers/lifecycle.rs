@@ -277,3 +277,45 @@ fn a_handler_does_what_is_due_though_no_event_comes_and_again_a_second_after_a_f
     world.pass(&mut runner, 1);
     assert_eq!(seen.flat(), ["one", "ring", "two"]);
 }
+
+/// Found by the simulation: a handler far behind, with much before it that is not for it, said that there was nothing to do until something happens, and had not read
+/// to the end. Who took its steps waited for ever.
+#[test]
+fn it_is_not_idle_before_it_has_read_to_the_end() {
+    let world = World::new();
+    let groups = world.store.groups();
+    for number in 0..200 {
+        // What groups write is not for it.
+        let group = gesta_store::GroupName::on_all(&format!("g-{number}")).unwrap();
+        groups.create(&group, Source::All, gesta_store::GroupSettings::default()).unwrap();
+    }
+    world.append("s", "1");
+    let seen = Seen::default();
+    let options = HandlerOptions { batch_events: 1, ..whole() };
+    let mut runner = world.runner(options, noting(&seen, |_, _| None));
+    while runner.step() == Step::Worked {}
+    assert_eq!(seen.flat(), ["1"]);
+}
+
+#[test]
+fn who_takes_its_steps_can_pause_and_reset_it() {
+    let world = World::new();
+    world.append("s", "1");
+    let seen = Seen::default();
+    let mut runner = world.runner(whole(), noting(&seen, |_, _| None));
+    runner.pause();
+    assert_eq!(runner.step(), Step::Paused);
+    let reset = runner.reset(From::Beginning);
+    assert!(reset.outcome().is_none(), "nobody has taken a step");
+    runner.resume();
+    while runner.step() == Step::Worked {}
+    reset.outcome().unwrap().unwrap();
+    assert_eq!(seen.flat(), ["1"]);
+    let reset = runner.reset(From::Beginning);
+    while runner.step() == Step::Worked {}
+    reset.outcome().unwrap().unwrap();
+    assert_eq!(seen.flat(), ["1", "1"]);
+    let reset = runner.reset(From::Beginning);
+    drop(runner);
+    assert!(matches!(reset.outcome(), Some(Err(GroupError::Dropped { .. }))));
+}

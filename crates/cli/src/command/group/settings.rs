@@ -20,9 +20,9 @@ pub(super) struct SettingsArgs {
     /// The key whose events stay in order: `stream`, `tag:PREFIX`, `path:/shops/{shop}/**`, or a field of the data as `/customer/id` [default: stream]
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Park what comes after a parked event of the same key, until that is replayed
-    #[arg(long)]
-    hold: bool,
+    /// Park what comes after a parked event of the same key, until that is replayed; `--hold=false`: deliver it [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    hold: Option<bool>,
     /// Deliver what links point to instead of the links
     #[arg(long)]
     resolve_links: Option<bool>,
@@ -91,7 +91,7 @@ impl SettingsArgs {
     }
 
     fn strategy(&self, before: &Strategy) -> Outcome<Strategy> {
-        let is_about_keys = self.key.is_some() || self.hold;
+        let is_about_keys = self.key.is_some() || self.hold.is_some();
         let asked = match self.strategy {
             Some(StrategyArg::KeyOrdered) => None,
             Some(StrategyArg::RoundRobin) => Some(Strategy::RoundRobin),
@@ -105,8 +105,15 @@ impl SettingsArgs {
             Some(_) if is_about_keys => Err(Failure::usage("--key and --hold are for --strategy key-ordered")),
             Some(strategy) => Ok(strategy),
             None => {
-                let key = self.key.as_deref().map_or(Ok(KeyOf::Stream), key)?;
-                let after_park = if self.hold { AfterPark::Hold } else { AfterPark::Flow };
+                let (key_before, hold_before) = match before {
+                    Strategy::KeyOrdered { key, after_park } => (key.clone(), *after_park == AfterPark::Hold),
+                    Strategy::RoundRobin
+                    | Strategy::DispatchToSingle
+                    | Strategy::Pinned
+                    | Strategy::PinnedByCorrelation => (KeyOf::Stream, false),
+                };
+                let key = self.key.as_deref().map_or(Ok(key_before), key)?;
+                let after_park = if self.hold.unwrap_or(hold_before) { AfterPark::Hold } else { AfterPark::Flow };
                 Ok(Strategy::KeyOrdered { key, after_park })
             }
         }
@@ -154,10 +161,26 @@ mod tests {
             SettingsArgs { read_batch: Some(7), message_timeout: Some(Duration::ZERO), ..SettingsArgs::default() };
         let after = given.apply(before.clone()).unwrap();
         assert_eq!(after, GroupSettings { read_batch: 7, message_timeout: None, ..before });
-        let held = SettingsArgs { hold: true, ..SettingsArgs::default() };
+        let held = SettingsArgs { hold: Some(true), ..SettingsArgs::default() };
         let strategy = Strategy::KeyOrdered { key: KeyOf::Stream, after_park: AfterPark::Hold };
         assert_eq!(held.apply(GroupSettings::default()).unwrap().strategy, strategy);
-        let both = SettingsArgs { hold: true, strategy: Some(StrategyArg::Pinned), ..SettingsArgs::default() };
+        let both = SettingsArgs { hold: Some(true), strategy: Some(StrategyArg::Pinned), ..SettingsArgs::default() };
         assert!(both.apply(GroupSettings::default()).is_err());
+    }
+    /// `gesta group update g --hold` made a group by customer one by stream, and `--key` ended its holding: what was not given did not stay.
+    #[test]
+    fn of_a_key_and_its_holding_each_stays_when_the_other_is_given() {
+        let by = |after_park| Strategy::KeyOrdered { key: KeyOf::Tag { prefix: "customer:".into() }, after_park };
+        let given = |hold, key: Option<&str>, before| {
+            let key = key.map(str::to_owned);
+            let before = GroupSettings { strategy: before, ..GroupSettings::default() };
+            SettingsArgs { hold, key, ..SettingsArgs::default() }.apply(before).unwrap().strategy
+        };
+        assert_eq!(given(Some(true), None, by(AfterPark::Flow)), by(AfterPark::Hold));
+        assert_eq!(given(Some(false), None, by(AfterPark::Hold)), by(AfterPark::Flow));
+        assert_eq!(given(None, Some("tag:customer:"), by(AfterPark::Hold)), by(AfterPark::Hold));
+        let named = SettingsArgs { strategy: Some(StrategyArg::KeyOrdered), ..SettingsArgs::default() };
+        let before = GroupSettings { strategy: by(AfterPark::Hold), ..GroupSettings::default() };
+        assert_eq!(named.apply(before.clone()).unwrap(), before);
     }
 }

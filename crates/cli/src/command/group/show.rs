@@ -1,14 +1,14 @@
 //! Groups for people and for programs.
 
 use gesta::{
-    AnswerTimes, ConsumerGroups, ConsumerInfo, GroupInfo, GroupStatus, KeyOf, Query, QueryItem, Source, Strategy,
-    StreamFilter, TagFilter, TypeFilter,
+    AnswerTimes, ConsumerGroups, ConsumerInfo, GroupInfo, GroupSettings, GroupStatus, KeyOf, NameExpression, NameOf,
+    Query, QueryItem, Source, Strategy, StreamFilter, TagFilter, TypeFilter,
 };
 use serde_json::{Value, json};
 
 use crate::{
     exit::Outcome,
-    shell::{BAD, DIM, Format, NAME, Shell, grouped, printable},
+    shell::{BAD, DIM, Format, NAME, Shell, counted, grouped, printable},
     table::{Column, Table},
     time,
 };
@@ -74,19 +74,25 @@ pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
                 settings.history_buffer, settings.live_buffer, settings.read_batch
             ),
         ),
+        ("checkpoint", checkpoint_words(settings)),
         (
-            "checkpoint",
-            format!(
-                "after {} to {} messages, {}",
-                settings.min_checkpoint_count,
-                settings.max_checkpoint_count,
-                time::short(settings.checkpoint_after)
-            ),
+            "consumers",
+            if settings.max_subscribers == 0 {
+                "any".to_owned()
+            } else {
+                format!("at most {}", settings.max_subscribers)
+            },
         ),
         ("links resolved", if settings.resolve_links { "yes" } else { "no" }.to_owned()),
     ];
     for (what, is) in rows {
         line(what, &is, shell)?;
+    }
+    if let Some(only) = &settings.only {
+        line("only", &printable(&only_words(only)), shell)?;
+    }
+    if info.replaying > 0 {
+        line("replaying", &grouped(info.replaying as u64), shell)?;
     }
     for consumer in &info.consumers {
         line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
@@ -105,6 +111,25 @@ fn line(what: &str, is: &str, shell: &mut Shell) -> Outcome<()> {
     match shell.format() {
         Format::Table | Format::Ndjson => shell.line(format_args!("{DIM}{what:<16}{DIM:#} {is}")),
         Format::Plain => shell.line(format_args!("{what}\t{is}")),
+    }
+}
+
+/// When progress is written.
+fn checkpoint_words(settings: &GroupSettings) -> String {
+    let (least, most) = (settings.min_checkpoint_count, settings.max_checkpoint_count);
+    let by_count = (most > 0).then(|| format!("after {}", counted(most.into(), "message")));
+    let by_time = (!settings.checkpoint_after.is_zero()).then(|| {
+        let after = time::short(settings.checkpoint_after);
+        if least > 1 { format!("after {after} with {least} or more") } else { format!("after {after}") }
+    });
+    by_count.into_iter().chain(by_time).collect::<Vec<_>>().join(", ")
+}
+
+/// Which events of its source are the group's.
+fn only_words(only: &NameExpression) -> String {
+    match only.of() {
+        NameOf::Stream => format!("streams {}", only.as_str()),
+        NameOf::Type => format!("types {}", only.as_str()),
     }
 }
 
@@ -154,6 +179,7 @@ fn document(info: &GroupInfo) -> Value {
             "maxCheckpointCount": settings.max_checkpoint_count,
             "checkpointAfterSeconds": settings.checkpoint_after.as_secs_f64(),
             "maxSubscribers": settings.max_subscribers,
+            "only": settings.only.as_ref().map(only_words),
         },
     })
 }
@@ -239,5 +265,22 @@ mod tests {
         let words = source_words(&Source::Query(query));
         assert_eq!(words, "--stream order-* --type Paid --path /shops/{shop}/** or --tag vip");
         assert_eq!(source_words(&Source::All), "$all");
+    }
+
+    #[test]
+    fn when_progress_is_written_is_told_as_it_is() {
+        let of = |min, max, seconds| GroupSettings {
+            min_checkpoint_count: min,
+            max_checkpoint_count: max,
+            checkpoint_after: std::time::Duration::from_secs(seconds),
+            ..GroupSettings::default()
+        };
+        for (settings, words) in [
+            (of(5, 1000, 2), "after 1,000 messages, after 2.00 s with 5 or more"),
+            (of(1, 0, 2), "after 2.00 s"),
+            (of(0, 1, 0), "after 1 message"),
+        ] {
+            assert_eq!(checkpoint_words(&settings), words);
+        }
     }
 }

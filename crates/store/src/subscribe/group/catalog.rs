@@ -39,7 +39,7 @@ pub struct GroupConfig {
 const OUTDATED_MAX: u64 = 64;
 /// Groups that are said again at most with a change that makes it shorter.
 const CARRIED_MAX: usize = 16;
-/// Bytes of the events that say them, at most: with the change, they must fit into a commit.
+/// Bytes of the events that say them, at most, if they are several: with the change, they must fit into a commit.
 const CARRIED_BYTES_MAX: usize = 1 << 20;
 
 /// See the module's words.
@@ -124,6 +124,11 @@ impl Catalog {
         self.groups.len()
     }
 
+    /// Where the config stream begins.
+    pub(super) fn first(&self) -> Revision {
+        Revision(self.first)
+    }
+
     /// How far the config stream was read.
     pub(super) fn next(&self) -> u64 {
         self.next
@@ -144,7 +149,8 @@ impl Catalog {
         {
             let event = said_again(config);
             bytes += event.data.len();
-            if bytes > CARRIED_BYTES_MAX {
+            // One that is larger by itself goes alone: else nothing behind it could ever be hidden.
+            if bytes > CARRIED_BYTES_MAX && !again.is_empty() {
                 break;
             }
             again.push(event);
@@ -182,12 +188,22 @@ fn said_again(config: &GroupConfig) -> EventData {
     change.event()
 }
 
+/// Whether somebody has deleted the config stream.
+pub(super) fn is_deleted(backing: &Backing) -> Result<bool> {
+    Ok(hidden_before(backing, backing.to())? == u64::MAX)
+}
+
+/// What the metadata of the config stream says is hidden.
+fn hidden_before(backing: &Backing, to: Position) -> Result<u64> {
+    let document = visible::metadata_event(&backing.library, CONFIG_STREAM, to)?;
+    let metadata = document.map(|event| StreamMetadata::parse(event.view().data));
+    Ok(metadata.and_then(|metadata| metadata.truncate_before).unwrap_or(0))
+}
+
 /// The first event of the config stream that is not hidden. Hidden is what groups have hidden, and nothing else: no age or number that somebody sets on the
 /// stream makes a group be forgotten.
 fn first_visible(backing: &Backing, to: Position) -> Result<u64> {
-    let document = visible::metadata_event(&backing.library, CONFIG_STREAM, to)?;
-    let metadata = document.map(|event| StreamMetadata::parse(event.view().data));
-    let hidden = metadata.and_then(|metadata| metadata.truncate_before).unwrap_or(0);
+    let hidden = hidden_before(backing, to)?;
     let count = backing.library.index.count(Term::Stream(CONFIG_STREAM), to)?;
     // More than there is: somebody has deleted the stream. Its events still say what they say.
     Ok(if hidden <= count { hidden } else { 0 })

@@ -124,12 +124,17 @@ impl Consumer {
     /// # Errors
     /// As [`Consumer::next`].
     pub fn try_next(&self, max: usize) -> Result<Vec<Message>, GroupError> {
+        self.look_for(max).map(|(ready, _)| ready)
+    }
+
+    /// As `try_next`; and whether there was nothing more to be done for the group.
+    pub(in crate::subscribe) fn look_for(&self, max: usize) -> Result<(Vec<Message>, Driven), GroupError> {
         let ready = self.group.take(self.id, max)?;
         if !ready.is_empty() {
-            return Ok(ready);
+            return Ok((ready, Driven::OutOfPatience));
         }
-        self.group.drive(Purpose::Deliver(self.id), Patience::A_POLL)?;
-        self.group.take(self.id, max)
+        let driven = self.group.drive(Purpose::Deliver(self.id), Patience::A_POLL)?;
+        Ok((self.group.take(self.id, max)?, driven))
     }
 
     /// Waits until [`Consumer::try_next`] has something to give. Dropping the future ends the wait.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    event::{EventRef, RecordedEvent},
+    event::RecordedEvent,
     limits,
     name::{is_virtual, system},
     order::{Following, Interest, Wait},
@@ -76,7 +76,7 @@ impl Feed {
         let to = backing.to();
         let advance = self.cursor.advance(to, Budget { events: most, bytes: limits::BATCH_BYTES })?;
         let (offers, at_end) = match advance {
-            Advance::Events(batch) => (self.admitted(&batch, keys)?, false),
+            Advance::Events(batch) => (self.admitted(backing, &batch, keys)?, false),
             Advance::Nothing => (Vec::new(), false),
             Advance::End => (Vec::new(), true),
         };
@@ -98,7 +98,7 @@ impl Feed {
         Ok(self.following.is_some())
     }
 
-    fn admitted(&self, batch: &Batch, keys: &Keys) -> Result<Vec<Offered>> {
+    fn admitted(&self, backing: &Backing, batch: &Batch, keys: &Keys) -> Result<Vec<Offered>> {
         let mut offers = Vec::with_capacity(batch.len());
         for (place, event) in batch.iter().enumerate() {
             // A link is judged by itself, not by what it points to.
@@ -106,7 +106,14 @@ impl Feed {
                 Some(link) => (link.stream.as_str(), system::LINK),
                 None => (event.stream, event.event_type),
             };
-            if !self.exclusion.excludes(&event) && keys.wants(stream, event_type)? {
+            let excluded = match batch.link(place) {
+                // What is parked is a link itself: excluded is what lies there, and not what it points to.
+                Some(link) if link.position != event.position => {
+                    self.exclusion.excludes(backing.library.log.event(link.position)?.view().stream)
+                }
+                Some(_) | None => self.exclusion.excludes(event.stream),
+            };
+            if !excluded && keys.wants(stream, event_type)? {
                 offers.extend(batch.recorded(place).map(|event| keys.offer(event)));
             }
         }
@@ -168,12 +175,11 @@ impl Exclusion {
         }
     }
 
-    fn excludes(&self, event: &EventRef<'_>) -> bool {
+    /// Whether it keeps the events in a stream from the group.
+    fn excludes(&self, stream: &str) -> bool {
         match self {
             Self::Nothing => false,
-            Self::AllBut(named) => {
-                documents::belongs_to_groups(event.stream) && !named.iter().any(|name| name == event.stream)
-            }
+            Self::AllBut(named) => documents::belongs_to_groups(stream) && !named.iter().any(|name| name == stream),
         }
     }
 }

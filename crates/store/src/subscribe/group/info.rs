@@ -131,14 +131,19 @@ impl Meter {
         Self { started: now, total: 0, by: BTreeMap::new() }
     }
 
-    /// What was taken until now, and since the last time.
+    /// What was taken until now, and since the last time. Of two who ask at once, the one who has counted first may come last: nothing was taken since
+    /// then, and what was is not forgotten.
     pub(super) fn measure(&mut self, total: u64, consumers: &[ConsumerFacts], now: Duration) -> Measured {
-        let by: BTreeMap<_, _> = consumers.iter().map(|one| (one.id, one.taken)).collect();
-        let before = std::mem::replace(&mut self.by, by.clone());
-        let since = |(id, taken)| (id, taken - before.get(&id).copied().unwrap_or(0));
-        let since_last = total - std::mem::replace(&mut self.total, total);
-        let elapsed = now.saturating_sub(self.started);
-        Measured { elapsed, total, since_last, since_last_by: by.into_iter().map(since).collect() }
+        let before = std::mem::take(&mut self.by);
+        let mut since_last_by = BTreeMap::new();
+        for one in consumers {
+            let known = before.get(&one.id).copied().unwrap_or(0);
+            since_last_by.insert(one.id, one.taken.saturating_sub(known));
+            self.by.insert(one.id, one.taken.max(known));
+        }
+        let since_last = total.saturating_sub(self.total);
+        self.total = self.total.max(total);
+        Measured { elapsed: now.saturating_sub(self.started), total, since_last, since_last_by }
     }
 }
 
@@ -162,8 +167,8 @@ pub(super) fn describe(backing: &Backing, known: Known<'_>) -> Result<GroupInfo>
     let times = |latencies: &Option<Latencies>| latencies.as_ref().and_then(AnswerTimes::of);
     let head = backing.to();
     let from = facts.checkpoint.min(head);
-    let lag_events = lag_events(backing, &config.source, from, head)?;
-    let lag = match first_from(backing, &config.source, from, head)? {
+    let Lag { events: lag_events, first } = lag_of(backing, &config.source, from, head)?;
+    let lag = match first {
         Some(first) if lag_events > 0 => age(backing, backing.library.log.event(first)?.recorded_at()),
         Some(_) | None => Duration::ZERO,
     };
@@ -218,38 +223,69 @@ fn per_second(count: u64, time: Duration) -> u64 {
     count.checked_div(time.as_secs()).unwrap_or(count)
 }
 
-/// Events of a source from a position on.
-fn lag_events(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<u64> {
-    let index = &backing.library.index;
-    let since = |term: Term<'_>| Ok(index.count(term, head)? - index.rank(term, from, head)?);
-    match source {
-        // Groups write too; but that is not what a group on everything is behind with.
-        Source::All => {
-            let own = since(Term::Category(documents::CATEGORY))? + since(Term::Stream(documents::CONFIG_STREAM))?;
-            Ok((head.0 - from.0).saturating_sub(own))
-        }
-        Source::Stream(stream) => since(term_of(stream)),
-        Source::Query(query) => {
-            let estimate = index.estimate(query, from..head)?;
-            Ok(if estimate.restricted { estimate.matches_at_most } else { head.0 - from.0 })
-        }
-    }
+/// What a group has before it.
+struct Lag {
+    events: u64,
+    first: Option<Position>,
 }
 
-/// The first event of a source from a position on.
-fn first_from(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<Option<Position>> {
+/// Events of the whole log looked at to tell those that groups have written from the others, which takes some tenths of a millisecond. Of what lies behind,
+/// the index knows all but the metadata of groups' streams.
+const LOOKED_AT: u64 = 512;
+
+/// What a source has from a position on.
+fn lag_of(backing: &Backing, source: &Source, from: Position, head: Position) -> Result<Lag> {
     let index = &backing.library.index;
+    let since = |term: Term<'_>, from| Ok(index.count(term, head)? - index.rank(term, from, head)?);
     match source {
-        Source::All => Ok((from < head).then_some(from)),
+        Source::All => {
+            let mut lag = Lag { events: 0, first: None };
+            let end = Position(head.0.min(from.0.saturating_add(LOOKED_AT)));
+            for position in (from.0..end.0).map(Position) {
+                // Groups write too; but that is not what a group on everything is behind with.
+                if !documents::belongs_to_groups(backing.library.log.event(position)?.view().stream) {
+                    lag.events += 1;
+                    lag.first.get_or_insert(position);
+                }
+            }
+            if end < head {
+                let own = since(Term::Category(documents::CATEGORY), end)?
+                    + since(Term::Stream(documents::CONFIG_STREAM), end)?;
+                lag.events += (head.0 - end.0).saturating_sub(own);
+                lag.first.get_or_insert(end);
+            }
+            Ok(lag)
+        }
         Source::Stream(stream) => {
             let term = term_of(stream);
-            index.nth(term, index.rank(term, from, head)?, head)
+            Ok(Lag { events: since(term, from)?, first: index.nth(term, index.rank(term, from, head)?, head)? })
         }
-        Source::Query(query) => index.first_match(query, from, head),
+        Source::Query(query) => {
+            let estimate = index.estimate(query, from..head)?;
+            let events = if estimate.restricted { estimate.matches_at_most } else { head.0 - from.0 };
+            Ok(Lag { events, first: index.first_match(query, from, head)? })
+        }
     }
 }
 
 /// How long ago something was.
 fn age(backing: &Backing, then: Timestamp) -> Duration {
     u64::try_from(backing.now().0.saturating_sub(then.0)).map_or(Duration::ZERO, Duration::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two asked at the same time; the second counted before the first, and measured after him: what was taken in between was taken from nothing.
+    #[test]
+    fn whoever_has_counted_first_may_measure_last() {
+        let consumer = |taken| [ConsumerFacts { id: ConsumerId(0), slots: 1, in_flight: 0, taken, stalled: false }];
+        let mut meter = Meter::starting(Duration::ZERO);
+        let mut since_last = |taken| {
+            let measured = meter.measure(taken, &consumer(taken), Duration::ZERO);
+            (measured.since_last, measured.since_last_by[&ConsumerId(0)])
+        };
+        assert_eq!([10, 5, 12].map(&mut since_last), [(10, 10), (0, 0), (2, 2)]);
+    }
 }

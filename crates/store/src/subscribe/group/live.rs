@@ -81,7 +81,7 @@ impl Patience {
 
 /// Why driving stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Driven {
+pub(in crate::subscribe) enum Driven {
     /// There is nothing to be done.
     AtRest,
     /// There may be more to be done.

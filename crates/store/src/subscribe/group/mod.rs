@@ -52,6 +52,7 @@ pub use catalog::GroupConfig;
 pub use consumer::{Consumer, ConsumerOptions, MessagesReady, WakeUp};
 use info::Asking;
 pub use info::{ConsumerInfo, GroupInfo, GroupStatus};
+pub(super) use live::Driven;
 pub use message::Message;
 pub use parked::ParkedMessage;
 pub(crate) use registry::Registry;
@@ -100,7 +101,6 @@ impl ConsumerGroups {
     pub fn create(&self, group: &GroupName, source: Source, settings: GroupSettings) -> Result<(), GroupError> {
         settings.check()?;
         check_source(group, &source)?;
-        let start = self.start_of(&source, settings.start)?;
         let now = self.backing().now();
         let config = GroupConfig { name: group.clone(), source, settings, created: now, updated: now };
         self.registry.change(|catalog| {
@@ -112,6 +112,8 @@ impl ConsumerGroups {
                 let what = format!("the store has as many consumer groups as it may, delete some, groups_max={max}");
                 return Err(Error::new(ErrorKind::Unavailable, what).into());
             }
+            // After the group was looked for: whether a place can be begun at says nothing of one that has begun.
+            let start = self.start_of(&config.source, config.settings.start)?;
             let epoch = loading::newest_progress(self.backing(), group)?.map_or(1, |progress| progress.epoch + 1);
             let progress = encode_progress(&loading::fresh(start, epoch));
             let append = Append::to(group.checkpoint_stream(), ExpectedRevision::Any, [progress]);

@@ -11,17 +11,18 @@ use std::{
 
 use super::{
     backing::{Backing, failure},
-    catalog::{Carried, Catalog, GroupConfig},
+    catalog::{self, Carried, Catalog, GroupConfig},
     documents::{Action, Change},
     guarded::Purpose,
     live::{LiveGroup, Patience, store_closed},
-    writing::hide_before,
+    writing::mark,
 };
 use crate::{
     append::{Append, AppendError},
     commit::Rejection,
     error::{Error, ErrorKind},
-    subscribe::{GroupError, GroupName},
+    limits,
+    subscribe::{GroupError, GroupName, group_settings::setting},
 };
 
 /// See the module's words.
@@ -99,6 +100,8 @@ impl Registry {
 
     /// The group's place.
     pub(super) fn place(&self, group: &GroupName) -> Result<Arc<Place>, GroupError> {
+        // Here, and not only where one is loaded: asking for groups that do not exist makes places too.
+        self.forget_idle();
         let mut live = self.live();
         if live.closed {
             return Err(store_closed());
@@ -108,7 +111,6 @@ impl Registry {
 
     /// The group, loaded if nobody has used it yet.
     pub(super) fn group(&self, name: &GroupName) -> Result<Arc<LiveGroup>, GroupError> {
-        self.forget_idle();
         let place = self.place(name)?;
         let mut here = place.lock();
         match here.as_ref().map(|group| (group, group.ended())) {
@@ -203,11 +205,22 @@ impl Registry {
         append: Append,
     ) -> Result<Append, GroupError> {
         let (stream, expected) = catalog.expected();
+        let event = change.event();
+        let (bytes, max) = (event.data.len(), limits::GROUP_DOCUMENT_BYTES_MAX);
+        if bytes > max {
+            // Nobody would read it back. Of what it says, only what the source is has no bound of its own.
+            return Err(setting("source", format!("{bytes} bytes"), format!("at most {max} bytes with the settings")));
+        }
         let again = carried.iter().flat_map(|carried| &carried.again).cloned();
-        let events: Vec<_> = std::iter::once(change.event()).chain(again).collect();
+        let events: Vec<_> = std::iter::once(event).chain(again).collect();
         let append = append.stream(stream.clone(), expected, events);
-        match carried {
-            Some(carried) => Ok(hide_before(append, &self.backing, &stream, carried.first)?),
+        let first = match carried {
+            Some(carried) => Some(carried.first),
+            // Else the stream would begin anew with this change, and what it said before be forgotten.
+            None => catalog::is_deleted(&self.backing)?.then(|| catalog.first()),
+        };
+        match first {
+            Some(first) => Ok(mark(append, &self.backing, &stream, first)?),
             None => Ok(append),
         }
     }

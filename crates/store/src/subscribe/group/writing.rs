@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     append::{Append, Outcome},
-    commit::metadata::with_truncate_before,
+    commit::metadata::{StreamMetadata, with_truncate_before},
     correlation::correlation_of,
     error::{Error, Result},
     event::{EventData, RecordedEvent},
@@ -167,8 +167,18 @@ fn commit(
     Ok(append)
 }
 
-/// Adds to a commit that the events of a stream before `first` are hidden.
+/// Adds to a commit that the events of a stream before `first` are hidden, unless more of it is, or all, because somebody has deleted it.
 pub(super) fn hide_before(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
+    let before = visible::metadata_event(&backing.library, stream, backing.to())?;
+    let hidden = before.and_then(|event| StreamMetadata::parse(event.view().data).truncate_before);
+    if hidden.is_some_and(|hidden| hidden >= first.0) {
+        return Ok(append);
+    }
+    mark(append, backing, stream, first)
+}
+
+/// Adds to a commit that the events of a stream are hidden before `first`, and shown from there on.
+pub(super) fn mark(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
     let before = visible::metadata_event(&backing.library, stream, backing.to())?;
     let before = before.as_ref().map_or(&b"{}"[..], |event| event.view().data);
     let document = with_truncate_before(before, first.0);

@@ -81,6 +81,8 @@ impl<M: Clone> GroupState<M> {
             if origin == Origin::Replay {
                 self.messages.remove(slot);
                 self.parked.set_stage(place.position, Stage::Parked);
+                // Nothing is parked anew; but that it is not replayed any more is to be written, or the next life would replay it.
+                self.ledger.touch();
                 self.call_off(place.key);
                 return;
             }
@@ -112,6 +114,7 @@ impl<M: Clone> GroupState<M> {
             return;
         };
         let positions: Vec<_> = holds.of(key).collect();
+        self.ledger.touch();
         if let Some(mut held) = self.queues.held() {
             held.change(key, |holds| holds.end_replay(key));
         }

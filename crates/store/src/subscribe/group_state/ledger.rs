@@ -8,11 +8,14 @@ use super::{
     rules::Rules,
     words::{Progress, Reach},
 };
-use crate::position::{Position, Revision};
+use crate::{
+    limits,
+    position::{Position, Revision},
+};
 
 /// Positions a checkpoint may move without any settled message before that alone is written: a group none of whose events come
-/// need not read the log again after a restart. Its own progress documents move it by one each, so they do not feed themselves.
-pub(super) const UNMATCHED_POSITIONS: u64 = 10_000;
+/// need not read the log again after a restart. The progress documents of all groups there may be move it less far, so they do not feed each other.
+pub(super) const UNMATCHED_POSITIONS: u64 = 2 * limits::GROUPS_MAX as u64;
 /// How long the first repetition of a failed write waits; each further one waits twice as long.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long the repetition of a failed write waits at most.
@@ -44,7 +47,7 @@ pub(super) struct Ledger {
     pub(super) written: Position,
     /// Settled since the last write was begun.
     settled: u64,
-    /// Whether there is something else a write would tell: retry counts.
+    /// Whether there is something else a write would tell: retry counts, and which replays were asked for or are over.
     touched: bool,
     pub(super) writing: Option<Writing>,
     last_write: Duration,

@@ -31,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) parks_per_write_max: usize,
     /// Most intervals of each kind in a progress document.
     pub(crate) intervals_max: usize,
+    /// Most retry counts in a progress document.
+    pub(crate) retries_max: usize,
     /// Whether it is kept how long answers take.
     pub(crate) measures_latency: bool,
 }
@@ -66,6 +68,7 @@ impl From<&GroupSettings> for Rules {
             parked_max: limits::GROUP_PARKED_MAX,
             parks_per_write_max: limits::GROUP_PARKS_PER_WRITE_MAX,
             intervals_max: limits::GROUP_INTERVALS_MAX,
+            retries_max: limits::GROUP_RETRIES_MAX,
             measures_latency: settings.extra_statistics,
         }
     }

@@ -109,7 +109,7 @@ impl<M: Clone> GroupState<M> {
             settled: self.settled(&open),
             resolved: self.resolved(parks),
             replaying: self.replaying(parks),
-            retries: failed.chain(not_yet_offered).collect(),
+            retries: failed.chain(not_yet_offered).take(self.rules.retries_max).collect(),
             epoch: self.ledger.epoch,
         }
     }

@@ -107,7 +107,7 @@ impl Control {
     }
 
     /// Asks for a reset; the answer comes when the handler has got to it. A second one takes the place of the first.
-    pub(super) fn reset(&self, from: From) -> Reset {
+    pub(super) fn reset(&self, from: From) -> Resetting {
         let (answer, reset) = Answer::pair();
         let replaced = self.change(|state| {
             if state.hands.iter().all(Hand::has_stopped) {
@@ -224,14 +224,15 @@ struct Answered {
 #[derive(Debug)]
 pub(super) struct Answer(Option<Arc<Answered>>);
 
-/// A reset that was asked for.
+/// A reset that was asked for, and is done when every consumer of the handler has come to it.
 #[derive(Debug)]
-pub(super) struct Reset(Arc<Answered>);
+#[must_use = "whether the handler was reset is said here only"]
+pub struct Resetting(Arc<Answered>);
 
 impl Answer {
-    fn pair() -> (Self, Reset) {
+    fn pair() -> (Self, Resetting) {
         let answered = Arc::new(Answered::default());
-        (Self(Some(Arc::clone(&answered))), Reset(answered))
+        (Self(Some(Arc::clone(&answered))), Resetting(answered))
     }
 
     pub(super) fn send(mut self, outcome: Result<(), GroupError>) {
@@ -252,7 +253,13 @@ impl Drop for Answer {
     }
 }
 
-impl Reset {
+impl Resetting {
+    /// What came of it, as [`RunningHandler::reset`](super::RunningHandler::reset) answers; `None` while it is not done.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), GroupError>> {
+        self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(super) fn wait(self) -> Result<(), GroupError> {
         let mut outcome = self.0.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         loop {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{order::spawn, read::Source};
 
+pub use control::Resetting;
 pub use options::{Backoff, HandlerFailure, HandlerOptions, HandlingOrder, Reaction};
 pub use runner::{HandlerRunner, Step};
 pub use running::RunningHandler;
@@ -180,7 +181,7 @@ impl Handlers {
         }
         if before.settings != settings {
             // A change drops whoever is connected: of two that want it differently, the one that runs stays.
-            if !self.groups.info(&group)?.consumers.is_empty() {
+            if !self.groups.watch(&group)?.consumers.is_empty() {
                 return Err(GroupError::MaximumSubscribers { limit: before.settings.max_subscribers });
             }
             self.groups.update(&group, settings)?;

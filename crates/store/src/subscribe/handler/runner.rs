@@ -7,7 +7,6 @@
 //! - A step never waits. Who waits, and for what, is the caller's matter: the thread of a [`RunningHandler`](super::RunningHandler), or a test.
 
 use std::{
-    any::Any,
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -17,14 +16,15 @@ use std::{
 
 use super::{
     Handler, HandlerFailure, HandlerOptions, HandlerState, HandlingOrder, Reaction,
-    control::{Control, Order},
+    control::{Control, Order, Resetting},
 };
 use crate::{
-    error::ErrorKind,
+    error::{ErrorKind, panic_words},
     limits,
+    read::From,
     subscribe::{
         GroupError, GroupName, MessageId, Nack,
-        group::{Consumer, ConsumerGroups, ConsumerOptions, Message, ParkedOnReset},
+        group::{Consumer, ConsumerGroups, ConsumerOptions, Driven, Message, ParkedOnReset},
     },
 };
 
@@ -104,7 +104,7 @@ impl HandlerRunner {
                 return Step::Paused;
             }
             Order::Await => return Step::Paused,
-            Order::Reset => return self.reset(),
+            Order::Reset => return self.begin_anew(),
             Order::Work => {}
         }
         if let Some(at) = self.retry_at {
@@ -120,10 +120,27 @@ impl HandlerRunner {
             return self.work_due();
         }
         match self.take() {
-            Ok(messages) if messages.is_empty() => self.rest(),
-            Ok(messages) => self.work(messages),
+            Ok((messages, Driven::AtRest)) if messages.is_empty() => self.rest(),
+            // It has read on, past what is not for it, and not come to the end.
+            Ok((messages, Driven::OutOfPatience)) if messages.is_empty() => Step::Worked,
+            Ok((messages, _)) => self.work(messages),
             Err(error) => self.meet(&error),
         }
+    }
+
+    /// Lets the handler, with all its consumers, give back what it has and wait, from the next steps on: see [`RunningHandler::pause`](super::RunningHandler::pause).
+    pub fn pause(&self) {
+        self.control.pause(true);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.control.pause(false);
+    }
+
+    /// Lets it begin anew at `from` with the next steps, as [`RunningHandler::reset`](super::RunningHandler::reset) does: when every consumer has taken one.
+    pub fn reset(&self, from: From) -> Resetting {
+        self.control.reset(from)
     }
 
     /// Whether it waits for a moment, and not for messages.
@@ -168,9 +185,9 @@ impl HandlerRunner {
         Ok(self.consumer.insert(consumer))
     }
 
-    fn take(&mut self) -> Result<Vec<Message>, GroupError> {
+    fn take(&mut self) -> Result<(Vec<Message>, Driven), GroupError> {
         let batch = self.options.batch_events;
-        self.connect()?.try_next(batch)
+        self.connect()?.look_for(batch)
     }
 
     /// Nothing is there: whoever steps waits for the consumer to be ready, or for what falls due.
@@ -380,7 +397,7 @@ impl HandlerRunner {
         }
     }
 
-    fn reset(&mut self) -> Step {
+    fn begin_anew(&mut self) -> Step {
         self.give_back();
         let Some((from, answer)) = self.control.withdraw(self.me) else { return Step::Paused };
         let prepared = guarded(|| self.handler.before_reset());
@@ -420,12 +437,7 @@ fn final_reaction(reaction: Reaction) -> Reaction {
 fn guarded(handler: impl FnOnce() -> Result<(), HandlerFailure>) -> Result<(), HandlerFailure> {
     // What a panic leaves half done is the handler's, and at least once means that it may be done again.
     let outcome = catch_unwind(AssertUnwindSafe(handler));
-    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", words_of(&*panic)))))
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+    outcome.unwrap_or_else(|panic| Err(HandlerFailure::new(format!("handler panicked: {}", panic_words(&*panic)))))
 }
 
 impl std::fmt::Debug for HandlerRunner {

@@ -76,7 +76,7 @@ impl RunningHandler {
     /// # Errors
     /// `NoSuchGroup` when it was deleted; `Store`.
     pub fn status(&self) -> Result<HandlerStatus, GroupError> {
-        let info = self.handlers.groups.info(&self.group)?;
+        let info = self.handlers.groups.watch(&self.group)?;
         let said = self.control.said(self.handlers.groups.elapsed());
         let state = match (said.state, info.status) {
             (HandlerState::CatchingUp, GroupStatus::Live) => HandlerState::Live,

@@ -494,6 +494,7 @@ impl Naive {
         if self.holding() && replay {
             self.messages.remove(index);
             self.entry_mut(position).unwrap().stage = Stage::Parked;
+            self.touched = true;
             return self.call_off(key);
         }
         if self.holding() {
@@ -518,6 +519,7 @@ impl Naive {
         if !self.replaying.remove(&key) {
             return;
         }
+        self.touched = true;
         let of_key: Vec<u64> = self.open_entries().filter(|e| e.key == Some(key)).map(|e| e.position).collect();
         for position in of_key {
             self.messages.retain(|message| message.position != position);

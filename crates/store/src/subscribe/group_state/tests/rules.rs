@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{
     ConsumerId, GroupState, Offer, Park, ParkReason, ParkedEntry, Progress, Reach, Rules, StrategyRule, Urgency, Write,
-    Written,
+    Written, ledger::UNMATCHED_POSITIONS,
 };
 use crate::{
     position::{Position, Revision},
@@ -308,15 +308,28 @@ fn progress_is_written_by_count_or_by_time_and_never_passes_what_is_open() {
 #[test]
 fn a_group_that_nothing_matches_moves_its_checkpoint_rarely() {
     let mut group = Group::new(rules(FLOW));
-    group.state.considered(Position(9_999), Reach::Live);
+    let far = UNMATCHED_POSITIONS;
+    group.state.considered(Position(far - 1), Reach::Live);
     assert!(group.write().is_none());
-    group.state.considered(Position(10_000), Reach::Live);
+    group.state.considered(Position(far), Reach::Live);
     assert_eq!(group.state.next_deadline(), Some(Duration::from_secs(1)));
     group.pass(1);
     assert!(group.state.write_due(group.now));
-    assert_eq!(group.write().unwrap().progress.checkpoint, Position(10_000));
-    group.state.considered(Position(10_001), Reach::Live);
+    assert_eq!(group.write().unwrap().progress.checkpoint, Position(far));
+    group.state.considered(Position(far + 1), Reach::Live);
     assert!(group.write().is_none(), "its own document does not make another");
+}
+
+/// A thousand consumers may hold four thousand messages each. With a count for every one that had failed, the document was larger than an event may be: it
+/// could not be written, and so nothing was that was settled.
+#[test]
+fn as_many_retry_counts_are_written_as_there_is_room_for() {
+    let mut group = Group::new(Rules { retries_max: 2, ..rules(FLOW) });
+    let a = group.connect(9);
+    group.offer(&[(0, 1), (1, 2), (2, 3)]);
+    group.take(a);
+    group.nack(a, &[0, 1, 2], AT_ONCE);
+    assert_eq!(group.write().unwrap().progress.retries, [(Position(0), 1), (Position(1), 1)]);
 }
 
 #[test]

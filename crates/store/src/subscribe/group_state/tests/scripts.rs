@@ -113,6 +113,7 @@ prop_compose! {
     ) -> Rules {
         Rules {
             measures_latency: true,
+            retries_max: 1000,
             message_timeout, max_retry_count, history_buffer, live_buffer, read_batch, min_checkpoint_count,
             max_checkpoint_count, max_subscribers, strategy, parked_max, parks_per_write_max, intervals_max,
             checkpoint_after: Duration::from_millis(checkpoint_after),
