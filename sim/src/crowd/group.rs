@@ -5,8 +5,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use gesta_store::{
-    Consumer, ConsumerGroups, ConsumerOptions, Discard, GroupError, GroupInfo, Message, MessageId, Nack, ParkedOnReset,
-    Position, Replay, Revision,
+    Consumer, ConsumerGroups, ConsumerOptions, Discard, GroupError, GroupInfo, GroupName, Message, MessageId, Nack,
+    ParkedOnReset, Position, Replay, Revision,
 };
 
 use super::{
@@ -21,9 +21,6 @@ use crate::{
 
 /// Seats for consumers.
 pub const SEATS: usize = 4;
-/// Most parked messages that are looked at.
-const PARKED_MAX: usize = 1000;
-
 /// See the module's words.
 #[derive(Debug)]
 pub struct Group {
@@ -426,8 +423,8 @@ impl Group {
     /// # Errors
     /// When it cannot be had on a good disk.
     pub fn parked(&mut self, around: Around<'_>) -> Result<Option<BTreeSet<u64>>, Violation> {
-        match around.groups.parked(&self.ledger.name, Position::START, PARKED_MAX) {
-            Ok(parked) => Ok(Some(parked.into_iter().map(|message| message.id.0.0).collect())),
+        match all_parked(around.groups, &self.ledger.name) {
+            Ok(parked) => Ok(Some(parked)),
             Err(error) => self.failed(&error, around).map(|()| None),
         }
     }
@@ -482,4 +479,19 @@ pub fn check_event(message: &Message, rules: &Rules, past: &Past) -> Result<(), 
 fn pick(from: &[u64], choice: u64) -> Option<u64> {
     let count = from.len() as u64;
     (count > 0).then(|| from[usize::try_from((choice / 8) % count).unwrap_or_default()])
+}
+
+/// Where everything stands that a group keeps parked. It is told by pages.
+///
+/// # Errors
+/// Those of [`ConsumerGroups::parked`].
+pub fn all_parked(groups: &ConsumerGroups, group: &GroupName) -> Result<BTreeSet<u64>, GroupError> {
+    let mut all = BTreeSet::new();
+    let mut from = Position::START;
+    loop {
+        let page = groups.parked(group, from, usize::MAX)?;
+        let Some(last) = page.last() else { return Ok(all) };
+        from = Position(last.id.0.0 + 1);
+        all.extend(page.into_iter().map(|message| message.id.0.0));
+    }
 }

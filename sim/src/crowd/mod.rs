@@ -22,7 +22,7 @@ use std::{
 };
 
 use gesta_store::{
-    AppendError, ConsumerGroups, EventData, EventStore, ExpectedRevision, Position, Timestamp,
+    AppendError, ConsumerGroups, EventData, EventStore, ExpectedRevision, Timestamp,
     clock::{Clock, ManualClock},
     disk::memory::{Fault, MemoryDisk},
     subscribe::handler::Step as Stepped,
@@ -423,6 +423,5 @@ fn around<'a>(past: &'a Past, clock: &ManualClock, shaken: bool, groups: &'a Con
 
 /// What a group says is parked; nothing, if it cannot be asked.
 fn parked(groups: &ConsumerGroups, group: &gesta_store::GroupName) -> BTreeSet<u64> {
-    let parked = groups.parked(group, Position::START, usize::MAX).unwrap_or_default();
-    parked.into_iter().map(|message| message.id.0.0).collect()
+    group::all_parked(groups, group).unwrap_or_default()
 }
