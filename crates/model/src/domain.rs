@@ -13,8 +13,9 @@ use crate::{
     middleware::Receipt,
     model::{Algebraic, Model},
     options::DomainOptions,
+    parked::ParkedEvent,
     process::{Instances, Process, Setup},
-    state::{CacheInfo, Get, Reader, SnapshotOptions, Snapshots, Watch},
+    state::{self, CacheInfo, Get, Reader, SnapshotOptions, Snapshots, Watch},
     tree::{LawReport, Summaries, TreeOptions, check_recorded},
 };
 
@@ -131,6 +132,15 @@ impl Domain {
     {
         let store = self.store();
         check_recorded(store, laws, &key.into(), store.head().position())
+    }
+
+    /// The events on the path of `M` that this program cannot read, whatever `M` does with them: the first thousand, in order. Reads every event
+    /// on the path.
+    ///
+    /// # Errors
+    /// `Unanswerable` for a model whose instances each have a query of their own; as a read of the store.
+    pub fn unreadable<M: Model>(&self) -> Result<Vec<ParkedEvent>> {
+        state::unreadable::<M>(self.store())
     }
 
     /// Facts about the states that are kept.

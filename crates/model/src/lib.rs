@@ -97,6 +97,7 @@ pub mod laws;
 pub mod middleware;
 pub mod model;
 pub mod options;
+pub mod parked;
 pub mod process;
 mod scope;
 pub mod state;
@@ -115,6 +116,7 @@ pub use crate::{
     middleware::{Envelope, Failure, Halt, Middleware, Receipt},
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
+    parked::ParkedEvent,
     process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
     state::{
         Base, CacheInfo, Explain, Get, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State, Token, Watch,

@@ -29,6 +29,7 @@ mod running;
 mod sends;
 mod setup;
 mod table;
+mod together;
 
 use crate::{event::Place, model::Model};
 
