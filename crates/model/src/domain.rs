@@ -15,8 +15,8 @@ use crate::{
     options::DomainOptions,
     parked::ParkedEvent,
     process::{Instances, Process, Setup},
-    state::{self, CacheInfo, Get, Reader, SnapshotOptions, Snapshots, Watch},
-    tree::{LawReport, Summaries, TreeOptions, check_recorded},
+    state::{self, CacheInfo, Get, History, Reader, SnapshotOptions, Snapshots, Watch},
+    tree::{LawReport, Summaries, TreeOptions, check_all_recorded, check_recorded},
 };
 
 /// A store, seen through its models: [`get`](Domain::get) asks for a state, [`send`](Domain::send) for a decision. Cheap to clone.
@@ -52,6 +52,11 @@ impl Domain {
     /// Follows the state of the instance of `M` under `key`: as it is now, and then whenever something was recorded for it.
     pub fn watch<M: Model>(&self, key: impl Into<M::Key>) -> Watch<M> {
         Watch::new(Arc::clone(&self.reader), key.into())
+    }
+
+    /// Asks how the state of the instance of `M` under `key` came about: the state after each of its events.
+    pub fn history<M: Model>(&self, key: impl Into<M::Key>) -> History<'_, M> {
+        History::new(&self.reader, key.into())
     }
 
     /// Has snapshots of the states of `M` kept, from now on, whenever folding again would cost more than reading one.
@@ -132,6 +137,18 @@ impl Domain {
     {
         let store = self.store();
         check_recorded(store, laws, &key.into(), store.head().position())
+    }
+
+    /// As [`check_laws`](Domain::check_laws), on the events of every instance: each instance's own, together, in one pass over the log.
+    ///
+    /// # Errors
+    /// As a read of a state; `Unanswerable` for a model whose instances each have a query of their own.
+    pub fn check_laws_of_all<M: Algebraic>(&self, laws: &Laws<M>) -> Result<LawReport>
+    where
+        M::Event: Clone,
+    {
+        let store = self.store();
+        check_all_recorded(store, laws, store.head().position())
     }
 
     /// The events on the path of `M` that this program cannot read, whatever `M` does with them: the first thousand, in order. Reads every event

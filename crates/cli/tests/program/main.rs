@@ -11,6 +11,7 @@ mod ends;
 mod git;
 mod groups;
 mod help;
+mod models;
 mod ndjson;
 mod place;
 mod reading;

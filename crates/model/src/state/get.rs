@@ -119,7 +119,7 @@ impl<'d, M: Model> Get<'d, M> {
 }
 
 /// The head there was at the end of a nanosecond.
-fn head_at(reader: &Reader, time: Timestamp) -> Result<Position> {
+pub(super) fn head_at(reader: &Reader, time: Timestamp) -> Result<Position> {
     let options = ReadOptions { as_of: Some(AsOf::Time(time)), limit: Some(0), ..ReadOptions::default() };
     match reader.store.read_all(options) {
         Ok(read) => Ok(read.head()),

@@ -6,6 +6,7 @@
 mod cache;
 mod explain;
 mod get;
+mod history;
 mod load;
 mod reader;
 mod snapshot;
@@ -23,6 +24,7 @@ pub(crate) use cache::Cache;
 pub use cache::CacheInfo;
 pub use explain::{Base, Explain};
 pub use get::{Get, Token};
+pub use history::History;
 pub use load::AtHead;
 pub(crate) use load::load_exactly;
 pub use reader::Reader;
