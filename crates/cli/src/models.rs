@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use gesta::{Algebraic, AsOf, Domain, EventRef, EventStore, Explain, Key, Laws, Model, Moment, Position, State, model};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::exit::{Exit, Failure, Outcome};
 
@@ -28,11 +28,13 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Sees an event and the state after it.
-pub(crate) type See<'s> = &'s mut dyn FnMut(&EventRef<'_>, Value);
+pub(crate) type See<'s> = &'s mut dyn FnMut(&EventRef<'_>, &RawValue);
 
 /// A state, and how it came about.
 pub(crate) struct Shown {
-    pub(crate) state: Value,
+    pub(crate) state: Box<RawValue>,
+    /// The same on several lines, for people.
+    pub(crate) pretty: String,
     pub(crate) head: Position,
     pub(crate) explain: Explain,
     /// The events it is without, each with why.
@@ -105,7 +107,8 @@ impl<M: Model + Serialize> Registered for Plain<M> {
             None => asked,
         };
         let (state, explain) = asked.explain()?;
-        Ok(Shown { state: written(&*state)?, head: state.head, explain, parked: parked(&state) })
+        let pretty = serde_json::to_string_pretty(&*state.value).map_err(unwritten)?;
+        Ok(Shown { state: written(&*state.value)?, pretty, head: state.head, explain, parked: parked(&state) })
     }
 
     fn history(&self, store: &EventStore, asked: &Asked<'_>, see: See<'_>) -> Outcome<()> {
@@ -117,13 +120,15 @@ impl<M: Model + Serialize> Registered for Plain<M> {
         if let Some(limit) = asked.limit {
             history = history.limit(limit);
         }
-        let mut unwritten = None;
+        let mut failed = None;
         history.each(|event, state| match written(state) {
-            Ok(state) if unwritten.is_none() => see(event, state),
+            Ok(state) if failed.is_none() => see(event, &state),
             Ok(_) => {}
-            Err(failure) => drop(unwritten.get_or_insert(failure)),
+            Err(failure) => {
+                failed.get_or_insert(failure);
+            }
         })?;
-        unwritten.map_or(Ok(()), Err)
+        failed.map_or(Ok(()), Err)
     }
 
     fn check(&self, _: &EventStore, _: &[String]) -> Option<Outcome<model::LawReport>> {
@@ -169,9 +174,14 @@ fn moment(at: AsOf) -> Outcome<Moment> {
     }
 }
 
-fn written(state: &impl Serialize) -> Outcome<Value> {
-    serde_json::to_value(state)
-        .map_err(|error| Failure::new(Exit::Other, format!("the state cannot be written as JSON: {error}")))
+/// As serde writes it, fields in their order.
+fn written(state: &impl Serialize) -> Outcome<Box<RawValue>> {
+    serde_json::value::to_raw_value(state).map_err(unwritten)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is what became of the error")]
+fn unwritten(error: serde_json::Error) -> Failure {
+    Failure::new(Exit::Other, format!("the state cannot be written as JSON: {error}"))
 }
 
 fn parked<M>(state: &State<M>) -> Vec<Value> {

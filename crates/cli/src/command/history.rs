@@ -2,7 +2,8 @@
 
 use clap::Args;
 use gesta::{EventRef, Monoid, ReadOptions};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
 
 use crate::{
     builtin::{self, By, Summary},
@@ -71,6 +72,18 @@ pub(crate) fn run(args: &HistoryArgs, target: &Target, models: &Models, shell: &
     Ok(Exit::Ok)
 }
 
+/// An event and the state of a model after it, as a line of NDJSON.
+#[derive(Serialize)]
+struct Line<'l> {
+    position: String,
+    recorded: String,
+    stream: &'l str,
+    revision: u64,
+    #[serde(rename = "type")]
+    event_type: &'l str,
+    state: &'l RawValue,
+}
+
 /// Prints the states of an instance of a model.
 fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
     let (model, key) = (models.get(name)?, args.subject.key()?);
@@ -85,7 +98,7 @@ fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, s
     let asked = Asked { key, at, limit: args.limit };
     model.history(&target.open()?, &asked, &mut |event, state| {
         if printed.is_ok() {
-            printed = print_state(event, &state, &mut table, shell);
+            printed = print_state(event, state, &mut table, shell);
         }
     })?;
     printed?;
@@ -93,18 +106,21 @@ fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, s
     Ok(Exit::Ok)
 }
 
-fn print_state(event: &EventRef<'_>, state: &Value, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+fn print_state(event: &EventRef<'_>, state: &RawValue, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
     let EventRef { position, revision, stream, event_type, recorded_at, .. } = *event;
     match shell.format() {
         Format::Table => {
-            table.row([position.to_string(), time::civil(recorded_at), event_type.to_owned(), state.to_string()]);
+            table.row([position.to_string(), time::civil(recorded_at), event_type.to_owned(), state.get().to_owned()]);
             if table.waiting() >= ROWS { table.print(shell) } else { Ok(()) }
         }
-        Format::Plain => shell.line(format_args!("{position}\t{stream}\t{revision}\t{event_type}\t{state}")),
-        Format::Ndjson => shell.json(&json!({
-            "position": position.to_string(), "recorded": time::rfc3339(recorded_at), "stream": stream, "revision": revision.0,
-            "type": event_type, "state": state,
-        })),
+        Format::Plain => {
+            let state = state.get();
+            shell.line(format_args!("{position}\t{stream}\t{revision}\t{event_type}\t{state}"))
+        }
+        Format::Ndjson => {
+            let (position, recorded, revision) = (position.to_string(), time::rfc3339(recorded_at), revision.0);
+            shell.json(&Line { position, recorded, stream, revision, event_type, state })
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use gesta::{ReadOptions, Timestamp};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     builtin::{self, By, Seen},
@@ -64,24 +65,33 @@ pub(crate) fn run(args: &StateArgs, target: &Target, models: &Models, shell: &mu
     Ok(Exit::Ok)
 }
 
+/// A state of a model, as a line of NDJSON.
+#[derive(Serialize)]
+struct Line<'l> {
+    model: &'l str,
+    key: &'l [String],
+    head: String,
+    state: &'l RawValue,
+    skipped: u64,
+    parked: &'l [Value],
+}
+
 /// Prints the state of an instance of a model.
 fn run_model(args: &StateArgs, name: &str, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
     let (model, key) = (models.get(name)?, args.subject.key()?);
     let at = args.at.as_deref().map(moment).transpose()?;
-    let Shown { state, head, explain, parked } = model.state(&target.open()?, key, at)?;
+    let Shown { state, pretty, head, explain, parked } = model.state(&target.open()?, key, at)?;
     match shell.format() {
         Format::Table => {
             // What an event holds is escaped by JSON, but for what only a terminal takes for more than a letter.
-            for line in format!("{state:#}").lines() {
+            for line in pretty.lines() {
                 shell.line(printable(line))?;
             }
         }
-        Format::Plain => shell.line(&state)?,
+        Format::Plain => shell.line(state.get())?,
         Format::Ndjson => {
             let (head, skipped) = (head.to_string(), explain.skipped);
-            shell.json(&json!({
-                "model": name, "key": key, "head": head, "state": state, "skipped": skipped, "parked": parked,
-            }))?;
+            shell.json(&Line { model: name, key, head, state: &state, skipped, parked: &parked })?;
         }
     }
     shell.say(format_args!("{explain}"));

@@ -11,7 +11,6 @@ mod ends;
 mod git;
 mod groups;
 mod help;
-mod models;
 mod ndjson;
 mod place;
 mod reading;

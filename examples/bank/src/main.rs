@@ -1,5 +1,5 @@
 //! The `gesta` program of a bank: everything that `gesta` does, and the bank's own models.
-//! `cargo run -p gesta-cli --example bank_program -- state --model account ada`.
+//! `cargo run -p bank -- state --model account ada`.
 
 use std::process::ExitCode;
 
