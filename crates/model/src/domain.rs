@@ -1,6 +1,6 @@
 //! The front door: a store, seen through its models.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use gesta_store::EventStore;
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ use crate::{
     model::{Algebraic, Model},
     options::DomainOptions,
     parked::ParkedEvent,
-    process::{Instances, Process, Setup},
+    process::{self, Instances, Process, Rests, Setup},
     state::{self, CacheInfo, Get, History, Reader, SnapshotOptions, Snapshots, Watch},
     tree::{LawReport, Summaries, TreeOptions, check_all_recorded, check_recorded},
 };
@@ -103,6 +103,15 @@ impl Domain {
     /// `Unanswerable` for a process whose name names no stream.
     pub fn instances<P: Process>(&self) -> Result<Instances<P>> {
         Instances::new(Arc::clone(&self.reader))
+    }
+
+    /// Waits until everything that follows the log on threads of its own, such as handlers, processes and projectors, has nothing left to do, for as long as
+    /// nobody else records something; `false`: not in time. What waits for its time is at rest; what waits to be tried again is not.
+    ///
+    /// # Errors
+    /// `Unanswerable` if one has stopped; what the store may fail with.
+    pub fn settle(&self, all: &[&dyn Rests], timeout: Option<Duration>) -> Result<bool> {
+        process::settle(self.store(), all, timeout)
     }
 
     /// Has questions about an algebraic model answered from summaries, from now on, and gives access to them. Computes nothing yet.

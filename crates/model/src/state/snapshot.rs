@@ -247,7 +247,7 @@ fn describe_kinds<E: Event>(out: &mut String) -> fmt::Result {
     for kind in E::KINDS {
         write!(out, "{} {} {:?}", kind.wire, kind.at, kind.also)?;
         for upcast in kind.upcasts {
-            write!(out, " {}", upcast.wire)?;
+            write!(out, " {} {}", upcast.wire, upcast.name)?;
         }
         out.push('\n');
     }
