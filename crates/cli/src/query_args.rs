@@ -32,6 +32,38 @@ pub(crate) struct FilterArgs {
     pub(crate) categories: Vec<String>,
 }
 
+/// What is looked at: a stream, or a model of the application and one of its instances.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SubjectArgs {
+    /// The stream [default: the whole log]; with --model, the key: a word for each `*` of its path
+    #[arg(value_name = "STREAM")]
+    words: Vec<String>,
+    /// A model of the application, in a program that knows it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    filters: FilterArgs,
+}
+
+impl SubjectArgs {
+    /// The key, if a model was named; its events are not chosen by filters.
+    pub(crate) fn key(&self) -> Outcome<&[String]> {
+        if self.filters.is_empty() {
+            return Ok(&self.words);
+        }
+        Err(Failure::usage("--model cannot be combined with what says which events: a model knows its own"))
+    }
+
+    /// The events that are looked at without a model.
+    pub(crate) fn source(&self) -> Outcome<Source> {
+        match &self.words[..] {
+            [] => self.filters.source(None),
+            [stream] => self.filters.source(Some(stream)),
+            [_, second, ..] => Err(Failure::usage(format!("one stream at most, unless a model is named, found={second}"))),
+        }
+    }
+}
+
 /// Where a read begins, which way it goes and where it ends.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "From where, how many")]

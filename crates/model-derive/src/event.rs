@@ -249,7 +249,7 @@ impl<'v> Kind<'v> {
             let wire = self.wire(version);
             let function = self.upcasts.iter().find(|u| u.version.base10_parse::<u32>().is_ok_and(|v| v == version));
             let function = function.map(|upcast| &upcast.function);
-            quote!(#krate::Upcast { version: #version, wire: #wire, to_next: #function })
+            quote!(#krate::Upcast { version: #version, wire: #wire, name: stringify!(#function), to_next: #function })
         });
         quote! {
             #krate::Kind {

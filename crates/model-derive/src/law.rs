@@ -81,6 +81,9 @@ pub(crate) fn derive_key(input: &DeriveInput) -> Result<TokenStream> {
             fn part(&self, index: usize, out: &mut ::std::string::String) {
                 <#inner as #krate::Key>::part(&self.#member, index, out);
             }
+            fn parse(parts: &[&str]) -> ::core::option::Option<Self> {
+                ::core::option::Option::map(<#inner as #krate::Key>::parse(parts), |inner| Self { #member: inner })
+            }
         }
     })
 }

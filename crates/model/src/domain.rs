@@ -1,6 +1,6 @@
 //! The front door: a store, seen through its models.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use gesta_store::EventStore;
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,9 +13,10 @@ use crate::{
     middleware::Receipt,
     model::{Algebraic, Model},
     options::DomainOptions,
-    process::{Instances, Process, Setup},
-    state::{CacheInfo, Get, Reader, SnapshotOptions, Snapshots, Watch},
-    tree::{LawReport, Summaries, TreeOptions, check_recorded},
+    parked::ParkedEvent,
+    process::{self, Instances, Process, Rests, Setup},
+    state::{self, CacheInfo, Get, History, Reader, SnapshotOptions, Snapshots, Watch},
+    tree::{LawReport, Summaries, TreeOptions, check_all_recorded, check_recorded},
 };
 
 /// A store, seen through its models: [`get`](Domain::get) asks for a state, [`send`](Domain::send) for a decision. Cheap to clone.
@@ -51,6 +52,11 @@ impl Domain {
     /// Follows the state of the instance of `M` under `key`: as it is now, and then whenever something was recorded for it.
     pub fn watch<M: Model>(&self, key: impl Into<M::Key>) -> Watch<M> {
         Watch::new(Arc::clone(&self.reader), key.into())
+    }
+
+    /// Asks how the state of the instance of `M` under `key` came about: the state after each of its events.
+    pub fn history<M: Model>(&self, key: impl Into<M::Key>) -> History<'_, M> {
+        History::new(&self.reader, key.into())
     }
 
     /// Has snapshots of the states of `M` kept, from now on, whenever folding again would cost more than reading one.
@@ -99,6 +105,15 @@ impl Domain {
         Instances::new(Arc::clone(&self.reader))
     }
 
+    /// Waits until everything that follows the log on threads of its own, such as handlers, processes and projectors, has nothing left to do, for as long as
+    /// nobody else records something; `false`: not in time. What waits for its time is at rest; what waits to be tried again is not.
+    ///
+    /// # Errors
+    /// `Unanswerable` if one has stopped; what the store may fail with.
+    pub fn settle(&self, all: &[&dyn Rests], timeout: Option<Duration>) -> Result<bool> {
+        process::settle(self.store(), all, timeout)
+    }
+
     /// Has questions about an algebraic model answered from summaries, from now on, and gives access to them. Computes nothing yet.
     ///
     /// # Errors
@@ -131,6 +146,27 @@ impl Domain {
     {
         let store = self.store();
         check_recorded(store, laws, &key.into(), store.head().position())
+    }
+
+    /// As [`check_laws`](Domain::check_laws), on the events of every instance: each instance's own, together, in one pass over the log.
+    ///
+    /// # Errors
+    /// As a read of a state; `Unanswerable` for a model whose instances each have a query of their own.
+    pub fn check_laws_of_all<M: Algebraic>(&self, laws: &Laws<M>) -> Result<LawReport>
+    where
+        M::Event: Clone,
+    {
+        let store = self.store();
+        check_all_recorded(store, laws, store.head().position())
+    }
+
+    /// The events on the path of `M` that this program cannot read, whatever `M` does with them: the first thousand, in order. Reads every event
+    /// on the path.
+    ///
+    /// # Errors
+    /// `Unanswerable` for a model whose instances each have a query of their own; as a read of the store.
+    pub fn unreadable<M: Model>(&self) -> Result<Vec<ParkedEvent>> {
+        state::unreadable::<M>(self.store())
     }
 
     /// Facts about the states that are kept.

@@ -6,16 +6,19 @@ use crate::{
     error::{Error, Result, guarded},
     event::{Place, Reading, read},
     model::{Model, Unreadable},
+    parked::{PARKED_MAX, ParkedEvent},
     scope::Scope,
 };
 
 /// What a fold went over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Folded {
     /// Events applied.
     pub(crate) events: u64,
     /// Events that could not be read and were left out.
     pub(crate) skipped: u64,
+    /// Those that were set aside.
+    pub(crate) parked: Vec<ParkedEvent>,
     /// Revision of the last event of the scope that was met, if the scope is one stream.
     pub(crate) last_revision: Option<Revision>,
     /// Position of the last event of the scope that was met.
@@ -96,8 +99,10 @@ pub(crate) fn each_backward<M: Model>(
                     match read::<M::Event>(&event) {
                         Ok(Reading::Fact(fact)) if !see(&fact, &Place::of(&event)) => return Ok(false),
                         Ok(Reading::Fact(_) | Reading::Ignored) => {}
-                        Err(_) if M::UNREADABLE == Unreadable::Skip => {}
-                        Err(defect) => return Err(defect.of(&event, M::name())),
+                        Err(defect) => match M::UNREADABLE {
+                            Unreadable::Fail => return Err(defect.of(&event, M::name())),
+                            Unreadable::Skip | Unreadable::Park => {}
+                        },
                     }
                 }
                 Ok(true)
@@ -130,6 +135,14 @@ fn see_batch<M: Model>(
             Err(defect) => match M::UNREADABLE {
                 Unreadable::Fail => return Err(defect.of(&event, M::name())),
                 Unreadable::Skip => folded.skipped += 1,
+                Unreadable::Park => {
+                    let reason = defect.of(&event, M::name());
+                    if folded.parked.len() >= PARKED_MAX {
+                        return Err(reason);
+                    }
+                    let (position, stream) = (event.position, event.stream.into());
+                    folded.parked.push(ParkedEvent { position, stream, reason });
+                }
             },
         }
     }

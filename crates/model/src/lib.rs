@@ -97,6 +97,7 @@ pub mod laws;
 pub mod middleware;
 pub mod model;
 pub mod options;
+pub mod parked;
 pub mod process;
 mod scope;
 pub mod state;
@@ -115,9 +116,10 @@ pub use crate::{
     middleware::{Envelope, Failure, Halt, Middleware, Receipt},
     model::{Algebraic, Model, Unreadable},
     options::DomainOptions,
+    parked::ParkedEvent,
     process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
     state::{
-        Base, CacheInfo, Explain, Get, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State, Token, Watch,
+        Base, CacheInfo, Explain, Get, History, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State, Token, Watch,
     },
     tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };

@@ -95,6 +95,13 @@ pub enum Unreadable {
     Fail,
     /// Goes on without it, and counts it: [`Explain::skipped`](crate::Explain::skipped).
     Skip,
+    /// Sets it aside. The state is read without it, and says so: [`State::parked`](crate::State::parked) has the event with the reason. Nothing is decided
+    /// on such a state, for a decision would not know what it overlooks: a command that must know it fails with the reason. Other instances
+    /// go on. [`Domain::unreadable`](crate::Domain::unreadable) lists all such events. When the program has learned to read the event, it is in the state
+    /// again.
+    ///
+    /// A [process](crate::process) parks the instance on such an event, as it does with `Fail`: what was not heard cannot be reacted to.
+    Park,
 }
 
 /// A model whose events compose: many of them act on the state like one [`Summary`].

@@ -129,12 +129,15 @@ impl Scope {
 }
 
 /// The paths of one event that fit the pattern of `M`: the instances it belongs to. Each once.
-pub(crate) fn paths_of<'e, M: Model>(event: &EventRef<'e>) -> impl Iterator<Item = &'e str> + use<'e, M> {
+pub(crate) fn paths_of<'e, M: Model>(
+    stream: &'e str,
+    tags: impl Iterator<Item = &'e str>,
+) -> impl Iterator<Item = &'e str> {
     let fits = |path: &str| {
         if path.starts_with('/') { fits_path(M::AT, path) } else { StreamFilter::Pattern(M::AT.into()).matches(path) }
     };
-    let home = Some(event.stream).filter(|stream| !M::AT.starts_with('/') && fits(stream));
-    home.into_iter().chain(event.tags.iter().filter(move |tag| Some(*tag) != home && fits(tag)))
+    let home = Some(stream).filter(|stream| !M::AT.starts_with('/') && fits(stream));
+    home.into_iter().chain(tags.filter(move |tag| Some(*tag) != home && fits(tag)))
 }
 
 fn fits_path(pattern: &str, path: &str) -> bool {

@@ -238,10 +238,10 @@ fn rules_across_entities_hold_under_a_hundred_writers() {
 fn no_withdrawal_is_lost_between_writers_of_one_account() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = gesta_store::EventStore::open(directory.path()).expect("opens");
-    record(&store, [opened(1), opened(2), deposited(1, 40)]);
+    record(&store, [opened(1), opened(2), deposited(1, 80)]);
     let domain = Domain::with(store, DomainOptions { attempts: 1_000, ..DomainOptions::default() });
     thread::scope(|scope| {
-        for writer in 0..50_u32 {
+        for writer in 0..100_u32 {
             let domain = domain.clone();
             scope.spawn(move || {
                 let sent = if writer % 2 == 0 {
@@ -258,8 +258,39 @@ fn no_withdrawal_is_lost_between_writers_of_one_account() {
     });
     let [one, two] = [1_u32, 2].map(|account| domain.get::<Account>(account).wait().expect("read"));
     assert_eq!(one.cents, 0);
-    assert_eq!(one.events - 2, 40, "forty went through, ten were refused");
-    assert!(two.cents <= 25);
+    assert_eq!(one.events - 2, 80, "eighty went through, twenty were refused");
+    assert!(two.cents <= 50);
+}
+
+#[test]
+fn a_hundred_writers_on_overlapping_boundaries_lose_nothing() {
+    const ACCOUNTS: u32 = 5;
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = gesta_store::EventStore::open(directory.path()).expect("opens");
+    record(&store, (0..ACCOUNTS).flat_map(|account| [opened(account), deposited(account, 20)]));
+    let domain = Domain::with(store, DomainOptions { attempts: 1_000, ..DomainOptions::default() });
+    let moved: u64 = thread::scope(|scope| {
+        let writer = |writer: u32| {
+            let domain = domain.clone();
+            // Each boundary shares an account with two others.
+            let (from, to) = (writer % ACCOUNTS, (writer % ACCOUNTS + 1 + writer / ACCOUNTS % 4) % ACCOUNTS);
+            let command = Move { from, to, cents: i64::from(1 + writer % 13) };
+            scope.spawn(move || match domain.send(command).wait() {
+                Ok(receipt) => u64::from(receipt.last_position.is_some()),
+                Err(error) => {
+                    assert!(matches!(error.refusal(), Some(Refused::Overdrawn { .. })), "{error:?}");
+                    0
+                }
+            })
+        };
+        let writers: Vec<_> = (0..100_u32).map(writer).collect();
+        writers.into_iter().map(|writer| writer.join().expect("writes")).sum()
+    });
+    let accounts: Vec<_> = (0..ACCOUNTS).map(|account| domain.get::<Account>(account).wait().expect("read")).collect();
+    assert!(accounts.iter().all(|account| account.cents >= 0), "nobody is overdrawn");
+    assert_eq!(accounts.iter().map(|account| account.cents).sum::<i128>(), 100, "nothing was made or lost");
+    let events: u64 = accounts.iter().map(|account| account.events - 2).sum();
+    assert_eq!(events, 2 * moved, "what was answered is recorded, and once");
 }
 
 #[test]

@@ -185,6 +185,138 @@ proptest! {
     }
 }
 
+/// A purse as one version of a program has it: states by snapshots and by the fold, as JSON, and what became of snapshots.
+type Seen = (String, String, SnapshotInfo);
+
+/// The versions a program has had. Their models have one name, and so one file for each purse: the compiler calls types in blocks after the function
+/// around them.
+fn purse(program: usize, store: &EventStore, disk: &Arc<MemoryDisk>, key: u32) -> Seen {
+    macro_rules! program {
+        ({ $($event:tt)* } { $($state:tt)* } { $($model:tt)* }) => {{
+            #[derive(gesta_model::Event, Clone, Debug, Serialize, Deserialize)]
+            $($event)*
+            #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+            $($state)*
+            impl Model for Purse {
+                type Event = Coin;
+                type Key = u32;
+                const AT: &'static str = "purse-*";
+                $($model)*
+            }
+            let reference = domain(store).get::<Purse>(key).wait().expect("read");
+            let (state, _, _, info) = asked::<Purse>(store, disk, key);
+            let json = |state: &Purse| serde_json::to_string(state).expect("JSON");
+            (json(&state), json(&reference.value), info)
+        }};
+    }
+    match program {
+        0 => program!(
+            { enum Coin { #[event("coin", at = "purse-{purse}")] Coin { purse: u32, units: i64 } } }
+            { struct Purse { units: i64 } }
+            { fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) { self.units += units; } }
+        ),
+        // The same, but for the code: it says so by its version.
+        1 => program!(
+            { enum Coin { #[event("coin", at = "purse-{purse}")] Coin { purse: u32, units: i64 } } }
+            { struct Purse { units: i64 } }
+            {
+                const VERSION: u32 = 2;
+                fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) { self.units += 3 * units; }
+            }
+        ),
+        // The events are another version, and older ones brought up to it.
+        2 => program!(
+            {
+                enum Coin {
+                    #[event("coin", at = "purse-{purse}", v = 2, upcast(1 = in_cents))]
+                    Coin { purse: u32, units: i64 },
+                }
+            }
+            { struct Purse { units: i64 } }
+            { fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) { self.units += units; } }
+        ),
+        // Another upcast, by another name.
+        3 => program!(
+            {
+                enum Coin {
+                    #[event("coin", at = "purse-{purse}", v = 2, upcast(1 = in_tenths))]
+                    Coin { purse: u32, units: i64 },
+                }
+            }
+            { struct Purse { units: i64 } }
+            { fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) { self.units += units; } }
+        ),
+        // The state has another shape.
+        4 => program!(
+            { enum Coin { #[event("coin", at = "purse-{purse}")] Coin { purse: u32, units: i64 } } }
+            { struct Purse { units: i64, coins: u64 } }
+            {
+                fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) {
+                    (self.units, self.coins) = (self.units + units, self.coins + 1);
+                }
+            }
+        ),
+        // Another policy.
+        _ => program!(
+            { enum Coin { #[event("coin", at = "purse-{purse}")] Coin { purse: u32, units: i64 } } }
+            { struct Purse { units: i64 } }
+            {
+                const UNREADABLE: gesta_model::Unreadable = gesta_model::Unreadable::Skip;
+                fn apply(&mut self, Coin::Coin { units, .. }: &Coin, _: &Place<'_>) { self.units += units; }
+            }
+        ),
+    }
+}
+
+fn in_cents(mut old: serde_json::Value) -> Result<serde_json::Value, String> {
+    old["units"] = (old["units"].as_i64().ok_or("no number")? * 100).into();
+    Ok(old)
+}
+
+fn in_tenths(mut old: serde_json::Value) -> Result<serde_json::Value, String> {
+    old["units"] = (old["units"].as_i64().ok_or("no number")? * 10).into();
+    Ok(old)
+}
+
+fn coins(store: &EventStore, coins: &[(u32, i64)]) {
+    for (purse, units) in coins {
+        let event = EventData::json("coin".parse().expect("a type"), format!(r#"{{"purse":{purse},"units":{units}}}"#));
+        let stream = format!("purse-{purse}").parse().expect("a name");
+        store.append(stream, ExpectedRevision::Any, [event]).wait().expect("recorded");
+    }
+}
+
+#[test]
+fn a_program_of_another_version_believes_no_snapshot_of_the_one_before() {
+    for before in 0..6 {
+        for after in (0..6).filter(|after| *after != before) {
+            let (store, disk) = (store(), Arc::new(MemoryDisk::new()));
+            coins(&store, &[(1, 5), (1, 7)]);
+            assert_eq!(purse(before, &store, &disk, 1).2.taken, 1, "program {before}");
+            let (state, reference, info) = purse(after, &store, &disk, 1);
+            assert_eq!(state, reference, "program {after} after {before}");
+            assert_eq!((info.used, info.ignored, info.taken), (0, 1, 1), "program {after} after {before}: one file");
+            assert_eq!(purse(after, &store, &disk, 1).2.used, 1, "its own");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn i7_whatever_program_ran_before_a_state_is_the_fold(
+        runs in proptest::collection::vec((0..6_usize, 1..3_u32, proptest::collection::vec((1..3_u32, -9..9_i64), 0..6)), 1..12),
+    ) {
+        let (store, disk) = (store(), Arc::new(MemoryDisk::new()));
+        for (program, key, recorded) in runs {
+            coins(&store, &recorded);
+            let (state, reference, _) = purse(program, &store, &disk, key);
+            prop_assert_eq!(state, reference);
+        }
+    }
+}
+
 #[test]
 fn a_watch_gives_the_state_and_then_each_change() {
     let store = store();

@@ -5,7 +5,8 @@ mod shared;
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use gesta_model::{
-    Base, Domain, DomainOptions, Error, Event, Key, Model, Place, ReadLevel, Unreadable, event::to_recordable,
+    Base, Command, Decide, Domain, DomainOptions, Error, Event, Key, Model, Place, ReadLevel, SendError, Unreadable,
+    event::to_recordable,
 };
 use gesta_store::{
     EventData, ExpectedRevision, Position, Query, QueryItem, Revision, StreamFilter, Timestamp, clock::ManualClock,
@@ -182,6 +183,105 @@ fn unreadable_events_fail_with_their_place_or_are_counted() {
     assert_eq!((again.events, again.skipped), (0, 2), "what the base left out still counts");
     let undecodable = domain.get::<Vault>(()).wait().expect_err("the whole vault has it too");
     assert!(matches!(undecodable, Error::UnknownKind { position: Position(1), .. }), "{undecodable}");
+}
+
+/// Sets aside what it cannot read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Careful(u64);
+impl Model for Careful {
+    type Event = Bank;
+    type Key = u32;
+    const AT: &'static str = "account-*";
+    const UNREADABLE: Unreadable = Unreadable::Park;
+    fn apply(&mut self, _: &Bank, _: &Place<'_>) {
+        self.0 += 1;
+    }
+}
+
+/// Of two accounts.
+#[derive(Command)]
+#[command((Careful, Careful), key = (one, other), or = Refused)]
+struct Close {
+    one: u32,
+    other: u32,
+}
+impl Decide for Close {
+    fn decide(&self, (one, other): (&Careful, &Careful)) -> Result<Vec<Bank>, Refused> {
+        if one.0 + other.0 == 0 { Err(Refused::NotOpen) } else { Ok(vec![deposited(self.one, 0)]) }
+    }
+}
+
+#[test]
+fn parked_events_are_told_with_their_reasons_and_nothing_is_decided_without_them() {
+    let store = store();
+    let put = |account: u32, event_type: &str, data: &'static str| {
+        let event = EventData::json(event_type.parse().expect("a type"), data);
+        let stream = format!("account-{account}").parse().expect("a name");
+        store.append(stream, ExpectedRevision::Any, [event]).wait().expect("recorded");
+    };
+    record(&store, [deposited(1, 5), deposited(2, 5), deposited(3, 5)]);
+    put(1, "money-burnt", "{}");
+    let domain = domain(&store);
+    let snapshots = domain.keep_snapshots::<Careful>(gesta_model::SnapshotOptions {
+        disk: Arc::new(gesta_store::disk::memory::MemoryDisk::new()),
+        worth: Duration::ZERO,
+    });
+    let told = || {
+        let (state, explain) = domain.get::<Careful>(1_u32).explain().expect("is read without them");
+        assert_eq!(explain.parked, state.parked().len() as u64);
+        let line = |event: &gesta_model::ParkedEvent| format!("{} {}: {}", event.position, event.stream, event.reason);
+        (state.0, state.parked().iter().map(line).collect::<Vec<_>>())
+    };
+    let burnt = "3 account-1: event of a kind the model does not know, model=Careful position=3 type=money-burnt";
+    assert_eq!(told(), (1, vec![burnt.to_owned()]));
+    assert_eq!(told(), (1, vec![burnt.to_owned()]), "of the cached state too");
+    put(1, "money-deposited", r#"{"account":1,"cents":"many"}"#);
+    record(&store, [deposited(1, 5)]);
+    let (events, parked) = told();
+    assert_eq!((events, parked.len(), parked[0].as_str()), (2, 2, burnt), "onto the cached state");
+    assert!(parked[1].contains("4 account-1: event cannot be decoded") && parked[1].contains("version=1"), "{}", parked[1]);
+    let before = domain.get::<Careful>(1_u32).as_of(Position(2)).wait().expect("read");
+    assert!(before.parked().is_empty(), "they were not there yet");
+    assert_eq!(snapshots.info().taken, 0, "a snapshot would not tell");
+
+    // Whoever must know the account knows that it cannot; others go on.
+    let failed = domain.send(Close { one: 2, other: 1 }).wait().expect_err("account 1 lacks events");
+    assert!(matches!(failed, SendError::Failed(Error::UnknownKind { position: Position(3), .. })), "{failed:?}");
+    domain.send(Close { one: 2, other: 3 }).wait().expect("nothing is parked there");
+
+    // All of them, whatever becomes of them.
+    let places = |events: Vec<gesta_model::ParkedEvent>| events.iter().map(|event| event.position.0).collect::<Vec<_>>();
+    assert_eq!(places(domain.unreadable::<Careful>().expect("read")), [3, 4]);
+    assert_eq!(places(domain.unreadable::<Account>().expect("read")), [3, 4]);
+    let none: Vec<u64> = places(domain.unreadable::<Transfer>().expect("read"));
+    assert!(none.is_empty(), "{none:?}");
+
+    // Summaries do not know of parked events: the fold answers, whatever is accelerated.
+    for _ in 3..=1_000 {
+        put(2, "money-burnt", "{}");
+    }
+    assert_eq!(domain.get::<Careful>(2_u32).wait().expect("a thousand are many").parked().len(), 998);
+    (0..3).for_each(|_| put(2, "money-burnt", "{}"));
+    let failed = domain.get::<Careful>(2_u32).wait().map(drop);
+    assert!(matches!(failed, Err(Error::UnknownKind { .. })), "more than a thousand are too many");
+}
+
+#[test]
+fn a_history_is_the_state_after_each_event() {
+    let store = store();
+    record(&store, [deposited(1, 5), deposited(2, 7), withdrawn(1, 2), deposited(1, 1)]);
+    let domain = domain(&store);
+    let told = |history: gesta_model::History<'_, Account>| {
+        let mut told = Vec::new();
+        history.each(|event, state| told.push((event.position.0, state.cents))).expect("told");
+        told
+    };
+    assert_eq!(told(domain.history(1_u32)), [(0, 5), (2, 3), (3, 4)]);
+    assert_eq!(told(domain.history(1_u32).until(Position(2))), [(0, 5), (2, 3)]);
+    assert_eq!(told(domain.history(1_u32).until(Revision(0))), [(0, 5)]);
+    assert_eq!(told(domain.history(1_u32).limit(2).until(Revision(5))), [(0, 5), (2, 3)]);
+    assert_eq!(told(domain.history(9_u32)), []);
+    assert!(domain.history::<Account>(1_u32).until(Position(4)).each(|_, _| {}).is_err(), "not recorded yet");
 }
 
 #[derive(Event, Serialize, Deserialize)]

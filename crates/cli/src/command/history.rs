@@ -2,12 +2,14 @@
 
 use clap::Args;
 use gesta::{EventRef, Monoid, ReadOptions};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{json, value::RawValue};
 
 use crate::{
     builtin::{self, By, Summary},
     exit::{Exit, Outcome},
-    query_args::{FilterArgs, moment},
+    models::{Asked, Models},
+    query_args::{SubjectArgs, moment},
     shell::{Format, Shell},
     table::{Column, Table},
     target::Target,
@@ -19,12 +21,14 @@ use crate::{
 #[command(after_help = "Examples:
   gesta history order-17                each event of an order, and the how manieth of its type it was
   gesta history --by stream -n 20       the first twenty events, and the how manieth of its stream each was
-  gesta history --path '/shop/**' --at 2026-01-31")]
+  gesta history --path '/shop/**' --at 2026-01-31
+  bank history --model account ada      in the program of an application: each event, and the state of a model after it
+How an application makes a program that knows its models: docs/tutorial/program.md")]
 pub(crate) struct HistoryArgs {
-    /// The stream [default: the whole log]
-    stream: Option<String>,
+    #[command(flatten)]
+    subject: SubjectArgs,
     /// What is counted
-    #[arg(long, value_name = "WHAT", default_value = "type")]
+    #[arg(long, value_name = "WHAT", default_value = "type", conflicts_with = "model")]
     by: By,
     /// As of a moment in the past: a time, or a position as `@118`
     #[arg(long, value_name = "MOMENT", allow_hyphen_values = true)]
@@ -32,16 +36,17 @@ pub(crate) struct HistoryArgs {
     /// At most so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
     limit: Option<u64>,
-    #[command(flatten)]
-    filters: FilterArgs,
 }
 
 /// Rows shown at a time.
 const ROWS: usize = 512;
 
 /// Prints the states, one after each event.
-pub(crate) fn run(args: &HistoryArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let source = args.filters.source(args.stream.as_deref())?;
+pub(crate) fn run(args: &HistoryArgs, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
+    if let Some(name) = &args.subject.model {
+        return run_model(args, name, target, models, shell);
+    }
+    let source = args.subject.source()?;
     let as_of = args.at.as_deref().map(moment).transpose()?;
     let options = ReadOptions { as_of, limit: args.limit, ..ReadOptions::default() };
     let store = target.open()?;
@@ -65,6 +70,58 @@ pub(crate) fn run(args: &HistoryArgs, target: &Target, shell: &mut Shell) -> Out
     })?;
     table.print(shell)?;
     Ok(Exit::Ok)
+}
+
+/// An event and the state of a model after it, as a line of NDJSON.
+#[derive(Serialize)]
+struct Line<'l> {
+    position: String,
+    recorded: String,
+    stream: &'l str,
+    revision: u64,
+    #[serde(rename = "type")]
+    event_type: &'l str,
+    state: &'l RawValue,
+}
+
+/// Prints the states of an instance of a model.
+fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
+    let (model, key) = (models.get(name)?, args.subject.key()?);
+    let at = args.at.as_deref().map(moment).transpose()?;
+    let mut table = Table::new([
+        Column::number("position"),
+        Column::text("recorded"),
+        Column::long("type"),
+        Column::long("state"),
+    ]);
+    let mut printed = Ok(());
+    let asked = Asked { key, at, limit: args.limit };
+    model.history(&target.open()?, &asked, &mut |event, state| {
+        if printed.is_ok() {
+            printed = print_state(event, state, &mut table, shell);
+        }
+    })?;
+    printed?;
+    table.print(shell)?;
+    Ok(Exit::Ok)
+}
+
+fn print_state(event: &EventRef<'_>, state: &RawValue, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+    let EventRef { position, revision, stream, event_type, recorded_at, .. } = *event;
+    match shell.format() {
+        Format::Table => {
+            table.row([position.to_string(), time::civil(recorded_at), event_type.to_owned(), state.get().to_owned()]);
+            if table.waiting() >= ROWS { table.print(shell) } else { Ok(()) }
+        }
+        Format::Plain => {
+            let state = state.get();
+            shell.line(format_args!("{position}\t{stream}\t{revision}\t{event_type}\t{state}"))
+        }
+        Format::Ndjson => {
+            let (position, recorded, revision) = (position.to_string(), time::rfc3339(recorded_at), revision.0);
+            shell.json(&Line { position, recorded, stream, revision, event_type, state })
+        }
+    }
 }
 
 fn print(by: By, event: &EventRef<'_>, own: i128, events: u64, table: &mut Table, shell: &mut Shell) -> Outcome<()> {

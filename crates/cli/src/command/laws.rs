@@ -1,13 +1,14 @@
-//! `gesta laws check`: whether the laws of the models that any store has hold on what this one has recorded.
+//! `gesta laws check`: whether the laws of models hold on what a store has recorded: of those any store has, and of an application's in its program.
 
 use clap::{Args, Subcommand};
-use gesta::{Monoid, ReadOptions};
+use gesta::{EventStore, Monoid, ReadOptions, Source, model::LawReport};
 use serde_json::json;
 
 use crate::{
     builtin::{self, By, Summary, composed},
-    exit::{Exit, Outcome},
-    query_args::FilterArgs,
+    exit::{Exit, Failure, Outcome},
+    models::Models,
+    query_args::SubjectArgs,
     shell::{Format, Shell, counted},
     table::{Column, Table},
     target::Target,
@@ -34,29 +35,75 @@ enum LawsCommand {
 #[command(after_help = "Examples:
   gesta laws check                    on the whole log
   gesta laws check --category order   on the orders
-Laws of an application's own models are checked in the application: `domain.check_laws(…)`
-on what is recorded, and `laws!` on what is generated.")]
+  bank laws check --model account     in the program of an application: laws of a model of its own, of all its instances
+  bank laws check --model account ada and of one
+How an application makes a program that knows its models: docs/tutorial/program.md")]
 struct CheckArgs {
-    /// The stream [default: the whole log]
-    stream: Option<String>,
     #[command(flatten)]
-    filters: FilterArgs,
+    subject: SubjectArgs,
 }
 
 /// Events in a window.
 const WINDOW: usize = 256;
 
 /// Checks the laws, and says what was found.
-pub(crate) fn run(args: &LawsArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let LawsCommand::Check(args) = &args.command;
-    let source = args.filters.source(args.stream.as_deref())?;
-    let store = target.open()?;
+pub(crate) fn run(args: &LawsArgs, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
+    let LawsCommand::Check(CheckArgs { subject }) = &args.command;
     let mut table =
-        Table::new([Column::text("model"), Column::text("law"), Column::number("windows"), Column::number("broken")]);
+        Table::new([Column::text("model"), Column::text("law"), Column::number("tried on"), Column::number("broken")]);
+    let broken = match &subject.model {
+        Some(name) => {
+            let model = models.get(name)?;
+            let report = model.check(&target.open()?, subject.key()?);
+            let report = report.ok_or_else(|| Failure::usage(format!("the model declares no laws, model={name}")))?;
+            print_report(name, &report?, &mut table, shell)?
+        }
+        None => {
+            let (store, source) = (target.open()?, subject.source()?);
+            let mut broken = check_builtin(&store, &source, &mut table, shell)?;
+            // A part of the log is not what a model of the application is made of.
+            for (name, model) in models.iter().filter(|_| matches!(source, Source::All)) {
+                if let Some(report) = model.check(&store, &[]) {
+                    broken += print_report(name, &report?, &mut table, shell)?;
+                }
+            }
+            broken
+        }
+    };
+    table.print(shell)?;
+    if broken == 0 {
+        return Ok(Exit::Ok);
+    }
+    shell.warn(format_args!("{} where a law does not hold", counted(broken, "case")));
+    Ok(Exit::Integrity)
+}
+
+/// Prints what became of the laws of a model; how many are broken.
+fn print_report(name: &str, report: &LawReport, table: &mut Table, shell: &mut Shell) -> Outcome<u64> {
+    let broken = u64::from(report.broken.is_some());
+    let events = report.events;
+    match shell.format() {
+        Format::Table => {
+            table.row([name.to_owned(), "declared".to_owned(), counted(events, "event"), broken.to_string()]);
+        }
+        Format::Plain => shell.line(format_args!("{name}\tdeclared\t{events}\t{broken}"))?,
+        Format::Ndjson => {
+            let evidence = report.broken.as_ref().map(ToString::to_string);
+            shell.json(&json!({ "model": name, "law": "declared", "events": events, "broken": broken, "evidence": evidence }))?;
+        }
+    }
+    if let Some(demotion) = &report.broken {
+        demotion.to_string().lines().for_each(|line| shell.warn(line));
+    }
+    Ok(broken)
+}
+
+/// Checks the laws of the models that any store has; in how many windows one does not hold.
+fn check_builtin(store: &EventStore, source: &Source, table: &mut Table, shell: &mut Shell) -> Outcome<u64> {
     let mut broken_in_all = 0;
     for by in By::ALL {
         let mut windows = Windows::default();
-        builtin::each(&store, source.clone(), ReadOptions::default(), |event| {
+        builtin::each(store, source.clone(), ReadOptions::default(), |event| {
             windows.push(builtin::lift(by, event));
             Ok(())
         })?;
@@ -65,7 +112,7 @@ pub(crate) fn run(args: &LawsArgs, target: &Target, shell: &mut Shell) -> Outcom
             broken_in_all += broken;
             let (model, count) = (format!("by {}", by.name()), windows.count);
             match shell.format() {
-                Format::Table => table.row([model, law.to_owned(), count.to_string(), broken.to_string()]),
+                Format::Table => table.row([model, law.to_owned(), counted(count, "window"), broken.to_string()]),
                 Format::Plain => shell.line(format_args!("{model}\t{law}\t{count}\t{broken}"))?,
                 Format::Ndjson => {
                     shell.json(&json!({ "model": model, "law": law, "windows": count, "broken": broken }))?;
@@ -73,12 +120,7 @@ pub(crate) fn run(args: &LawsArgs, target: &Target, shell: &mut Shell) -> Outcom
             }
         }
     }
-    table.print(shell)?;
-    if broken_in_all == 0 {
-        return Ok(Exit::Ok);
-    }
-    shell.warn(format_args!("{} where a law does not hold", counted(broken_in_all, "window")));
-    Ok(Exit::Integrity)
+    Ok(broken_in_all)
 }
 
 /// Events in their order, cut into windows.

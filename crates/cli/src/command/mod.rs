@@ -31,12 +31,13 @@ pub(crate) mod verify;
 use crate::{
     args::Command,
     exit::{Exit, Outcome},
+    models::Models,
     shell::Shell,
     target::Target,
 };
 
 /// Does what the command line asked for.
-pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+pub(crate) fn run(command: Command, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
     match command {
         Command::Demo(args) => demo::run(&args, target, shell),
         Command::Import(args) => import::run(&args, target, shell),
@@ -46,9 +47,9 @@ pub(crate) fn run(command: Command, target: &Target, shell: &mut Shell) -> Outco
         Command::Follow(args) => follow::run(&args, target, shell),
         Command::Group(args) => group::run(&args, target, shell),
         Command::Handlers(args) => handlers::run(&args, target, shell),
-        Command::State(args) => state::run(&args, target, shell),
-        Command::History(args) => history::run(&args, target, shell),
-        Command::Laws(args) => laws::run(&args, target, shell),
+        Command::State(args) => state::run(&args, target, models, shell),
+        Command::History(args) => history::run(&args, target, models, shell),
+        Command::Laws(args) => laws::run(&args, target, models, shell),
         Command::Streams(args) => streams::run(&args, target, shell),
         Command::Info(args) => info::run(&args, target, shell),
         Command::Explain(args) => explain::run(&args, target, shell),

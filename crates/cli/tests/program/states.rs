@@ -61,3 +61,12 @@ fn the_laws_of_these_states_hold_on_what_is_recorded() {
     assert_eq!(checked, expected);
     place.fails(3, "stream=order-9", &["laws", "check", "order-9"]);
 }
+
+#[test]
+fn models_are_asked_in_the_program_that_knows_them() {
+    let place = place();
+    place.fails(2, "knows no such model, model=account", &["state", "--model", "account", "ada"]);
+    place.fails(2, "knows no such model, model=account", &["laws", "check", "--model", "account"]);
+    place.fails(2, "docs/tutorial/program.md", &["history", "--model", "account", "ada"]);
+    place.fails(2, "one stream at most", &["history", "order-1", "order-2"]);
+}

@@ -86,6 +86,10 @@ impl<M: Model> Knows for M {
 
     fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
         let loaded = load_exactly::<M>(reader, key, head)?;
+        if let Some(parked) = loaded.as_ref().and_then(|(state, _)| state.parked().first()) {
+            // Nobody knows what the decision would overlook.
+            return Err(parked.reason.clone());
+        }
         Ok(loaded.map(|(state, scope)| Known {
             ground: Ground { scope, head: state.head, last_revision: state.revision, kinds: M::Event::KINDS },
             state: state.value,

@@ -6,12 +6,14 @@
 
 mod around;
 mod knows;
+mod lane;
 mod prepare;
 mod send;
 
 use std::fmt;
 
 pub use knows::Knows;
+pub(crate) use lane::Lane;
 pub(crate) use prepare::{Along, would};
 pub use send::Sending;
 pub(crate) use send::{record, send_along};

@@ -12,7 +12,7 @@ use gesta_store::{
 use serde_json::{Map, Value};
 
 use super::{
-    Decide, SendError, around,
+    Decide, Lane, SendError, around,
     prepare::{Along, COMMAND, Circumstances, append_of, append_undecided, decide, recorded_for},
 };
 use crate::{
@@ -53,15 +53,16 @@ pub(crate) fn record<E: Event>(reader: &Reader, events: impl IntoIterator<Item =
     }
 }
 
-/// Sends a command, and records a note with its events.
-pub(crate) fn send_along<C: Decide>(
+/// Sends a command, and records a note with its events. Overtaken, it goes on in the lane.
+pub(crate) async fn send_along<C: Decide>(
     reader: &Reader,
     command: C,
     metadata: Map<String, Value>,
     along: Along,
+    lane: &Lane,
 ) -> Result<Receipt, SendError<C::Refusal>> {
     let circumstances = Circumstances { metadata, along: Some(along), ..Circumstances::default() };
-    Sending { reader, command, circumstances }.wait()
+    Sending { reader, command, circumstances }.run(Some(lane)).await
 }
 
 impl<'d, C: Decide> Sending<'d, C> {
@@ -210,22 +211,25 @@ where
     type Output = Result<Receipt, SendError<C::Refusal>>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'd>>;
 
-    fn into_future(mut self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let mut entered = 0;
-            let outcome = match self.enter(&mut entered) {
-                Ok(()) => self.send_awaiting().await,
-                Err(halted) => Err(halted.into()),
-            };
-            self.leave(entered, &outcome);
-            outcome
-        })
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run(None))
     }
 }
 
 impl<C: Decide> Sending<'_, C> {
-    async fn send_awaiting(&self) -> Result<Receipt, SendError<C::Refusal>> {
-        let mut attempt = 1;
+    /// As [`wait`](Sending::wait), without a thread that waits; if there is a lane, in it once it was overtaken.
+    async fn run(mut self, lane: Option<&Lane>) -> Result<Receipt, SendError<C::Refusal>> {
+        let mut entered = 0;
+        let outcome = match self.enter(&mut entered) {
+            Ok(()) => self.send_awaiting(lane).await,
+            Err(halted) => Err(halted.into()),
+        };
+        self.leave(entered, &outcome);
+        outcome
+    }
+
+    async fn send_awaiting(&self, lane: Option<&Lane>) -> Result<Receipt, SendError<C::Refusal>> {
+        let (mut attempt, mut turn) = (1, None);
         loop {
             // Loading and deciding are done here and now, as reads are; only the sync is waited for without a thread.
             let ticket = match self.step(attempt)? {
@@ -236,6 +240,9 @@ impl<C: Decide> Sending<'_, C> {
                 return Ok(receipt);
             }
             attempt += 1;
+            if let (Some(lane), None) = (lane, &turn) {
+                turn = Some(lane.turn().await);
+            }
         }
     }
 }

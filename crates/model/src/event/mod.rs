@@ -106,6 +106,8 @@ pub struct Upcast {
     pub version: u32,
     /// That version's event type on the wire.
     pub wire: &'static str,
+    /// What the function is called: snapshots of states depend on it.
+    pub name: &'static str,
     /// What the value is in the next version, or what is wrong with it.
     pub to_next: fn(Value) -> Result<Value, String>,
 }

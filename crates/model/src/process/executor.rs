@@ -3,6 +3,8 @@
 //! A record is written on condition that the instance's stream is where it was read to: of two who carry out the same effect, one is told that
 //! it stands elsewhere, and nothing of what he did is recorded.
 
+use std::cell::RefCell;
+
 use gesta_store::{
     Append, AppendError, ErrorKind, EventData, ExpectedRevision, Position, Rejection, StreamName, Timestamp,
     correlation::correlation_of, name::system,
@@ -20,7 +22,11 @@ use super::{
     plan::{Act, Plan},
     record::{Came, Heard, Outcome, Record},
 };
-use crate::{command::Along, error::Error, state::Reader};
+use crate::{
+    command::{Along, Lane},
+    error::Error,
+    state::Reader,
+};
 
 /// Why something was not done.
 #[derive(Debug)]
@@ -51,7 +57,8 @@ impl From<Error> for Trouble {
 /// What carries out.
 pub(crate) struct Executor<'r> {
     pub(crate) reader: &'r Reader,
-    pub(crate) calls: &'r mut Calls,
+    pub(crate) calls: &'r RefCell<Calls>,
+    pub(crate) lane: &'r Lane,
     pub(crate) namespace: Namespace,
 }
 
@@ -73,7 +80,7 @@ impl Executor<'_> {
     }
 
     /// Writes down that an event was heard, and what was decided.
-    pub(crate) fn hear<P: Process>(
+    pub(crate) async fn hear<P: Process>(
         &self,
         instance: &mut Instance<P>,
         incoming: &Incoming<P::Event>,
@@ -92,24 +99,25 @@ impl Executor<'_> {
             heard: Some(id),
             facts,
         };
-        self.write(instance, page)
+        self.write(instance, page).await
     }
 
     /// Writes down what is not about one effect.
-    pub(crate) fn note<P: Process>(&self, instance: &mut Instance<P>, record: Record) -> Result<(), Trouble> {
+    pub(crate) async fn note<P: Process>(&self, instance: &mut Instance<P>, record: Record) -> Result<(), Trouble> {
         let correlation = String::new().into();
-        self.write(instance, Page { record, id: None, correlation, causation: None, heard: None, facts: Vec::new() })
+        let page = Page { record, id: None, correlation, causation: None, heard: None, facts: Vec::new() };
+        self.write(instance, page).await
     }
 
     /// Carries out an effect that is open, and writes down what came of it.
-    pub(crate) fn carry_out<P: Process>(
-        &mut self,
+    pub(crate) async fn carry_out<P: Process>(
+        &self,
         instance: &mut Instance<P>,
         effect: &EffectId,
     ) -> Result<(), Trouble> {
         let Some(open) = instance.ledger.open.get(effect).cloned() else { return Ok(()) };
         if deadline(&open).is_some_and(|deadline| deadline < self.now()) {
-            return self.refuse(instance, effect, &open, "it could not be carried out in time".to_owned());
+            return self.refuse(instance, effect, &open, "it could not be carried out in time".to_owned()).await;
         }
         match &open.plan.act {
             Act::Send { command, body } => {
@@ -121,35 +129,37 @@ impl Executor<'_> {
                     cause: self.namespace.effect(&instance.name, effect),
                 };
                 let metadata = metadata(&open.origin.correlation, Some(open.origin.heard));
-                let sent = P::Sends::send(self.reader, PlannedSend { command, body, metadata, along });
+                let sending = PlannedSend { command, body, metadata, along, lane: self.lane };
+                let sent = P::Sends::send(self.reader, sending).await;
                 match sent.map_err(|error| about_stream(error, &instance.stream))? {
                     Verdict::Done => {
                         self.took_note(instance, &note, self.outcome_id(instance, effect), &open.origin.correlation);
                         Ok(())
                     }
-                    Verdict::Refused(reason) => self.refuse(instance, effect, &open, reason),
+                    Verdict::Refused(reason) => self.refuse(instance, effect, &open, reason).await,
                 }
             }
             Act::Call { to, body } => {
                 let id = self.namespace.effect(&instance.name, effect);
-                match self.calls.call(to, &Call::new(id, &instance.name, body))? {
-                    Ok(facts) => self.done(instance, effect, &open, numbered(facts, id)),
+                let called = self.calls.borrow_mut().call(to, &Call::new(id, &instance.name, body))?;
+                match called {
+                    Ok(facts) => self.done(instance, effect, &open, numbered(facts, id)).await,
                     Err(CallFailure::Retry(reason)) => Err(Trouble::Later(reason)),
-                    Err(CallFailure::Refused(reason)) => self.refuse(instance, effect, &open, reason),
+                    Err(CallFailure::Refused(reason)) => self.refuse(instance, effect, &open, reason).await,
                 }
             }
             Act::Append(facts) => {
                 let events = facts.iter().map(super::plan::Fact::event).collect::<Result<_, _>>();
                 let events = events.map_err(|error| Trouble::from(Error::Store(error)))?;
                 let id = self.namespace.effect(&instance.name, effect);
-                self.done(instance, effect, &open, numbered(events, id))
+                self.done(instance, effect, &open, numbered(events, id)).await
             }
-            Act::Cancel { .. } | Act::Complete => self.done(instance, effect, &open, Vec::new()),
+            Act::Cancel { .. } | Act::Complete => self.done(instance, effect, &open, Vec::new()).await,
         }
     }
 
     /// Writes down that an effect is done, with the events that came of it.
-    fn done<P: Process>(
+    async fn done<P: Process>(
         &self,
         instance: &mut Instance<P>,
         effect: &EffectId,
@@ -158,11 +168,11 @@ impl Executor<'_> {
     ) -> Result<(), Trouble> {
         let record = self.outcome(instance, effect, Came::Done, None);
         let page = self.page(instance, effect, open, record, facts);
-        self.write(instance, page)
+        self.write(instance, page).await
     }
 
     /// Writes down that an effect is refused, if it says what to do then.
-    pub(crate) fn refuse<P: Process>(
+    pub(crate) async fn refuse<P: Process>(
         &self,
         instance: &mut Instance<P>,
         effect: &EffectId,
@@ -175,7 +185,7 @@ impl Executor<'_> {
         let facts = self.facts_of(&instance.name, or, |index| effect.instead(index))?;
         let record = self.outcome(instance, effect, Came::Refused, Some(reason));
         let page = self.page(instance, effect, open, record, facts);
-        self.write(instance, page)
+        self.write(instance, page).await
     }
 
     fn outcome<P: Process>(&self, _: &Instance<P>, effect: &EffectId, came: Came, reason: Option<String>) -> Record {
@@ -216,7 +226,7 @@ impl Executor<'_> {
         Ok(facts)
     }
 
-    fn write<P: Process>(&self, instance: &mut Instance<P>, page: Page) -> Result<(), Trouble> {
+    async fn write<P: Process>(&self, instance: &mut Instance<P>, page: Page) -> Result<(), Trouble> {
         let mut event = page.record.to_event().with_metadata(document(metadata(&page.correlation, page.causation)));
         let id = page.id.unwrap_or_else(|| self.reader.options.entropy.uuid(self.now()));
         event.id = Some(id);
@@ -225,7 +235,7 @@ impl Executor<'_> {
         for (stream, fact) in page.facts {
             append = append.stream(stream, ExpectedRevision::Any, [fact.with_metadata(fact_metadata.clone())]);
         }
-        match self.reader.store.commit(append).wait() {
+        match self.reader.store.commit(append).await {
             Ok(_) => {
                 self.took_note(instance, &page.record, id, &page.correlation);
                 Ok(())

@@ -132,11 +132,13 @@ impl<P: Process> Inbox<P> {
         match read::<P::Event>(raw) {
             Ok(Reading::Fact(event)) => self.ahead.push_back(Incoming::of(event, raw)),
             Ok(Reading::Ignored) => {}
-            Err(_) if P::UNREADABLE == Unreadable::Skip => {}
-            Err(defect) => {
-                self.read_to = raw.position;
-                return Err(Unread { at: Some(raw.position), error: defect.of(raw, P::name()) });
-            }
+            Err(defect) => match P::UNREADABLE {
+                Unreadable::Skip => {}
+                Unreadable::Fail | Unreadable::Park => {
+                    self.read_to = raw.position;
+                    return Err(Unread { at: Some(raw.position), error: defect.of(raw, P::name()) });
+                }
+            },
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
-use gesta_store::{AppendError, ExpectedRevision, Position, Rejection, Timestamp};
+use gesta_store::{AppendError, EventStore, ExpectedRevision, Position, Rejection, Timestamp};
 
 use super::{
     EffectId, Process,
@@ -72,6 +72,10 @@ pub struct OpenEffect {
 impl<P: Process> Instances<P> {
     pub(crate) fn new(reader: Arc<Reader>) -> Result<Self> {
         Ok(Self { reader, names: Names::of::<P>()?, process: PhantomData })
+    }
+
+    pub(crate) fn store(&self) -> &EventStore {
+        &self.reader.store
     }
 
     /// Where an instance stands; `None` if it has heard nothing yet.

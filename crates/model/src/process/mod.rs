@@ -7,8 +7,8 @@
 //!
 //! In reading order: `id` names effects by their cause; `effect` is what a process says, `plan` how that is recorded, `record` what else
 //! is; `ledger` is where an instance stands, a pure fold over its records; `hearing` and `inbox` are apply and react; `executor` carries out;
-//! `agenda` is who waits for which time, and `roster` what is noted of it; `runner` brings these together as a [`Handler`](gesta_store::Handler); `setup`, `running` and
-//! `instances` are the doors. `table` is for state machines.
+//! `together` brings many instances forward at once; `agenda` is who waits for which time, and `roster` what is noted of it; `runner` brings these together as a [`Handler`](gesta_store::Handler); `setup`, `running` and
+//! `instances` are the doors, `rests` the barrier for what runs. `table` is for state machines.
 
 mod agenda;
 mod calls;
@@ -23,12 +23,14 @@ mod names;
 mod options;
 mod plan;
 mod record;
+mod rests;
 mod roster;
 mod runner;
 mod running;
 mod sends;
 mod setup;
 mod table;
+mod together;
 
 use crate::{event::Place, model::Model};
 
@@ -39,6 +41,8 @@ pub use instances::{InstanceState, InstanceStatus, Instances, OpenEffect};
 pub use names::instance_of;
 pub(crate) use names::instances_of;
 pub use options::{ProcessOptions, Start};
+pub use rests::Rests;
+pub(crate) use rests::settle;
 pub use running::{ProcessStatus, RunningProcess};
 pub use sends::{PlannedSend, Sends, Verdict};
 pub use setup::{ProcessRunner, Setup};

@@ -1,6 +1,6 @@
 //! Names: of the instances an event belongs to, and of the streams they are written down in.
 
-use gesta_store::{Category, EventRef, Query, QueryItem, StreamFilter, StreamName, TypeFilter};
+use gesta_store::{Category, Query, QueryItem, StreamFilter, StreamName, TypeFilter};
 
 use super::{Process, record::RESUMED};
 use crate::{
@@ -25,11 +25,11 @@ pub fn instance_of<P: Process>(key: &P::Key) -> Result<String> {
 }
 
 /// The instances an event belongs to, each once.
-pub(crate) fn instances_of<'e, P: Process>(event: &EventRef<'e>) -> Vec<&'e str> {
+pub(crate) fn instances_of<'e, P: Process>(stream: &'e str, tags: impl Iterator<Item = &'e str>) -> Vec<&'e str> {
     if <P::Key as Key>::PARTS == 0 {
         return vec![ONLY];
     }
-    paths_of::<P>(event).map(|path| between_ends::<P>(path)).collect()
+    paths_of::<P>(stream, tags).map(|path| between_ends::<P>(path)).collect()
 }
 
 /// What of a path stands for the first `*`, the last, and what is between them.

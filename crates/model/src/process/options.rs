@@ -15,6 +15,9 @@ pub struct ProcessOptions {
     pub retries: u32,
     /// Most instances kept in memory between two events. Default: 10 000.
     pub cached_instances: usize,
+    /// Most instances brought forward side by side, on one thread: while one waits for the disk, the others go on. 1: one after the other, in the order
+    /// of their events. Default: 64.
+    pub at_once: usize,
     /// Most events handed over at once. Default: 100.
     pub batch_events: usize,
     /// After so many records of its own it is noted which instances wait for something: a start reads the records since, and of those instances.
@@ -40,6 +43,7 @@ impl Default for ProcessOptions {
             backoff: Backoff::default(),
             retries: 10,
             cached_instances: 10_000,
+            at_once: 64,
             batch_events: 100,
             roster_records: 1_000,
             checkpoint_after: Duration::from_secs(1),

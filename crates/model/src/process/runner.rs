@@ -5,14 +5,16 @@
 //!   out of order.
 //! - An event is answered for only when it is heard, or written down as received.
 //! - What fails in one instance holds up no other, but for the store itself.
+//! - Several instances are brought forward at once, each by one at a time: what one does while it waits for nothing, no other sees half done.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use gesta_store::{ErrorKind, Handler, HandlerFailure, Message, Position, Reaction, RecordedEvent, Timestamp};
+use gesta_store::{ErrorKind, Handler, HandlerFailure, Message, Position, Reaction, Timestamp};
 
 use super::{
     EffectId, Process, ProcessOptions,
@@ -25,8 +27,9 @@ use super::{
     names::Names,
     record::{Obstacle, Parked, RESUMED, Record},
     roster::{self, Roster},
+    together::together,
 };
-use crate::{error::Error, state::Reader};
+use crate::{command::Lane, error::Error, state::Reader};
 
 /// How often an instance is read anew at once because somebody else has written its stream.
 const STALE_MAX: u32 = 3;
@@ -44,11 +47,12 @@ pub(crate) struct Worker<P: Process> {
     pub(crate) names: Names,
     pub(crate) namespace: Namespace,
     pub(crate) options: ProcessOptions,
-    pub(crate) calls: Calls,
+    pub(crate) calls: RefCell<Calls>,
+    pub(crate) lane: Lane,
     pub(crate) agenda: SharedAgenda,
     /// Earlier events are state, and not heard.
     pub(crate) from: Position,
-    pub(crate) instances: Recent<P>,
+    pub(crate) instances: RefCell<Recent<P>>,
     /// Records since the last roster, about.
     pub(crate) unlisted: u32,
 }
@@ -88,8 +92,8 @@ impl<P: Process> Worker<P> {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn executor(&mut self) -> Executor<'_> {
-        Executor { reader: &self.reader, calls: &mut self.calls, namespace: self.namespace }
+    fn executor(&self) -> Executor<'_> {
+        Executor { reader: &self.reader, calls: &self.calls, lane: &self.lane, namespace: self.namespace }
     }
 
     fn elapsed(&self) -> Duration {
@@ -101,8 +105,8 @@ impl<P: Process> Worker<P> {
     }
 
     /// Brings an instance as far as it comes. An event that was delivered is heard afterwards, or will be.
-    fn attend(&mut self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
-        let attended = self.attend_once(name, delivered);
+    async fn attend(&self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
+        let attended = self.attend_once(name, delivered).await;
         if let Err(failure) = &attended {
             // What it has written by now is on no roster, unless it waits.
             let (at, reason) = (self.elapsed(), failure.to_string());
@@ -111,24 +115,26 @@ impl<P: Process> Worker<P> {
         attended
     }
 
-    fn attend_once(&mut self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
-        let mut instance = match self.instances.take(name) {
+    async fn attend_once(&self, name: &str, delivered: Option<Position>) -> Result<(), HandlerFailure> {
+        let known = self.instances.borrow_mut().take(name);
+        let mut instance = match known {
             Some(instance) => instance,
             None => self.load(name)?,
         };
-        let rest = self.advance(&mut instance)?;
+        let rest = self.advance(&mut instance).await?;
         if let Some(position) = delivered
             && matches!(rest, Rest::Retry { .. } | Rest::Parked(_))
             && instance.ledger.is_new(position)
             && instance.ledger.received_to < Some(position)
         {
             // It is not delivered again: that it waits must be written down.
-            self.executor().note(&mut instance, received(position)).map_err(|trouble| failure(&trouble))?;
+            let noted = self.executor().note(&mut instance, received(position)).await;
+            noted.map_err(|trouble| failure(&trouble))?;
         }
         let keep = !matches!(rest, Rest::Parked(_));
         self.agenda().set(name, rest);
         if keep {
-            self.instances.put(instance);
+            self.instances.borrow_mut().put(instance);
         }
         Ok(())
     }
@@ -163,14 +169,14 @@ impl<P: Process> Worker<P> {
     }
 
     /// Steps until the instance must wait.
-    fn advance(&mut self, instance: &mut Instance<P>) -> Result<Rest, HandlerFailure> {
+    async fn advance(&self, instance: &mut Instance<P>) -> Result<Rest, HandlerFailure> {
         let mut tries = match self.agenda().get(&instance.name) {
             Some(Rest::Retry { tries, .. }) => *tries,
             Some(Rest::Idle | Rest::Until(_) | Rest::Parked(_)) | None => 0,
         };
         let mut stale = 0;
         loop {
-            let stuck = match self.step(instance) {
+            let stuck = match self.step(instance).await {
                 Ok(Some(rest)) => return Ok(rest),
                 Ok(None) => {
                     (tries, stale) = (0, 0);
@@ -200,7 +206,7 @@ impl<P: Process> Worker<P> {
                 Trouble::Later(reason) | Trouble::Never(reason) | Trouble::Stale(reason) => {
                     let reason = reason.clone();
                     *instance = self.load(&name)?;
-                    self.give_up(instance, stuck, reason)?;
+                    self.give_up(instance, stuck, reason).await?;
                     tries = 0;
                 }
             }
@@ -221,26 +227,26 @@ impl<P: Process> Worker<P> {
     }
 
     /// Does what is to be done instead, or parks the instance.
-    fn give_up(&mut self, instance: &mut Instance<P>, stuck: Stuck, reason: String) -> Result<(), HandlerFailure> {
+    async fn give_up(&self, instance: &mut Instance<P>, stuck: Stuck, reason: String) -> Result<(), HandlerFailure> {
         if let (Obstacle::Effect(effect), Trouble::Later(_) | Trouble::Stale(_)) = (&stuck.on, &stuck.trouble)
             && let Some(open) = instance.ledger.open.get(effect).cloned()
             && open.plan.or.is_some()
         {
-            let refused = self.executor().refuse(instance, effect, &open, reason);
+            let refused = self.executor().refuse(instance, effect, &open, reason).await;
             return refused.map_err(|trouble| failure(&trouble));
         }
         let record = Record::Parked(Parked { on: stuck.on, reason });
-        self.executor().note(instance, record).map_err(|trouble| failure(&trouble))
+        self.executor().note(instance, record).await.map_err(|trouble| failure(&trouble))
     }
 
     /// Does one thing; `Some` when there is nothing to do now.
-    fn step(&mut self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
+    async fn step(&self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
         if let Some(parked) = &instance.ledger.parked {
             return Ok(Some(Rest::Parked(parked.reason.clone())));
         }
         if let Some((effect, _)) = instance.ledger.next_undelayed() {
             let effect = effect.clone();
-            return self.carry_out(instance, effect);
+            return self.carry_out(instance, effect).await;
         }
         if instance.ledger.completed {
             return Ok(Some(Rest::Idle));
@@ -254,24 +260,24 @@ impl<P: Process> Worker<P> {
         match (event, timer) {
             // What was due before the event was recorded comes first, as it would have if nobody had been late.
             (Some(recorded), Some((effect, due))) if due < recorded && due <= self.now() => {
-                self.carry_out(instance, effect)
+                self.carry_out(instance, effect).await
             }
-            (Some(_), _) => self.hear(instance),
-            (None, Some((effect, due))) if due <= self.now() => self.carry_out(instance, effect),
+            (Some(_), _) => self.hear(instance).await,
+            (None, Some((effect, due))) if due <= self.now() => self.carry_out(instance, effect).await,
             (None, Some((_, due))) => Ok(Some(Rest::Until(due))),
             (None, None) => Ok(Some(Rest::Idle)),
         }
     }
 
-    fn carry_out(&mut self, instance: &mut Instance<P>, effect: EffectId) -> Result<Option<Rest>, Stuck> {
-        match self.executor().carry_out(instance, &effect) {
+    async fn carry_out(&self, instance: &mut Instance<P>, effect: EffectId) -> Result<Option<Rest>, Stuck> {
+        match self.executor().carry_out(instance, &effect).await {
             Ok(()) => Ok(None),
             Err(trouble) => Err(Stuck { on: Obstacle::Effect(effect), trouble }),
         }
     }
 
     /// Applies the next event, and reacts to it if that was not done before.
-    fn hear(&mut self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
+    async fn hear(&self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
         let at = instance.inbox.next_position();
         let stuck = |trouble| Stuck { on: Obstacle::Event(at), trouble };
         let Some(incoming) = instance.inbox.apply().map_err(|error| stuck(error.into()))? else { return Ok(None) };
@@ -285,33 +291,70 @@ impl<P: Process> Worker<P> {
         }
         let plans = effects.into_iter().map(super::Effect::into_plan).collect::<Result<_, _>>();
         let plans = plans.map_err(|reason| stuck(Trouble::Never(format!("effect cannot be recorded: {reason}"))))?;
-        self.executor().hear(instance, &incoming, plans).map_err(stuck)?;
+        self.executor().hear(instance, &incoming, plans).await.map_err(stuck)?;
         Ok(None)
     }
 
-    fn attend_all(&mut self, event: &RecordedEvent) -> Result<(), HandlerFailure> {
-        if let Some(name) = self.names.instance_at(&event.stream) {
-            if &*event.event_type == RESUMED {
-                // What is in memory does not know of it.
-                drop(self.instances.take(name));
-                return self.attend(name, None);
-            }
-            return Ok(());
-        }
-        let mut tags = Vec::new();
-        gesta_store::event::encode_tags(&event.tags, &mut tags);
-        let view = view_of(event, &tags);
-        for name in instances_of::<P>(&view) {
-            self.attend(name, Some(event.position))?;
+    /// Sees to one instance all that messages say of it, in their order; a failure with the message that it was.
+    async fn see_to(&self, errand: Errand<'_>) -> Result<(), (usize, HandlerFailure)> {
+        for (index, told) in errand.told {
+            let delivered = match told {
+                Told::Delivered(position) => Some(position),
+                Told::Resumed => {
+                    // What is in memory does not know of it.
+                    drop(self.instances.borrow_mut().take(errand.name));
+                    None
+                }
+            };
+            self.attend(errand.name, delivered).await.map_err(|failure| (index, failure))?;
         }
         Ok(())
     }
 }
 
+/// What messages say of one instance.
+struct Errand<'m> {
+    name: &'m str,
+    /// Each with its place among the messages.
+    told: Vec<(usize, Told)>,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    /// An event was delivered.
+    Delivered(Position),
+    /// Somebody has looked after it.
+    Resumed,
+}
+
+/// What messages say, by instance: never two errands to one.
+fn errands<'m, P: Process>(names: &Names, messages: &'m [Message]) -> Vec<Errand<'m>> {
+    let (mut errands, mut places): (Vec<Errand<'_>>, HashMap<&str, usize>) = (Vec::new(), HashMap::new());
+    for (index, message) in messages.iter().enumerate() {
+        let event = &message.event;
+        let (told, instances) = match names.instance_at(&event.stream) {
+            Some(name) if &*event.event_type == RESUMED => (Told::Resumed, vec![name]),
+            Some(_) => continue,
+            None => (Told::Delivered(event.position), instances_of::<P>(&event.stream, event.tags.iter().map(|tag| &**tag))),
+        };
+        for name in instances {
+            let place = *places.entry(name).or_insert_with(|| {
+                errands.push(Errand { name, told: Vec::new() });
+                errands.len() - 1
+            });
+            errands[place].told.push((index, told));
+        }
+    }
+    errands
+}
+
 impl<P: Process> Handler for Worker<P> {
     fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
-        for (index, message) in messages.iter().enumerate() {
-            self.attend_all(&message.event).map_err(|failure| failure.at(index))?;
+        let errands = errands::<P>(&self.names, messages);
+        let done = together(errands.into_iter().map(|errand| self.see_to(errand)), self.options.at_once);
+        // Those before the first that failed have been handled; those after it come again, and are known to have been heard.
+        if let Some((index, failure)) = done.into_iter().filter_map(Result::err).min_by_key(|(index, _)| *index) {
+            return Err(failure.at(index));
         }
         self.list(messages.len());
         Ok(())
@@ -323,7 +366,8 @@ impl<P: Process> Handler for Worker<P> {
 
     fn work_due(&mut self) -> Result<(), HandlerFailure> {
         let due = self.agenda().due(self.now(), self.elapsed(), DUE_AT_ONCE);
-        due.iter().try_for_each(|name| self.attend(name, None))?;
+        let done = together(due.iter().map(|name| self.attend(name, None)), self.options.at_once);
+        done.into_iter().collect::<Result<(), _>>()?;
         self.list(due.len());
         Ok(())
     }
@@ -338,21 +382,5 @@ fn failure(trouble: &Trouble) -> HandlerFailure {
     match trouble {
         Trouble::Later(reason) | Trouble::Never(reason) | Trouble::Stale(reason) => HandlerFailure::new(reason.clone()),
         Trouble::Closed(error) => HandlerFailure::new(error.to_string()),
-    }
-}
-
-fn view_of<'e>(event: &'e RecordedEvent, tags: &'e [u8]) -> gesta_store::EventRef<'e> {
-    gesta_store::EventRef {
-        position: event.position,
-        revision: event.revision,
-        recorded_at: event.recorded_at,
-        id: event.id,
-        stream: &event.stream,
-        event_type: &event.event_type,
-        content_type: event.content_type.as_str(),
-        tags: gesta_store::Tags::parse(tags).expect("tags were encoded right here"),
-        data: &event.data,
-        metadata: &event.metadata,
-        erased: event.erased,
     }
 }

@@ -1,6 +1,6 @@
 //! The hand on a process at work.
 
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use gesta_store::{HandlerStatus, RunningHandler};
 
@@ -48,6 +48,14 @@ impl<P: Process> RunningProcess<P> {
     #[must_use]
     pub fn parked(&self) -> Vec<(String, String)> {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner).parked()
+    }
+
+    /// Waits until it has nothing left to do, but for what has its time: see [`Domain::settle`](crate::Domain::settle). `false`: it had not in time.
+    ///
+    /// # Errors
+    /// `Unanswerable` if it has stopped; what the store may fail with.
+    pub fn settle(&self, timeout: Option<Duration>) -> Result<bool> {
+        super::settle(self.instances.store(), &[self], timeout)
     }
 
     /// Its instances.

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
-    command::{Along, Decide, SendError, send_along},
+    command::{Along, Decide, Lane, SendError, send_along},
     error::{Error, Result},
     state::Reader,
 };
@@ -18,7 +18,7 @@ pub trait Sends: 'static {
 
     /// Sends the command under a name.
     #[doc(hidden)]
-    fn send(reader: &Reader, sending: PlannedSend<'_>) -> Result<Verdict>;
+    fn send(reader: &Reader, sending: PlannedSend<'_>) -> impl Future<Output = Result<Verdict>>;
 }
 
 /// A command that was decided to be sent.
@@ -29,6 +29,8 @@ pub struct PlannedSend<'s> {
     pub(crate) body: &'s RawValue,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) along: Along,
+    /// Where it goes on if it is overtaken.
+    pub(crate) lane: &'s Lane,
 }
 
 /// What the domain said to it.
@@ -61,7 +63,7 @@ const fn equal(one: &[u8], other: &[u8]) -> bool {
     index == one.len() && index == other.len()
 }
 
-fn send<C>(reader: &Reader, sending: PlannedSend<'_>) -> Result<Verdict>
+async fn send<C>(reader: &Reader, sending: PlannedSend<'_>) -> Result<Verdict>
 where
     C: Decide + DeserializeOwned,
     C::Refusal: Debug,
@@ -69,7 +71,7 @@ where
     let command: C = serde_json::from_str(sending.body.get()).map_err(|error| {
         Error::Unanswerable(format!("recorded command cannot be read: {error}, command={}", sending.command))
     })?;
-    match send_along(reader, command, sending.metadata, sending.along) {
+    match send_along(reader, command, sending.metadata, sending.along, sending.lane).await {
         Ok(_) => Ok(Verdict::Done),
         Err(SendError::Refused(refusal)) => Ok(Verdict::Refused(format!("{refusal:?}"))),
         Err(SendError::Failed(error)) => Err(error),
@@ -83,7 +85,7 @@ fn unknown(sending: &PlannedSend<'_>) -> Error {
 impl Sends for () {
     const NAMES: &'static [&'static str] = &[];
 
-    fn send(_: &Reader, sending: PlannedSend<'_>) -> Result<Verdict> {
+    async fn send(_: &Reader, sending: PlannedSend<'_>) -> Result<Verdict> {
         Err(unknown(&sending))
     }
 }
@@ -96,10 +98,10 @@ macro_rules! tuples {
         {
             const NAMES: &'static [&'static str] = &[$($command::NAME),+];
 
-            fn send(reader: &Reader, sending: PlannedSend<'_>) -> Result<Verdict> {
+            async fn send(reader: &Reader, sending: PlannedSend<'_>) -> Result<Verdict> {
                 $(
                     if sending.command == $command::NAME {
-                        return send::<$command>(reader, sending);
+                        return send::<$command>(reader, sending).await;
                     }
                 )+
                 Err(unknown(&sending))

@@ -1,6 +1,7 @@
 //! Starting a process: what it calls, how it works, and where it stands by its records.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
@@ -23,6 +24,7 @@ use super::{
     runner::{Recent, SharedAgenda, Worker},
 };
 use crate::{
+    command::Lane,
     error::{Error, Result},
     event::Event,
     key::Key,
@@ -109,12 +111,13 @@ impl<P: Process> Setup<P> {
         let source = Source::Query(names.heard::<P>()?);
         let worker = Worker {
             namespace: Namespace::of(store.info()?.store_id, P::NAME),
-            instances: Recent::new(self.options.cached_instances),
+            instances: RefCell::new(Recent::new(self.options.cached_instances)),
+            lane: Lane::default(),
             unlisted: 0,
             agenda: Arc::clone(&agenda),
             reader: self.reader,
             options: self.options,
-            calls: self.calls,
+            calls: RefCell::new(self.calls),
             names,
             from,
         };

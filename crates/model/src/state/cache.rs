@@ -12,7 +12,13 @@ use std::{
 
 use gesta_store::{Position, Revision};
 
-use crate::{error::Result, key::Key, model::Model, scope::Scope};
+use crate::{
+    error::Result,
+    key::Key,
+    model::Model,
+    parked::{PARKED_BYTES, ParkedEvent},
+    scope::Scope,
+};
 
 /// Bytes an entry costs beside key and state: slot, lock, scope, and the cache's own lists and sketch (measured: about 400 with moka 0.12, and 200
 /// for the names of a scope).
@@ -34,6 +40,8 @@ pub(crate) struct Known<M> {
     pub(crate) last_revision: Option<Revision>,
     /// Events left out.
     pub(crate) skipped: u64,
+    /// Events set aside; `None`: none, as nearly always.
+    pub(crate) parked: Option<Arc<Vec<ParkedEvent>>>,
     /// When it was last known to be the latest, by the domain's clock.
     pub(crate) checked_at: Duration,
     /// What it was weighed as.
@@ -42,9 +50,16 @@ pub(crate) struct Known<M> {
     pub(crate) folding: Duration,
 }
 
+impl<M: Model> Known<M> {
+    /// What it weighs now.
+    pub(crate) fn weight(&self) -> usize {
+        self.state.bytes() + self.parked.as_ref().map_or(0, |parked| parked.len() * PARKED_BYTES)
+    }
+}
+
 impl<M> Clone for Known<M> {
     fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state), ..*self }
+        Self { state: Arc::clone(&self.state), parked: self.parked.clone(), ..*self }
     }
 }
 

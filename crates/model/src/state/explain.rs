@@ -26,6 +26,8 @@ pub struct Explain {
     pub events: u64,
     /// Events that could not be read and were left out, of all the state is made of.
     pub skipped: u64,
+    /// Events that could not be read and were set aside: [`State::parked`](crate::State::parked).
+    pub parked: u64,
     /// The head it is for.
     pub head: Position,
     /// How long it took.
@@ -40,7 +42,7 @@ impl fmt::Display for Explain {
             Base::Snapshot(head) => write!(f, "from a snapshot of head {head}")?,
             Base::Summaries(nodes) => write!(f, "from {nodes} summaries")?,
         }
-        let Self { events, skipped, head, took, .. } = self;
-        write!(f, ", events={events} skipped={skipped} head={head} took={took:?}")
+        let Self { events, skipped, parked, head, took, .. } = self;
+        write!(f, ", events={events} skipped={skipped} parked={parked} head={head} took={took:?}")
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use gesta_store::{AsOf, ErrorKind, Position, ReadOptions, Timestamp};
 
 use super::{
-    Base, Explain, Moment, ReadLevel, Reader, State,
+    Explain, Moment, ReadLevel, Reader, State,
     load::{self, Loaded},
 };
 use crate::{
@@ -84,11 +84,12 @@ impl<'d, M: Model> Get<'d, M> {
     fn answer(&self) -> Result<(State<M>, Explain)> {
         let clock = &self.reader.options.clock;
         let started = clock.elapsed();
-        let Loaded { known, base, events } = self.load()?;
+        let Loaded { known, base, events, .. } = self.load()?;
         let (head, skipped) = (known.head, known.skipped);
         let took = clock.elapsed().saturating_sub(started);
-        let state = State { value: known.state, head, revision: known.last_revision };
-        Ok((state, Explain { base, events, skipped, head, took }))
+        let state = State::of(known);
+        let parked = state.parked().len() as u64;
+        Ok((state, Explain { base, events, skipped, parked, head, took }))
     }
 
     fn load(&self) -> Result<Loaded<M>> {
@@ -100,8 +101,7 @@ impl<'d, M: Model> Get<'d, M> {
             let known = slot.lock().clone();
             let now = reader.options.clock.elapsed();
             if let Some(known) = known.filter(|known| now.saturating_sub(known.checked_at) <= age) {
-                let base = Base::Cached(known.head);
-                return Ok(Loaded { known, base, events: 0 });
+                return Ok(Loaded::cached(known));
             }
         }
         match self.level {
@@ -119,7 +119,7 @@ impl<'d, M: Model> Get<'d, M> {
 }
 
 /// The head there was at the end of a nanosecond.
-fn head_at(reader: &Reader, time: Timestamp) -> Result<Position> {
+pub(super) fn head_at(reader: &Reader, time: Timestamp) -> Result<Position> {
     let options = ReadOptions { as_of: Some(AsOf::Time(time)), limit: Some(0), ..ReadOptions::default() };
     match reader.store.read_all(options) {
         Ok(read) => Ok(read.head()),

@@ -20,6 +20,8 @@ pub(crate) struct Loaded<M> {
     pub(crate) known: Known<M>,
     pub(crate) base: Base,
     pub(crate) events: u64,
+    /// Whether it is not what was known before.
+    changed: bool,
 }
 
 /// Whether what was read once of a scope stays what its readers see.
@@ -67,8 +69,7 @@ pub(crate) fn load_exactly<M: Model>(
         }
         AtHead::AsOf(head) => load_as_of(reader, key, &slot, head)?,
     };
-    let Known { state, head, last_revision, .. } = loaded.known;
-    Ok(Some((State { value: state, head, revision: last_revision }, Arc::clone(&slot.scope))))
+    Ok(Some((State::of(loaded.known), Arc::clone(&slot.scope))))
 }
 
 /// The state at `head` or later, whichever the cache has.
@@ -80,7 +81,7 @@ pub(crate) fn load_latest<M: Model>(
 ) -> Result<Loaded<M>> {
     let mut known = slot.lock();
     if let Some(known) = known.as_ref().filter(|known| known.head > head) {
-        return Ok(Loaded { known: known.clone(), base: Base::Cached(known.head), events: 0 });
+        return Ok(Loaded::cached(known.clone()));
     }
     advance(reader, key, head, slot, &mut known)
 }
@@ -114,8 +115,8 @@ fn advance<M: Model>(
             kept.save(store, scope, &mut loaded.known);
         }
     }
-    if loaded.events > 0 || !matches!(loaded.base, Base::Cached(_)) {
-        loaded.known.bytes = loaded.known.state.bytes();
+    if loaded.changed || !matches!(loaded.base, Base::Cached(_)) {
+        loaded.known.bytes = loaded.known.weight();
     }
     *held = Some(loaded.known.clone());
     if weighed != Some(loaded.known.bytes) {
@@ -158,7 +159,7 @@ fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: 
         News::Visibility => return Ok(None),
         News::Nothing => {
             known.head = head;
-            return Ok(Some(Loaded { known, base, events: 0 }));
+            return Ok(Some(Loaded { known, base, events: 0, changed: false }));
         }
         News::Events => {}
     }
@@ -173,15 +174,27 @@ fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: 
         // There is something, but nothing to be seen of it below `head`: it was ended, perhaps.
         return Ok(None);
     }
-    Ok(Some(Loaded { known: after(known, folded, head), base, events: folded.events }))
+    Ok(Some(Loaded::of(known, base, folded, head)))
 }
 
-fn after<M>(known: Known<M>, folded: Folded, head: Position) -> Known<M> {
-    Known {
-        head,
-        last_revision: folded.last_revision.or(known.last_revision),
-        skipped: known.skipped + folded.skipped,
-        ..known
+impl<M> Loaded<M> {
+    /// What a fold has made of what was known.
+    fn of(known: Known<M>, base: Base, folded: Folded, head: Position) -> Self {
+        let Folded { events, skipped, parked, last_revision, .. } = folded;
+        let changed = events > 0 || !parked.is_empty();
+        let parked = match known.parked {
+            before if parked.is_empty() => before,
+            None => Some(Arc::new(parked)),
+            Some(before) => Some(Arc::new(before.iter().cloned().chain(parked).collect())),
+        };
+        let last_revision = last_revision.or(known.last_revision);
+        let known = Known { head, last_revision, skipped: known.skipped + skipped, parked, ..known };
+        Self { known, base, events, changed }
+    }
+
+    /// What is known already.
+    pub(super) fn cached(known: Known<M>) -> Self {
+        Self { base: Base::Cached(known.head), known, events: 0, changed: false }
     }
 }
 
@@ -191,6 +204,7 @@ fn nothing<M: Model>() -> Known<M> {
         head: Position::START,
         last_revision: None,
         skipped: 0,
+        parked: None,
         checked_at: Duration::ZERO,
         bytes: 0,
         folding: Duration::ZERO,
@@ -201,7 +215,7 @@ fn nothing<M: Model>() -> Known<M> {
 fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> Result<Loaded<M>> {
     let mut known = nothing::<M>();
     let folded = fold(store, scope, Part::until(head), Arc::make_mut(&mut known.state))?;
-    Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+    Ok(Loaded::of(known, Base::Nothing, folded, head))
 }
 
 /// From the nearest base that is not in memory: summaries, a snapshot, or nothing.
@@ -226,7 +240,7 @@ fn from_summaries<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: 
         Some(answer) => {
             let known = Known { state: Arc::new(answer.state), ..nothing() };
             let base = Base::Summaries(answer.nodes);
-            Ok(Loaded { known: after(known, answer.tail, head), base, events: answer.tail.events })
+            Ok(Loaded::of(known, base, answer.tail, head))
         }
     }
 }
@@ -264,5 +278,5 @@ pub(crate) fn load_revision<M: Model>(
         )));
     }
     let head = folded.last_position.map_or(head, Position::next);
-    Ok(Loaded { known: after(known, folded, head), base: Base::Nothing, events: folded.events })
+    Ok(Loaded::of(known, Base::Nothing, folded, head))
 }

@@ -6,23 +6,30 @@
 mod cache;
 mod explain;
 mod get;
+mod history;
 mod load;
 mod reader;
 mod snapshot;
+mod unreadable;
 mod watch;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
 use gesta_store::{Position, Revision, Timestamp};
 
+use crate::parked::ParkedEvent;
+
+use cache::Known;
 pub(crate) use cache::Cache;
 pub use cache::CacheInfo;
 pub use explain::{Base, Explain};
 pub use get::{Get, Token};
+pub use history::History;
 pub use load::AtHead;
 pub(crate) use load::load_exactly;
 pub use reader::Reader;
 pub use snapshot::{SnapshotInfo, SnapshotOptions, Snapshots};
+pub(crate) use unreadable::unreadable;
 pub use watch::Watch;
 
 /// A model's state as of some moment. Cheap to clone, and never changes.
@@ -33,18 +40,37 @@ pub struct State<M> {
     pub head: Position,
     /// The revision of the stream it is made of, if it is made of one stream and that has events.
     pub revision: Option<Revision>,
+    parked: Option<Arc<Vec<ParkedEvent>>>,
+}
+
+impl<M> State<M> {
+    fn of(known: Known<M>) -> Self {
+        let Known { state, head, last_revision, parked, .. } = known;
+        Self { value: state, head, revision: last_revision, parked }
+    }
+
+    /// The events it is without, in order, because they cannot be read and the model [parks](crate::Unreadable::Park) such.
+    #[must_use]
+    pub fn parked(&self) -> &[ParkedEvent] {
+        self.parked.as_ref().map_or(&[], |parked| parked)
+    }
 }
 
 impl<M> Clone for State<M> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), head: self.head, revision: self.revision }
+        let Self { value, head, revision, parked } = self;
+        Self { value: Arc::clone(value), head: *head, revision: *revision, parked: parked.clone() }
     }
 }
 
 impl<M> fmt::Debug for State<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { head, revision, .. } = self;
-        f.debug_struct("State").field("head", head).field("revision", revision).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("head", head)
+            .field("revision", revision)
+            .field("parked", &self.parked())
+            .finish_non_exhaustive()
     }
 }
 

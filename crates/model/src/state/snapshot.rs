@@ -158,6 +158,7 @@ impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
             head: Position(head),
             last_revision: revision.checked_sub(1).map(Revision),
             skipped,
+            parked: None,
             checked_at: Duration::ZERO,
             bytes,
             folding: Duration::ZERO,
@@ -194,7 +195,8 @@ impl<M: Model + Serialize + DeserializeOwned> Keep<M> for Kept<M> {
     }
 
     fn save(&self, store: &EventStore, scope: &Scope, known: &mut Known<M>) {
-        if known.folding < self.options.worth || known.head == Position::START {
+        // What is parked has no place in a file: it is looked at anew by each program, which may be the one that can read it.
+        if known.folding < self.options.worth || known.head == Position::START || known.parked.is_some() {
             return;
         }
         let took = std::mem::take(&mut known.folding);
@@ -245,7 +247,7 @@ fn describe_kinds<E: Event>(out: &mut String) -> fmt::Result {
     for kind in E::KINDS {
         write!(out, "{} {} {:?}", kind.wire, kind.at, kind.also)?;
         for upcast in kind.upcasts {
-            write!(out, " {}", upcast.wire)?;
+            write!(out, " {} {}", upcast.wire, upcast.name)?;
         }
         out.push('\n');
     }

@@ -15,13 +15,13 @@ impl<P: Process> Reacted<P> {
     /// Has the instance of the last event hear it.
     pub(super) fn of(events: &[EventRef<'_>]) -> Self {
         let (heard, _) = events.split_last().expect("the event that is heard is there");
-        let instances = instances_of::<P>(heard);
+        let instances = instances_of::<P>(heard.stream, heard.tags.iter());
         let [instance] = instances[..] else {
             panic!("{} has not one instance that hears the event, instances={instances:?}", P::NAME)
         };
         let mut state = P::default();
         let mut effects = Vec::new();
-        for event in events.iter().filter(|event| instances_of::<P>(event).contains(&instance)) {
+        for event in events.iter().filter(|event| instances_of::<P>(event.stream, event.tags.iter()).contains(&instance)) {
             if let Ok(Reading::Fact(fact)) = read::<P::Event>(event) {
                 let place = Place::of(event);
                 state.apply(&fact, &place);

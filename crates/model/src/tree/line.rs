@@ -154,7 +154,7 @@ impl<M: Algebraic<Event: Clone>> Runs<'_, M> {
         let audited = self.auditor.wants(places.start / self.line.block);
         let mut evidence: Option<(String, Vec<Witness<M::Event>>)> = None;
         let folded = self.line.each::<M>(places, &mut |recorded, event, place| {
-            for path in paths_of::<M>(recorded) {
+            for path in paths_of::<M>(recorded.stream, recorded.tags.iter()) {
                 let start = text.len();
                 text.push_str(path);
                 entries.push((start..text.len(), M::lift(event, place)));
@@ -169,7 +169,7 @@ impl<M: Algebraic<Event: Clone>> Runs<'_, M> {
         if let Some((_, witnesses)) = evidence {
             guarded(|| format!("laws of {}", M::name()), || self.auditor.check::<M>(witnesses))??;
         }
-        Ok(Run::of(entries.into_iter().map(|(path, summary)| (&text[path], summary)).collect(), folded.skipped))
+        Ok(Run::of(entries.into_iter().map(|(path, summary)| (&text[path], summary)).collect(), folded.skipped + folded.parked.len() as u64))
     }
 }
 

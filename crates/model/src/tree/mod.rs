@@ -21,7 +21,7 @@ mod summaries;
 mod workers;
 
 pub use recorded::LawReport;
-pub(crate) use recorded::check as check_recorded;
+pub(crate) use recorded::{check as check_recorded, check_all as check_all_recorded};
 pub use run::Run;
 pub(crate) use summaries::Fast;
 pub use summaries::{Summaries, SummariesInfo};

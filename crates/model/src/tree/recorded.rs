@@ -1,5 +1,7 @@
 //! Laws tried on what was really recorded: generators make the events their authors think of, logs have the others.
 
+use std::collections::BTreeMap;
+
 use gesta_store::{EventStore, Position};
 
 use crate::{
@@ -8,11 +10,13 @@ use crate::{
     fold::{Part, each},
     laws::{Laws, Witness},
     model::Algebraic,
-    scope::Scope,
+    scope::{Scope, paths_of},
 };
 
 /// Events tried together.
 const WINDOW: usize = 64;
+/// Events of all instances held at a time: then every window is tried as it is.
+const HELD_MAX: usize = 64 * 1_024;
 
 /// What trying laws on a log came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,41 @@ pub(crate) fn check<M: Algebraic<Event: Clone>>(
     })?;
     if broken.is_none() {
         broken = guarded(|| format!("laws of {}", M::name()), || found(laws, window))?;
+    }
+    Ok(LawReport { events: folded.events, broken })
+}
+
+/// Tries laws on the events of every instance below `head`: windows of each instance's own.
+pub(crate) fn check_all<M: Algebraic<Event: Clone>>(
+    store: &EventStore,
+    laws: &Laws<M>,
+    head: Position,
+) -> Result<LawReport> {
+    let scope = Scope::pattern::<M>()?;
+    // In order of their names, so that of several that are broken the same one is reported each time.
+    let mut windows: BTreeMap<String, Vec<Witness<M::Event>>> = BTreeMap::new();
+    let (mut held, mut broken) = (0, None);
+    let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
+        for path in paths_of::<M>(recorded.stream, recorded.tags.iter()) {
+            if broken.is_some() {
+                return;
+            }
+            let window = windows.entry(path.to_owned()).or_default();
+            window.push(Witness::of(event.clone(), recorded));
+            held += 1;
+            if window.len() == WINDOW {
+                held -= WINDOW;
+                broken = found(laws, std::mem::take(window));
+            }
+        }
+        if held >= HELD_MAX && broken.is_none() {
+            held = 0;
+            broken = std::mem::take(&mut windows).into_values().find_map(|window| found(laws, window));
+        }
+    })?;
+    if broken.is_none() {
+        let rest = || windows.into_values().find_map(|window| found(laws, window));
+        broken = guarded(|| format!("laws of {}", M::name()), rest)?;
     }
     Ok(LawReport { events: folded.events, broken })
 }

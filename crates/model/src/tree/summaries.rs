@@ -337,8 +337,8 @@ impl<M: Algebraic<Event: Clone, Summary: Reset>> Summaries<M> {
 
 impl<M: Algebraic<Event: Clone>> Fast<M> for Summaries<M> {
     fn state(&self, key: &M::Key, scope: &Scope, head: Position) -> Result<Option<Answer<M>>> {
-        // What was skipped is counted; nodes do not count it.
-        if self.inner.auditor.demotion().is_some() || M::UNREADABLE == Unreadable::Skip {
+        // What was skipped is counted, and what was parked is told; nodes do neither.
+        if self.inner.auditor.demotion().is_some() || M::UNREADABLE != Unreadable::Fail {
             return Ok(None);
         }
         let store = &self.inner.store;

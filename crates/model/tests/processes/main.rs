@@ -6,6 +6,7 @@ mod crashing;
 mod interleaving;
 mod parking;
 mod running;
+mod side_by_side;
 mod timing;
 mod transferring;
 

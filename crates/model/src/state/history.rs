@@ -1,0 +1,65 @@
+//! How a state came about: the state after each of its events.
+
+use gesta_store::EventRef;
+
+use super::{Moment, Reader, get::head_at};
+use crate::{
+    error::{Error, Result},
+    fold::{Part, each},
+    model::Model,
+    scope::Scope,
+};
+
+/// A question for how a state came about: see [`Domain::history`](crate::Domain::history).
+#[must_use = "a history is told by `.each(…)`"]
+#[derive(Debug)]
+pub struct History<'d, M: Model> {
+    reader: &'d Reader,
+    key: M::Key,
+    until: Option<Moment>,
+    limit: Option<u64>,
+}
+
+impl<'d, M: Model> History<'d, M> {
+    pub(crate) fn new(reader: &'d Reader, key: M::Key) -> Self {
+        Self { reader, key, until: None, limit: None }
+    }
+
+    /// Up to a position, a time or a revision.
+    pub fn until(mut self, moment: impl Into<Moment>) -> Self {
+        self.until = Some(moment.into());
+        self
+    }
+
+    /// Of the first so many events on the path.
+    pub fn limit(mut self, events: u64) -> Self {
+        self.limit = Some(events);
+        self
+    }
+
+    /// Calls `see` with each event, in order, and the state after it. Events that were passed over because they cannot be read are not told.
+    ///
+    /// # Errors
+    /// As [`Get::wait`](crate::Get::wait).
+    pub fn each(self, mut see: impl FnMut(&EventRef<'_>, &M)) -> Result<()> {
+        let store = &self.reader.store;
+        let scope = Scope::of::<M>(&self.key)?;
+        let now = store.head().position();
+        let (head, most) = match self.until {
+            None => (now, None),
+            Some(Moment::Position(last)) if last >= now => {
+                return Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={now}")));
+            }
+            Some(Moment::Position(last)) => (last.next(), None),
+            Some(Moment::Time(time)) => (head_at(self.reader, time)?, None),
+            Some(Moment::Revision(last)) => (now, Some(last.0.saturating_add(1))),
+        };
+        let limit = self.limit.into_iter().chain(most).min();
+        let mut state = M::default();
+        each::<M>(store, &scope, Part { limit, ..Part::until(head) }, &mut |recorded, event, place| {
+            state.apply(event, place);
+            see(recorded, &state);
+        })?;
+        Ok(())
+    }
+}
