@@ -107,12 +107,20 @@ impl Model {
 
     /// Makes the events of a verdict part of the past.
     pub fn apply(&mut self, request: &Request, events: Vec<Event>, appended: Appended) {
-        let deletes =
-            |target: &Target| target.change == Change::Delete && !self.stream(&target.stream).is_soft_deleted();
+        let deletes = |target: &Target| target.change == Change::Delete && self.writes_deletion(request, &target.stream);
         let deleted =
             request.targets.iter().filter(|target| deletes(target)).map(|target| target.stream.clone()).collect();
         self.commits.insert(request.id, Commit { request: request.clone(), deleted, appended });
         self.events.extend(events);
+    }
+
+    /// Whether a deletion of `stream` writes something: it is not deleted yet, or would not be after the document the request brings.
+    fn writes_deletion(&self, request: &Request, stream: &StreamName) -> bool {
+        let documents = |target: &Target| {
+            let writes = matches!(&target.change, Change::Append(events) if !events.is_empty());
+            writes && target.stream.metadata_of().as_ref() == Some(stream)
+        };
+        !self.stream(stream).is_soft_deleted() || request.targets.iter().any(documents)
     }
 
     fn stamp(&self, request: &Request, now: Timestamp) -> Verdict {
@@ -135,7 +143,7 @@ impl Model {
         }
         for Target { stream, change, .. } in &request.targets {
             match change {
-                Change::Delete if !self.stream(stream).is_soft_deleted() => {
+                Change::Delete if self.writes_deletion(request, stream) => {
                     draft.first_asked_for.get_or_insert(draft.model.head());
                     draft.set_truncate_before(stream, DELETED);
                 }
@@ -145,6 +153,11 @@ impl Model {
                     draft.push(stream, None, &EventData::binary(event_type, Bytes::new()));
                 }
                 Change::Append(_) | Change::Delete => {}
+            }
+        }
+        for Target { stream, .. } in &request.targets {
+            if let Some(described) = stream.metadata_of().filter(|described| self.stream(described).is_soft_deleted()) {
+                draft.keep_hidden(&described, self.stream(&described).next().0);
             }
         }
         let next = |target: &Target| NextRevision {
@@ -198,6 +211,13 @@ impl Draft {
             metadata: event.metadata.clone(),
             tags,
         });
+    }
+
+    /// What was deleted stays hidden, whatever the newest document of its stream says.
+    fn keep_hidden(&mut self, stream: &StreamName, below: u64) {
+        if self.model.stream(stream).truncate_before < below {
+            self.set_truncate_before(stream, below);
+        }
     }
 
     fn set_truncate_before(&mut self, stream: &StreamName, revision: u64) {

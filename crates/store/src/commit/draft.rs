@@ -2,7 +2,8 @@
 //! themselves write.
 //!
 //! The order of the events in the log: the proposal's, as it has them, each revived stream's metadata event right before its first new
-//! event; then deletions and tombstones, in the order of their targets. A metadata event the rules write keeps the keys of the
+//! event; then deletions and tombstones, in the order of their targets; last, for each metadata stream whose newest document would show what
+//! a soft delete hid, that document with the `$tb` it lacks. A metadata event the rules write keeps the keys of the
 //! newest document in *that* order, so it also sees a document from earlier in the same proposal.
 
 use std::collections::BTreeMap;
@@ -12,7 +13,9 @@ use uuid::Uuid;
 
 use super::{
     Action, Appended, Commit, CommittedEvent, NextRevision, Proposal, ProposedEvent, Rejection, StreamState, Target,
-    expectation::Standing, identity, metadata,
+    expectation::Standing,
+    identity,
+    metadata::{self, StreamMetadata},
 };
 use crate::{
     event::{EventData, encode_tags},
@@ -55,6 +58,11 @@ pub(super) fn stamp(
     for (target, Target { action, .. }) in targets.iter().enumerate() {
         draft.act(target, action)?;
     }
+    for (target, standing) in standings.iter().enumerate() {
+        if let Some(below) = standing.hidden_below {
+            draft.keep_hidden(id, target, below)?;
+        }
+    }
     if draft.events.len() > asked_for {
         draft.check_size()?;
     }
@@ -74,7 +82,7 @@ pub(super) fn stamp(
 struct Draft {
     start: Start,
     events: Vec<CommittedEvent>,
-    /// Position of the first event that is not there to revive a stream.
+    /// Position of the first event the rules did not add on their own.
     first_asked_for: Option<Position>,
     /// One for each target, then the metadata streams that are no targets.
     tails: Vec<Tail>,
@@ -170,6 +178,22 @@ impl Draft {
         self.stamp(tail, metadata_event(event.target, id, document, salt))
     }
 
+    /// Behind the documents written to the metadata stream of a soft-deleted stream: the newest of them takes the place of what hid the
+    /// stream's events, and must hide them as well.
+    fn keep_hidden(&mut self, proposal: Uuid, target: usize, below: Revision) -> Result<(), Rejection> {
+        let Some(newest) = self.tails[target].newest.map(|index| &self.events[index].event) else {
+            return Ok(());
+        };
+        if StreamMetadata::parse(&newest.data.data).truncate_before.unwrap_or(0) >= below.0 {
+            return Ok(());
+        }
+        let stream = &self.tails[target].stream;
+        let id = identity::hiding_id(proposal, stream);
+        let salt = identity::hiding_salt(proposal, stream, &newest.salt);
+        let document = metadata::with_truncate_before(&newest.data.data, below.0);
+        self.stamp(target, metadata_event(target, id, document, salt))
+    }
+
     /// Carries out what a target asks for beside appending.
     fn act(&mut self, target: usize, action: &Action) -> Result<(), Rejection> {
         match *action {
@@ -179,7 +203,7 @@ impl Draft {
                     let document = self.rewritten(&rewrite, metadata::DELETED);
                     self.push(rewrite.tail, metadata_event(target, id, document, salt))
                 }
-                // Deleted already.
+                // Deleted already, and nothing in the proposal changes that.
                 None => Ok(()),
             },
             Action::Tombstone { id, salt } => {

@@ -18,6 +18,8 @@ pub(super) struct Standing {
     pub(super) state: StreamState,
     /// Nothing may be written any more: the stream was tombstoned, or it is the metadata stream of one that was.
     pub(super) ended: bool,
+    /// It is the metadata stream of a soft-deleted stream, whose events below this revision stay hidden whatever is written.
+    pub(super) hidden_below: Option<Revision>,
 }
 
 /// What a target comes to.
@@ -79,7 +81,7 @@ pub(super) fn judge<F: Facts>(
     memory: &Memory,
     facts: &mut F,
 ) -> Result<Finding, F::Error> {
-    let Standing { state, ended } = standing;
+    let Standing { state, ended, hidden_below: _ } = standing;
     Ok(match target.action {
         Action::Append if ids.is_empty() => check(target, state, *ended),
         Action::Append if *ended => Finding::Refused(stream_deleted(&target.stream)),

@@ -29,6 +29,18 @@ pub(super) fn revival_salt(proposal: Uuid, stream: &str, reviving: &Salt) -> Sal
     first_half(digest(b"gesta/undelete-salt", proposal, &distinct))
 }
 
+/// The id of the metadata event the commit rules write when `proposal` leaves a document in `metadata_stream` that would show what a soft
+/// delete hid.
+#[must_use]
+pub fn hiding_id(proposal: Uuid, metadata_stream: &str) -> Uuid {
+    as_uuid(digest(b"gesta/keep-hidden-id", proposal, metadata_stream.as_bytes()))
+}
+
+/// The salt of that event, from that of the document it takes the place of.
+pub(super) fn hiding_salt(proposal: Uuid, metadata_stream: &str, replaced: &Salt) -> Salt {
+    first_half(digest(b"gesta/keep-hidden-salt", proposal, &[replaced, metadata_stream.as_bytes()].concat()))
+}
+
 fn digest(label: &[u8], proposal: Uuid, distinct: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(label);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::{
-    Action, Appended, Commit, Facts, NextRevision, Proposal, Rejection, Verdict,
+    Action, Appended, Commit, Facts, NextRevision, Proposal, Rejection, StreamState, Verdict,
     draft::{self, MetadataStream, Start},
     expectation::Standing,
     heads::Heads,
@@ -168,11 +168,15 @@ impl Kernel {
         let mut standings = Vec::with_capacity(proposal.targets.len());
         for target in &proposal.targets {
             let state = self.heads.state(&target.stream, facts)?;
-            let described_ended = match metadata::described_by(&target.stream).map(StreamName::trusted) {
-                Some(described) => self.heads.state(&described, facts)?.tombstoned,
-                None => false,
+            let described = match metadata::described_by(&target.stream).map(StreamName::trusted) {
+                Some(described) => self.heads.state(&described, facts)?,
+                None => StreamState::default(),
             };
-            standings.push(Standing { ended: state.tombstoned || described_ended, state });
+            standings.push(Standing {
+                ended: state.tombstoned || described.tombstoned,
+                hidden_below: described.is_soft_deleted().then(|| described.next()),
+                state,
+            });
         }
         Ok(standings)
     }
@@ -204,15 +208,22 @@ impl Kernel {
     }
 }
 
-/// Targets whose metadata document the rules rewrite: those appended to while soft-deleted, and those to be deleted that are not yet.
+/// Targets whose metadata document the rules rewrite: those appended to while soft-deleted, and those to be deleted that are not yet, or
+/// would not be any more after the document the proposal itself brings.
 fn rewritten_targets(proposal: &Proposal, standings: &[Standing]) -> Vec<usize> {
     let mut appended = vec![false; standings.len()];
     for event in &proposal.events {
         appended[event.target] = true;
     }
+    let documented = |described: &StreamName| {
+        let mut written = proposal.targets.iter().zip(&appended).filter(|&(_, &appended)| appended);
+        written.any(|(target, _)| metadata::described_by(&target.stream) == Some(described.as_str()))
+    };
     let rewrites = |&target: &usize| match proposal.targets[target].action {
         Action::Append => appended[target] && standings[target].state.is_soft_deleted(),
-        Action::Delete { .. } => !standings[target].state.is_soft_deleted(),
+        Action::Delete { .. } => {
+            !standings[target].state.is_soft_deleted() || documented(&proposal.targets[target].stream)
+        }
         Action::Tombstone { .. } => false,
     };
     (0..standings.len()).filter(rewrites).collect()

@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, Rejection, RememberedCommit, StreamState,
-    Target, identity,
+    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection, RememberedCommit,
+    StreamState, Target, identity,
 };
 use crate::{
     name::{StreamName, system},
@@ -362,11 +362,16 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
         documents.push((stream.clone(), event.data.data.clone()));
         events.push((stream.clone(), count(&events, stream), event.id, None));
     }
+    // A stream that is deleted already is deleted again when the request writes a document that would end that.
+    let documented = |stream: &StreamName| {
+        let wrote = |event: &ProposedEvent| proposal.targets[event.target].stream.metadata_of().as_ref() == Some(stream);
+        proposal.events.iter().any(wrote)
+    };
     for target in &proposal.targets {
         let hidden = past.state(&target.stream).truncate_before == u64::MAX;
         match target.action {
             Action::Append => {}
-            Action::Delete { .. } if hidden => {}
+            Action::Delete { .. } if hidden && !documented(&target.stream) => {}
             Action::Delete { id, .. } => {
                 let metadata = target.stream.metadata_stream().unwrap();
                 let document = rewritten(&documents, &metadata, 9_223_372_036_854_775_807);
@@ -378,6 +383,19 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
                 first = first.or(Some(events.len()));
                 events.push((target.stream.clone(), count(&events, &target.stream), id, None));
             }
+        }
+    }
+    // Nothing that was deleted shows again: a document that hides too little is followed by one that hides it.
+    for target in &proposal.targets {
+        let Some(described) = target.stream.metadata_of() else { continue };
+        let newest = documents.iter().rev().find(|(stream, _)| *stream == target.stream).map(|(_, document)| document);
+        let (Some(newest), u64::MAX) = (newest, past.state(&described).truncate_before) else { continue };
+        let count_before = past.of(&described).count() as u64;
+        let hides = serde_json::from_slice::<Value>(newest).ok().and_then(|document| document.get("$tb")?.as_u64());
+        if hides.filter(|tb| *tb <= i64::MAX as u64).unwrap_or(0) < count_before {
+            let document = rewritten(&documents, &target.stream, count_before);
+            let id = identity::hiding_id(proposal.id, &target.stream);
+            events.push((target.stream.clone(), count(&events, &target.stream), id, Some(document)));
         }
     }
     let head = past.next_position().0;

@@ -94,7 +94,7 @@ fn position_of<F: Facts>(
 
 /// What a proposal became, found by its id.
 pub(super) struct Outcome<'m> {
-    /// Position of its first event, apart from those the rules add to revive a stream.
+    /// Position of its first event, apart from those the rules add on their own.
     pub(super) first_position: Position,
     /// Position of its last event.
     pub(super) last_position: Position,
@@ -104,20 +104,23 @@ pub(super) struct Outcome<'m> {
 
 /// The outcome of the proposal, if `commit` is what it became; `None` if another proposal with its id became that.
 ///
-/// Compared are ids and streams. What the rules wrote on their own is left out: events that revived streams, and deletions, since a
-/// deletion of what was deleted already writes none.
+/// Compared are ids and streams. What the rules wrote on their own is left out: events that revived streams or kept events hidden,
+/// and deletions, since a deletion of what was deleted already writes none.
 pub(super) fn outcome_of<'m>(
     proposal: &Proposal,
     commit: impl Iterator<Item = (Position, &'m RememberedEvent)> + Clone,
 ) -> Option<Outcome<'m>> {
     let described = |event: &'m RememberedEvent| metadata::described_by(&event.stream);
-    let revives = |event: &'m RememberedEvent| {
-        described(event).is_some_and(|stream| identity::revival_id(proposal.id, stream) == event.id)
+    let by_the_rules = |event: &'m RememberedEvent| {
+        described(event).is_some_and(|stream| {
+            let ids = [identity::revival_id(proposal.id, stream), identity::hiding_id(proposal.id, &event.stream)];
+            ids.contains(&event.id)
+        })
     };
     let deletions = deletions(proposal);
     let deletes =
         |event: &'m RememberedEvent| described(event).is_some_and(|stream| deletions.contains(&(event.id, stream)));
-    let asked_for = commit.clone().filter(|&(_, event)| !revives(event));
+    let asked_for = commit.clone().filter(|&(_, event)| !by_the_rules(event));
     let appended = asked_for.clone().filter(|&(_, event)| !deletes(event));
     if !appended.map(|(_, event)| (event.id, event.stream.as_str())).eq(written(proposal)) {
         return None;

@@ -111,6 +111,50 @@ fn revival() {
     ]);
 }
 
+/// Once a document without `$tb` showed again what had been deleted.
+#[test]
+fn what_was_deleted_stays_hidden() {
+    const MAX: &str = "9223372036854775807";
+    const RENEWED: &[&str] = &["a none 1 2 3", "delete a any", "$$a any 5{}"];
+    const NAMED: &[&str] = &["a none 1 2 3", "delete a any", "p1: $$a any 5{} + b any 6"];
+    let deleted_again =
+        format!(r#"wrote $$a/1=5 $$a/2={{"$tb":{MAX},"k":1}} -> $$a:3 a:3"#);
+    let deleted_by_hand = format!(r#"$$a any 5{{"$tb":{MAX}}}"#);
+    check(&[
+        (
+            "a document without $tb",
+            DELETED,
+            r#"$$a any 5{"z":1.50,"k":{"y":1,"x":2}}"#,
+            r#"wrote $$a/1=5 $$a/2={"$tb":3,"k":{"y":1,"x":2},"z":1.50} -> $$a:3"#,
+        ),
+        ("one that hides less", DELETED, r#"$$a any 5{"$tb":2}"#, r#"wrote $$a/1=5 $$a/2={"$tb":3} -> $$a:3"#),
+        ("one that hides as much", DELETED, r#"$$a any 5{"$tb":3}"#, "wrote $$a/1=5 -> $$a:2"),
+        ("one that hides more", DELETED, r#"$$a any 5{"$tb":7}"#, "wrote $$a/1=5 -> $$a:2"),
+        ("one that deletes again", DELETED, Box::leak(deleted_by_hand.into_boxed_str()), "wrote $$a/1=5 -> $$a:2"),
+        ("nonsense", DELETED, "$$a any 5!nonsense", r#"wrote $$a/1=5 $$a/2={"$tb":3} -> $$a:3"#),
+        ("a wrong $tb", DELETED, r#"$$a any 5{"$tb":-1}"#, r#"wrote $$a/1=5 $$a/2={"$tb":3} -> $$a:3"#),
+        (
+            "of several the last counts",
+            DELETED,
+            r#"$$a any 5{} 6{"$tb":4} 7{"$tb":3}"#,
+            "wrote $$a/1=5 $$a/2=6 $$a/3=7 -> $$a:4",
+        ),
+        ("the stream is there again", RENEWED, "a exists 7", "wrote a/3=7 -> a:4"),
+        ("and goes on where it was", RENEWED, "a 2 7", "wrote a/3=7 -> a:4"),
+        ("the answer is what to expect next", RENEWED, "$$a 2 7{}", "wrote $$a/3=7 -> $$a:4"),
+        ("never written: nothing is hidden", &[r#"$$a none 5{"$tb":9223372036854775807}"#], "$$a any 6{}", "wrote $$a/1=6 -> $$a:2"),
+        (
+            "a deletion in the same request leaves it deleted",
+            DELETED,
+            r#"$$a any 5{"k":1} + delete a any"#,
+            Box::leak(deleted_again.into_boxed_str()),
+        ),
+        ("sent again, by ids", RENEWED, "$$a any 5{}", "again 4..4 -> $$a:2"),
+        ("sent again, by its id", NAMED, "p1: $$a any 5{} + b any 6", "again 4..6 -> $$a:3 b:1"),
+        ("by ids, with another stream", NAMED, "$$a any 5{} + b any 6", "again 4..5 -> $$a:2 b:1"),
+    ]);
+}
+
 #[test]
 fn documents_that_say_nothing() {
     const MAX: &str = r#"$$a/1={"$tb":9223372036854775807} -> a:1"#;
@@ -261,10 +305,10 @@ fn a_stream_and_its_metadata_in_one_proposal() {
             r#"wrote $$a/1=5 $$a/2={"$tb":3,"k":1} a/3=7 -> $$a:3 a:4"#,
         ),
         (
-            "a later document replaces it",
+            "a later document replaces it, but for what it hides",
             DELETED,
             r#"a any 7 + $$a any 5{"k":1}"#,
-            r#"wrote $$a/1={"$tb":3} a/3=7 $$a/2=5 -> a:4 $$a:3"#,
+            r#"wrote $$a/1={"$tb":3} a/3=7 $$a/2=5 $$a/3={"$tb":3,"k":1} -> a:4 $$a:4"#,
         ),
         (
             "the state before counts: a document that deletes does not hide from the next target",
