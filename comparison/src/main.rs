@@ -1,0 +1,124 @@
+//! Durable appends of single events: Gesta beside UmaDB and Tephra, each as it comes from the registry, each through its own stock Rust client, on one
+//! disk, taking turns: `cargo run --release -- [DIR]`. How to build what it starts: BENCHMARKS.md, "Beside other stores".
+//!
+//! Every client is an object of its own with what connections it opens; it sends one append and waits for the answer, which each of the three gives when
+//! the event is durable. In each turn, one server works and the others wait for it to end; who is first changes from round to round.
+#![allow(clippy::disallowed_methods, reason = "a program that measures, on processes and clocks")]
+
+mod client;
+mod server;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use client::Client;
+use server::{Server, Store};
+
+const CLIENTS: [usize; 4] = [1, 8, 32, 128];
+const ROUNDS: usize = 5;
+const TURN: Duration = Duration::from_secs(1);
+/// For what a server does after its last answer.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What one store did with one number of clients.
+#[derive(Default)]
+struct Measured {
+    rates: Vec<f64>,
+    latencies: Vec<Duration>,
+    cpu: Duration,
+}
+
+#[tokio::main]
+async fn main() {
+    let dir = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let dir = tempfile::tempdir_in(dir).expect("a directory of its own");
+    let mut stores = Vec::new();
+    for store in Store::ALL {
+        let server = Server::start(store, dir.path());
+        let mut clients = Vec::new();
+        for _ in 0..CLIENTS[CLIENTS.len() - 1] {
+            clients.push(Arc::new(Client::connect(store, server.address).await));
+        }
+        stores.push((server, clients));
+    }
+    println!(
+        "{:>8}  {:<8}{:>12}{:>12}{:>12}{:>18}{:>18}",
+        "clients", "store", "appends/s", "p50 µs", "p99 µs", "server µs each", "Gesta beside it"
+    );
+    for count in CLIENTS {
+        let mut measured: [Measured; Store::ALL.len()] = Default::default();
+        for round in 0..ROUNDS {
+            for turn in 0..stores.len() {
+                let which = (round + turn) % stores.len();
+                let (server, clients) = &stores[which];
+                measured[which].add(take_turn(server, &clients[..count]).await);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        tell(count, measured);
+    }
+}
+
+/// Each client appends one event after the other into a stream of its own, or with a tag of its own.
+async fn take_turn(server: &Server, clients: &[Arc<Client>]) -> Measured {
+    let (cpu, begun) = (server.cpu(), Instant::now());
+    let tasks = clients.iter().enumerate().map(|(number, client)| {
+        let client = Arc::clone(client);
+        tokio::spawn(async move {
+            let mut latencies = Vec::new();
+            while begun.elapsed() < TURN {
+                let sent = Instant::now();
+                client.append(number).await;
+                latencies.push(sent.elapsed());
+            }
+            latencies
+        })
+    });
+    let mut latencies = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        latencies.extend(task.await.expect("a client does not panic"));
+    }
+    let rates = vec![latencies.len() as f64 / begun.elapsed().as_secs_f64()];
+    Measured { rates, latencies, cpu: server.cpu() - cpu }
+}
+
+impl Measured {
+    fn add(&mut self, other: Self) {
+        self.rates.extend(other.rates);
+        self.latencies.extend(other.latencies);
+        self.cpu += other.cpu;
+    }
+
+    fn rate(&self) -> f64 {
+        let mut rates = self.rates.clone();
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    }
+
+    fn micros_at(&mut self, percent: usize) -> f64 {
+        self.latencies.sort_unstable();
+        self.latencies[(self.latencies.len() - 1) * percent / 100].as_secs_f64() * 1e6
+    }
+}
+
+fn tell(count: usize, measured: [Measured; Store::ALL.len()]) {
+    let ours = measured[0].rate();
+    for (store, mut measured) in Store::ALL.into_iter().zip(measured) {
+        let (rate, p50, p99) = (measured.rate(), measured.micros_at(50), measured.micros_at(99));
+        let cpu = measured.cpu.as_secs_f64() * 1e6 / measured.latencies.len() as f64;
+        let beside = match (store, count) {
+            (Store::Gesta, _) => String::new(),
+            (Store::UmaDb, _) => verdict(ours / rate, 2.0),
+            (Store::Tephra, ..8) => format!("{:.2} ×        ", ours / rate),
+            (Store::Tephra, _) => verdict(ours / rate, 1.0),
+        };
+        println!("{count:>8}  {:<8}{rate:>12.0}{p50:>12.0}{p99:>12.0}{cpu:>18.1}{beside:>22}", store.name());
+    }
+}
+
+fn verdict(ratio: f64, bound: f64) -> String {
+    format!("{ratio:.2} × {}", if ratio >= bound { "holds" } else { "FAILS" })
+}
