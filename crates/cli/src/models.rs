@@ -185,14 +185,15 @@ fn unwritten(error: serde_json::Error) -> Failure {
 }
 
 fn parked<M>(state: &State<M>) -> Vec<Value> {
-    let line = |event: &model::ParkedEvent| {
-        json!({ "position": event.position.to_string(), "stream": event.stream, "reason": event.reason.to_string() })
-    };
+    let line = |event: &model::ParkedEvent| json!({ "position": event.position.to_string(), "stream": event.stream, "reason": event.reason.to_string() });
     state.parked().iter().map(line).collect()
 }
 
 impl From<model::Error> for Failure {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "errors may be added; one this program does not know is an other error")]
+    #[allow(
+        clippy::wildcard_enum_match_arm,
+        reason = "errors may be added; one this program does not know is an other error"
+    )]
     fn from(error: model::Error) -> Self {
         match error {
             model::Error::Store(error) => error.into(),

@@ -59,7 +59,9 @@ impl SubjectArgs {
         match &self.words[..] {
             [] => self.filters.source(None),
             [stream] => self.filters.source(Some(stream)),
-            [_, second, ..] => Err(Failure::usage(format!("one stream at most, unless a model is named, found={second}"))),
+            [_, second, ..] => {
+                Err(Failure::usage(format!("one stream at most, unless a model is named, found={second}")))
+            }
         }
     }
 }

@@ -7,9 +7,10 @@ pub use gesta_model as model;
 pub use gesta_model::__private;
 pub use gesta_model::{
     Algebraic, Base, CacheInfo, Command, Decide, Demotion, Domain, DomainOptions, Effect, Envelope, Event, Explain,
-    Failure, Format, Found, Get, Halt, Hearing, History, Json, Key, Kind, Knows, Laws, Middleware, Model, Moment, Monoid,
-    OnCaller, ParkedEvent, Place, Process, ProcessOptions, ReadLevel, Receipt, Run, RunningProcess, SendError, Sending, State,
-    Summaries, Threads, Token, TreeOptions, Unreadable, Upcast, Workers, algebra, laws, process, testing,
+    Failure, Format, Found, Get, Halt, Hearing, History, Json, Key, Kind, Knows, Laws, Middleware, Model, Moment,
+    Monoid, OnCaller, ParkedEvent, Place, Process, ProcessOptions, ReadLevel, Receipt, Run, RunningProcess, SendError,
+    Sending, State, Summaries, Threads, Token, TreeOptions, Unreadable, Upcast, Workers, algebra, laws, process,
+    testing,
 };
 #[cfg(feature = "projector")]
 pub use gesta_projector as projector;

@@ -1,6 +1,6 @@
 //! The tutorial quotes the examples: every line of code in it stands there.
 
-const PAGES: [(&str, &str, [&str; 2]); 3] = [
+const PAGES: [(&str, &str, [&str; 2]); 4] = [
     (
         "bank",
         include_str!("../../../docs/tutorial/bank.md"),
@@ -15,6 +15,11 @@ const PAGES: [(&str, &str, [&str; 2]); 3] = [
         "returns",
         include_str!("../../../docs/tutorial/returns.md"),
         [include_str!("../examples/returns.rs"), include_str!("../examples/returns/tests.rs")],
+    ),
+    (
+        "program",
+        include_str!("../../../docs/tutorial/program.md"),
+        [include_str!("../../../examples/bank/src/main.rs"), include_str!("../../../examples/bank/tests/program.rs")],
     ),
 ];
 

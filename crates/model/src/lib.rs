@@ -119,7 +119,8 @@ pub use crate::{
     parked::ParkedEvent,
     process::{Effect, Hearing, Process, ProcessOptions, RunningProcess},
     state::{
-        Base, CacheInfo, Explain, Get, History, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State, Token, Watch,
+        Base, CacheInfo, Explain, Get, History, Moment, ReadLevel, SnapshotInfo, SnapshotOptions, Snapshots, State,
+        Token, Watch,
     },
     tree::{LawReport, OnCaller, Run, Summaries, Threads, TreeOptions, Workers},
 };

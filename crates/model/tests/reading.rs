@@ -239,7 +239,11 @@ fn parked_events_are_told_with_their_reasons_and_nothing_is_decided_without_them
     record(&store, [deposited(1, 5)]);
     let (events, parked) = told();
     assert_eq!((events, parked.len(), parked[0].as_str()), (2, 2, burnt), "onto the cached state");
-    assert!(parked[1].contains("4 account-1: event cannot be decoded") && parked[1].contains("version=1"), "{}", parked[1]);
+    assert!(
+        parked[1].contains("4 account-1: event cannot be decoded") && parked[1].contains("version=1"),
+        "{}",
+        parked[1]
+    );
     let before = domain.get::<Careful>(1_u32).as_of(Position(2)).wait().expect("read");
     assert!(before.parked().is_empty(), "they were not there yet");
     assert_eq!(snapshots.info().taken, 0, "a snapshot would not tell");
@@ -250,7 +254,8 @@ fn parked_events_are_told_with_their_reasons_and_nothing_is_decided_without_them
     domain.send(Close { one: 2, other: 3 }).wait().expect("nothing is parked there");
 
     // All of them, whatever becomes of them.
-    let places = |events: Vec<gesta_model::ParkedEvent>| events.iter().map(|event| event.position.0).collect::<Vec<_>>();
+    let places =
+        |events: Vec<gesta_model::ParkedEvent>| events.iter().map(|event| event.position.0).collect::<Vec<_>>();
     assert_eq!(places(domain.unreadable::<Careful>().expect("read")), [3, 4]);
     assert_eq!(places(domain.unreadable::<Account>().expect("read")), [3, 4]);
     let none: Vec<u64> = places(domain.unreadable::<Transfer>().expect("read"));

@@ -1,5 +1,10 @@
 //! The program from outside: it does what `gesta` does, and knows its models.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, missing_docs, reason = "tests work on files and processes")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    missing_docs,
+    reason = "tests work on files and processes"
+)]
 
 use std::process::Command;
 

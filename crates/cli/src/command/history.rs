@@ -88,12 +88,8 @@ struct Line<'l> {
 fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
     let (model, key) = (models.get(name)?, args.subject.key()?);
     let at = args.at.as_deref().map(moment).transpose()?;
-    let mut table = Table::new([
-        Column::number("position"),
-        Column::text("recorded"),
-        Column::long("type"),
-        Column::long("state"),
-    ]);
+    let mut table =
+        Table::new([Column::number("position"), Column::text("recorded"), Column::long("type"), Column::long("state")]);
     let mut printed = Ok(());
     let asked = Asked { key, at, limit: args.limit };
     model.history(&target.open()?, &asked, &mut |event, state| {

@@ -89,7 +89,9 @@ fn print_report(name: &str, report: &LawReport, table: &mut Table, shell: &mut S
         Format::Plain => shell.line(format_args!("{name}\tdeclared\t{events}\t{broken}"))?,
         Format::Ndjson => {
             let evidence = report.broken.as_ref().map(ToString::to_string);
-            shell.json(&json!({ "model": name, "law": "declared", "events": events, "broken": broken, "evidence": evidence }))?;
+            shell.json(
+                &json!({ "model": name, "law": "declared", "events": events, "broken": broken, "evidence": evidence }),
+            )?;
         }
     }
     if let Some(demotion) = &report.broken {

@@ -335,7 +335,9 @@ fn errands<'m, P: Process>(names: &Names, messages: &'m [Message]) -> Vec<Errand
         let (told, instances) = match names.instance_at(&event.stream) {
             Some(name) if &*event.event_type == RESUMED => (Told::Resumed, vec![name]),
             Some(_) => continue,
-            None => (Told::Delivered(event.position), instances_of::<P>(&event.stream, event.tags.iter().map(|tag| &**tag))),
+            None => {
+                (Told::Delivered(event.position), instances_of::<P>(&event.stream, event.tags.iter().map(|tag| &**tag)))
+            }
         };
         for name in instances {
             let place = *places.entry(name).or_insert_with(|| {

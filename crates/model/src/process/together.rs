@@ -100,7 +100,8 @@ mod tests {
     fn jobs_run_side_by_side_up_to_a_number_and_come_to_something_in_their_order() {
         let ran = |at_once| {
             let said = RefCell::default();
-            let outputs = together([('a', 3), ('b', 1), ('c', 2)].map(|(name, pauses)| job(name, pauses, &said)), at_once);
+            let outputs =
+                together([('a', 3), ('b', 1), ('c', 2)].map(|(name, pauses)| job(name, pauses, &said)), at_once);
             assert_eq!(outputs, ['a', 'b', 'c']);
             said.into_inner()
         };

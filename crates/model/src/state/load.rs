@@ -12,6 +12,7 @@ use crate::{
     error::{Error, Result},
     fold::{Folded, Part, fold},
     model::Model,
+    parked::PARKED_MAX,
     scope::Scope,
 };
 
@@ -174,12 +175,12 @@ fn onto<M: Model>(store: &EventStore, scope: &Scope, mut known: Known<M>, head: 
         // There is something, but nothing to be seen of it below `head`: it was ended, perhaps.
         return Ok(None);
     }
-    Ok(Some(Loaded::of(known, base, folded, head)))
+    Loaded::of(known, base, folded, head).map(Some)
 }
 
 impl<M> Loaded<M> {
     /// What a fold has made of what was known.
-    fn of(known: Known<M>, base: Base, folded: Folded, head: Position) -> Self {
+    fn of(known: Known<M>, base: Base, folded: Folded, head: Position) -> Result<Self> {
         let Folded { events, skipped, parked, last_revision, .. } = folded;
         let changed = events > 0 || !parked.is_empty();
         let parked = match known.parked {
@@ -187,9 +188,12 @@ impl<M> Loaded<M> {
             None => Some(Arc::new(parked)),
             Some(before) => Some(Arc::new(before.iter().cloned().chain(parked).collect())),
         };
+        if let Some(one_more) = parked.as_ref().and_then(|parked| parked.get(PARKED_MAX)) {
+            return Err(one_more.reason.clone());
+        }
         let last_revision = last_revision.or(known.last_revision);
         let known = Known { head, last_revision, skipped: known.skipped + skipped, parked, ..known };
-        Self { known, base, events, changed }
+        Ok(Self { known, base, events, changed })
     }
 
     /// What is known already.
@@ -215,7 +219,7 @@ fn nothing<M: Model>() -> Known<M> {
 fn from_nothing<M: Model>(store: &EventStore, scope: &Scope, head: Position) -> Result<Loaded<M>> {
     let mut known = nothing::<M>();
     let folded = fold(store, scope, Part::until(head), Arc::make_mut(&mut known.state))?;
-    Ok(Loaded::of(known, Base::Nothing, folded, head))
+    Loaded::of(known, Base::Nothing, folded, head)
 }
 
 /// From the nearest base that is not in memory: summaries, a snapshot, or nothing.
@@ -240,7 +244,7 @@ fn from_summaries<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: 
         Some(answer) => {
             let known = Known { state: Arc::new(answer.state), ..nothing() };
             let base = Base::Summaries(answer.nodes);
-            Ok(Loaded::of(known, base, answer.tail, head))
+            Loaded::of(known, base, answer.tail, head)
         }
     }
 }
@@ -278,5 +282,5 @@ pub(crate) fn load_revision<M: Model>(
         )));
     }
     let head = folded.last_position.map_or(head, Position::next);
-    Ok(Loaded::of(known, Base::Nothing, folded, head))
+    Loaded::of(known, Base::Nothing, folded, head)
 }

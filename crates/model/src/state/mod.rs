@@ -19,9 +19,9 @@ use gesta_store::{Position, Revision, Timestamp};
 
 use crate::parked::ParkedEvent;
 
-use cache::Known;
 pub(crate) use cache::Cache;
 pub use cache::CacheInfo;
+use cache::Known;
 pub use explain::{Base, Explain};
 pub use get::{Get, Token};
 pub use history::History;

@@ -21,7 +21,9 @@ impl<P: Process> Reacted<P> {
         };
         let mut state = P::default();
         let mut effects = Vec::new();
-        for event in events.iter().filter(|event| instances_of::<P>(event.stream, event.tags.iter()).contains(&instance)) {
+        for event in
+            events.iter().filter(|event| instances_of::<P>(event.stream, event.tags.iter()).contains(&instance))
+        {
             if let Ok(Reading::Fact(fact)) = read::<P::Event>(event) {
                 let place = Place::of(event);
                 state.apply(&fact, &place);

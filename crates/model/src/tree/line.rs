@@ -169,7 +169,10 @@ impl<M: Algebraic<Event: Clone>> Runs<'_, M> {
         if let Some((_, witnesses)) = evidence {
             guarded(|| format!("laws of {}", M::name()), || self.auditor.check::<M>(witnesses))??;
         }
-        Ok(Run::of(entries.into_iter().map(|(path, summary)| (&text[path], summary)).collect(), folded.skipped + folded.parked.len() as u64))
+        Ok(Run::of(
+            entries.into_iter().map(|(path, summary)| (&text[path], summary)).collect(),
+            folded.skipped + folded.parked.len() as u64,
+        ))
     }
 }
 
