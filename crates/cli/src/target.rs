@@ -54,14 +54,15 @@ impl Target {
 
     /// Connects to the server at `url`.
     pub(crate) fn connect(&self, url: &str) -> Outcome<Client> {
-        let authority = match &self.authority {
-            Some(file) => {
-                let read = fs::read(file);
-                Some(read.map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?)
-            }
-            None => None,
+        Ok(Client::connect(url, self.authority()?.as_deref())?)
+    }
+
+    /// The certificate servers are known by, if one is named.
+    pub(crate) fn authority(&self) -> Outcome<Option<Vec<u8>>> {
+        let read = |file: &PathBuf| {
+            fs::read(file).map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))
         };
-        Ok(Client::connect(url, authority.as_deref())?)
+        self.authority.as_ref().map(read).transpose()
     }
 
     /// The store that is there, in the directory or behind the server.

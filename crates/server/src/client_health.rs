@@ -33,6 +33,11 @@ pub enum Readiness {
 /// # Errors
 /// `Other` for an address that is none, and for a server that is no gesta; `Unreachable`.
 pub fn readiness(url: &str, authority: Option<&[u8]>, time: Duration) -> Result<Readiness, ClientError> {
+    // Nobody is told the password of whoever asks.
+    let url = &match url.split_once("://").zip(url.rsplit_once('@')) {
+        Some(((scheme, _), (_, place))) => format!("{scheme}://{place}"),
+        None => url.to_owned(),
+    };
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ClientError::Other(format!("a runtime could not be started: {error}")))?;
     let answer = runtime.block_on(async {
@@ -57,7 +62,7 @@ fn unreachable(url: &str, error: &io::Error) -> ClientError {
 async fn ask(url: &str, authority: Option<&[u8]>) -> Result<String, ClientError> {
     let wrong = || ClientError::Other(format!("not the address of a server, write http:// or https://, url={url}"));
     let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
-    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place).trim_end_matches('/');
+    let place = rest.trim_end_matches('/');
     let connected = async { TcpStream::connect(place).await };
     match scheme {
         "http" => told(url, get(place, connected.await)).await,

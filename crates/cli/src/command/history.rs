@@ -1,12 +1,13 @@
 //! `gesta history`: how a state came about: each event, and what there was of its type, or stream, with it.
 
 use clap::Args;
-use gesta::{EventRef, Monoid, ReadOptions};
+use gesta::{Monoid, ReadOptions};
 use serde_json::json;
 
 use crate::{
     builtin::{self, By, Summary},
     exit::{Exit, Outcome},
+    ndjson::EventView,
     query_args::{FilterArgs, moment},
     shell::{Format, Shell},
     table::{Column, Table},
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &HistoryArgs, target: &Target, shell: &mut Shell) -> Out
     let source = args.filters.source(args.stream.as_deref())?;
     let as_of = args.at.as_deref().map(moment).transpose()?;
     let options = ReadOptions { as_of, limit: args.limit, ..ReadOptions::default() };
-    let store = target.open()?;
+    let store = target.reach()?;
     let mut table = Table::new([
         Column::number("position"),
         Column::text("recorded"),
@@ -67,8 +68,8 @@ pub(crate) fn run(args: &HistoryArgs, target: &Target, shell: &mut Shell) -> Out
     Ok(Exit::Ok)
 }
 
-fn print(by: By, event: &EventRef<'_>, own: i128, events: u64, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
-    let EventRef { position, revision, stream, event_type, recorded_at, .. } = *event;
+fn print(by: By, event: &EventView<'_>, own: i128, events: u64, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+    let EventView { position, revision, stream, event_type, recorded_at, .. } = *event;
     match shell.format() {
         Format::Table => {
             let (recorded, own) = (time::civil(recorded_at), own.to_string());

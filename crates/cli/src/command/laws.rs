@@ -50,7 +50,7 @@ const WINDOW: usize = 256;
 pub(crate) fn run(args: &LawsArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let LawsCommand::Check(args) = &args.command;
     let source = args.filters.source(args.stream.as_deref())?;
-    let store = target.open()?;
+    let store = target.reach()?;
     let mut table =
         Table::new([Column::text("model"), Column::text("law"), Column::number("windows"), Column::number("broken")]);
     let mut broken_in_all = 0;

@@ -39,7 +39,7 @@ pub(crate) struct StateArgs {
 pub(crate) fn run(args: &StateArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let source = args.filters.source(args.stream.as_deref())?;
     let options = ReadOptions { as_of: args.at.as_deref().map(moment).transpose()?, ..ReadOptions::default() };
-    let store = target.open()?;
+    let store = target.reach()?;
     let (state, head) = builtin::state(&store, args.by, source, options)?;
     let by = args.by.name();
     let mut table = Table::new([
