@@ -108,10 +108,13 @@ impl Reached {
     /// Where a group stands.
     pub(crate) fn group(&self, group: &GroupName) -> Outcome<Group> {
         let mut told = match self {
-            Self::Directory(store) => native::describe_groups(&store.groups(), Some(group)).map_err(ClientError::from)?,
+            Self::Directory(store) => {
+                native::describe_groups(&store.groups(), Some(group)).map_err(ClientError::from)?
+            }
             Self::Server(client) => client.groups(Some(group))?,
         };
-        told.pop().ok_or_else(|| Failure::new(Exit::Other, format!("the server did not tell of the group, group={group}")))
+        told.pop()
+            .ok_or_else(|| Failure::new(Exit::Other, format!("the server did not tell of the group, group={group}")))
     }
 
     /// Does something with a group; returns how many messages were replayed or given up.
@@ -123,12 +126,7 @@ impl Reached {
     }
 
     /// Parked messages of a group, from a position on: at most `limit`, and perhaps fewer than there are.
-    pub(crate) fn parked(
-        &self,
-        group: &GroupName,
-        from: Position,
-        limit: usize,
-    ) -> Outcome<Vec<parked_resp::Message>> {
+    pub(crate) fn parked(&self, group: &GroupName, from: Position, limit: usize) -> Outcome<Vec<parked_resp::Message>> {
         Ok(match self {
             Self::Directory(store) => {
                 let parked = store.groups().parked(group, from, limit).map_err(ClientError::from)?;

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use gesta_store::{
-    AppendError, Appended, From as Begin, GroupName, Outcome, Plan, Position, Query, ReadOptions, RecordedEvent, Source,
-    VerifyReport,
+    AppendError, Appended, From as Begin, GroupName, Outcome, Plan, Position, Query, ReadOptions, RecordedEvent,
+    Source, VerifyReport,
 };
 use tokio::runtime::{Builder, Runtime};
 use tonic::{

@@ -61,8 +61,7 @@ pub(crate) fn run(args: &HandlersArgs, target: &Target, shell: &mut Shell) -> Ou
         if args.only_handlers && handler.is_none() {
             continue;
         }
-        let now =
-            Place { at: time::now_timestamp(), position: Position(info.settled_to), head: Position(info.head) };
+        let now = Place { at: time::now_timestamp(), position: Position(info.settled_to), head: Position(info.head) };
         let pace = Pace::of(&history(&store, &group)?, now, info.lag_events == 0);
         let name = handler.map_or_else(|| group.to_string(), str::to_owned);
         let cells = cells(&name, handler.is_some(), &info, &source, &pace);

@@ -168,9 +168,7 @@ fn info_is_the_same_but_for_how_it_was_opened() {
 fn what_cannot_be_asked_of_a_server_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let server = Server::start(place.path(), 0, &[]);
-    for arguments in
-        [&["follow", "--group", "mailer"][..], &["import", "git", "."], &["users", "list"]]
-    {
+    for arguments in [&["follow", "--group", "mailer"][..], &["import", "git", "."], &["users", "list"]] {
         let (code, _, err) = run(&["--url", &server.url], arguments, "plain", "");
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(err.contains("this cannot be asked of a server, only of the directory of a store"), "{err}");

@@ -82,7 +82,9 @@ impl Load {
         let Some(used) = process::processor_time() else { return 0.0 };
         let now = Instant::now();
         match self.last.replace((now, used)) {
-            Some((then, before)) => 100.0 * used.saturating_sub(before).as_secs_f64() / (now - then).as_secs_f64().max(1e-3),
+            Some((then, before)) => {
+                100.0 * used.saturating_sub(before).as_secs_f64() / (now - then).as_secs_f64().max(1e-3)
+            }
             None => 0.0,
         }
     }

@@ -25,7 +25,9 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Group(_, what) | Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => f.write_str(what),
+            Self::Group(_, what) | Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => {
+                f.write_str(what)
+            }
         }
     }
 }
@@ -49,8 +51,7 @@ pub enum GroupRefusal {
 }
 
 impl GroupRefusal {
-    const ALL: [Self; 5] =
-        [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::Invalid, Self::Unavailable];
+    const ALL: [Self; 5] = [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::Invalid, Self::Unavailable];
 
     fn word(self) -> &'static str {
         match self {

@@ -73,7 +73,9 @@ impl GroupChange {
                 one: match which {
                     Discard::All => None,
                     Discard::One(MessageId(position)) => Some(position.0),
-                    Discard::Before(_) => return Err(Error::invalid("parked messages are discarded by their position")),
+                    Discard::Before(_) => {
+                        return Err(Error::invalid("parked messages are discarded by their position"));
+                    }
                 },
             }),
         };

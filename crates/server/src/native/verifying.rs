@@ -35,9 +35,7 @@ impl Verifying {
             });
             drop(turn);
             let told = match verified {
-                Ok(report) => {
-                    Ok(vec![VerifyResp { checked: report.events, report: Some(report_to_wire(report)) }])
-                }
+                Ok(report) => Ok(vec![VerifyResp { checked: report.events, report: Some(report_to_wire(report)) }]),
                 Err(error) => Err(failure::status(&error)),
             };
             let _ = answers.blocking_send(told);

@@ -15,7 +15,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::limits::{
-    GUESSERS_REMEMBERED_MAX, GUESSES_FORGOTTEN_AFTER, GUESSES_FREE, GUESS_PAUSE_FIRST, GUESS_PAUSE_MAX,
+    GUESS_PAUSE_FIRST, GUESS_PAUSE_MAX, GUESSERS_REMEMBERED_MAX, GUESSES_FORGOTTEN_AFTER, GUESSES_FREE,
 };
 
 /// Who guesses whose password.
@@ -76,7 +76,8 @@ impl Guesses {
         if !guesses.contains_key(&guesser) && guesses.len() >= GUESSERS_REMEMBERED_MAX {
             guesses.retain(|_, failures| !is_old(failures));
             let least = guesses.iter().min_by_key(|(_, failures)| (failures.count, failures.last));
-            if let Some(least) = least.map(|(least, _)| least.clone()).filter(|_| guesses.len() >= GUESSERS_REMEMBERED_MAX)
+            if let Some(least) =
+                least.map(|(least, _)| least.clone()).filter(|_| guesses.len() >= GUESSERS_REMEMBERED_MAX)
             {
                 guesses.remove(&least);
             }

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use axum::http;
-use tonic::transport::server::TcpConnectInfo;
 use gesta_store::{Append, RecordedEvent};
+use tonic::transport::server::TcpConnectInfo;
 
 use super::{
     action::Action,

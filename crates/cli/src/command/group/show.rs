@@ -123,7 +123,8 @@ pub(super) fn info(info: &Group, shell: &mut Shell) -> Outcome<()> {
         line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
     }
     if !info.answer_times.is_empty() {
-        let words = |time: &AnswerTime| format!("{} {}", time.name.to_lowercase(), time::short(Duration::from_nanos(time.ns)));
+        let words =
+            |time: &AnswerTime| format!("{} {}", time.name.to_lowercase(), time::short(Duration::from_nanos(time.ns)));
         let is = info.answer_times.iter().map(words).collect::<Vec<_>>().join(", ");
         line("answers", &format!("{is}, of the last {}", grouped(info.answers)), shell)?;
     }
