@@ -32,6 +32,17 @@ class Deleting(ServerCase):
         metadata, _ = self.client.get_stream_metadata(stream)
         self.assertEqual(metadata["$tb"], 9223372036854775807)
 
+    def test_a_document_shows_nothing_that_was_deleted(self):
+        stream = self.stream()
+        self.client.delete_stream(stream, current_version=StreamState.ANY)
+        self.client.set_stream_metadata(stream, {"owner": "ada"}, current_version=StreamState.ANY)
+        metadata, _ = self.client.get_stream_metadata(stream)
+        self.assertEqual(metadata, {"owner": "ada", "$tb": 3})
+        self.assertEqual(self.client.get_stream(stream), ())
+        self.client.append_to_stream(stream, current_version=2, events=event(data=b'{"n":9}'))
+        (only,) = self.client.get_stream(stream)
+        self.assertEqual((numbers([only]), only.stream_position), ([9], 3))
+
     def test_deleting_again_changes_nothing(self):
         stream = self.stream()
         self.client.delete_stream(stream, current_version=StreamState.ANY)

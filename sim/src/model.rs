@@ -107,7 +107,8 @@ impl Model {
 
     /// Makes the events of a verdict part of the past.
     pub fn apply(&mut self, request: &Request, events: Vec<Event>, appended: Appended) {
-        let deletes = |target: &Target| target.change == Change::Delete && self.writes_deletion(request, &target.stream);
+        let deletes =
+            |target: &Target| target.change == Change::Delete && self.writes_deletion(request, &target.stream);
         let deleted =
             request.targets.iter().filter(|target| deletes(target)).map(|target| target.stream.clone()).collect();
         self.commits.insert(request.id, Commit { request: request.clone(), deleted, appended });

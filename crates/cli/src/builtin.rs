@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use clap::ValueEnum;
 use gesta::{
-    EventRef, EventStore, Monoid, Position, ReadOptions, Source, Timestamp,
+    Monoid, Position, ReadOptions, Source, Timestamp,
     algebra::{Count, First, Last, MapOf},
 };
 
-use crate::exit::Outcome;
+use crate::{exit::Outcome, ndjson::EventView, reach::Reached};
 
 /// What a state is told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,7 +40,7 @@ impl By {
         }
     }
 
-    fn of(self, event: &EventRef<'_>) -> String {
+    fn of(self, event: &EventView<'_>) -> String {
         match self {
             Self::Type => event.event_type,
             Self::Stream => event.stream,
@@ -56,7 +56,7 @@ pub(crate) type Seen = (Count, First<i64>, Last<(String, i64)>);
 pub(crate) type Summary = MapOf<String, Seen>;
 
 /// What one event comes to.
-pub(crate) fn lift(by: By, event: &EventRef<'_>) -> Summary {
+pub(crate) fn lift(by: By, event: &EventView<'_>) -> Summary {
     let (at, Timestamp(recorded)) = (event.position, event.recorded_at);
     let seen = (Count::one(), First::of(at, recorded), Last::of(at, (by.other().of(event), recorded)));
     MapOf::of(by.of(event), seen)
@@ -64,22 +64,20 @@ pub(crate) fn lift(by: By, event: &EventRef<'_>) -> Summary {
 
 /// Calls `see` with each event of a source.
 pub(crate) fn each(
-    store: &EventStore,
+    store: &Reached,
     source: Source,
     options: ReadOptions,
-    mut see: impl FnMut(&EventRef<'_>) -> Outcome<()>,
+    mut see: impl FnMut(&EventView<'_>) -> Outcome<()>,
 ) -> Outcome<Position> {
     let mut read = store.read(source, options)?;
-    while let Some(batch) = read.next_batch()? {
-        for event in batch.iter() {
-            see(&event)?;
-        }
+    while let Some(events) = read.next()? {
+        events.each(|event| see(&event))?;
     }
     Ok(read.head())
 }
 
 /// What all events of a source come to, and as of which head.
-pub(crate) fn state(store: &EventStore, by: By, source: Source, options: ReadOptions) -> Outcome<(Summary, Position)> {
+pub(crate) fn state(store: &Reached, by: By, source: Source, options: ReadOptions) -> Outcome<(Summary, Position)> {
     let mut summary = Summary::identity();
     let head = each(store, source, options, |event| {
         summary.combine(&lift(by, event));

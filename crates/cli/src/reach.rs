@@ -1,9 +1,15 @@
 //! The store a command reached: in a directory, or behind a server. Both are asked alike, and answer alike.
 
-use gesta::{Append, AppendError, Appended, Batch, Position, Read, ReadOptions, RecordedEvent, Source, StreamName};
+use gesta::{
+    Append, AppendError, Appended, Batch, GroupName, Plan, Position, Query, Read, ReadOptions, RecordedEvent, Source,
+    StreamName,
+};
 use gesta_server::{
     client::{Client, RemoteRead},
-    native::{self, AppendRequest, ClientError, messages::InfoResp},
+    native::{
+        self, AppendRequest, ClientError, GroupChange, GroupRefusal,
+        messages::{Group, InfoResp, parked_resp},
+    },
 };
 
 use crate::{
@@ -82,6 +88,61 @@ impl Reached {
             Self::Server(client) => Reading::There(Box::new(client.read(&source, &options)?)),
         })
     }
+
+    /// How a query would be answered.
+    pub(crate) fn explain(&self, query: &Query, options: &ReadOptions) -> Outcome<Plan> {
+        Ok(match self {
+            Self::Directory(store) => store.explain(query, options)?,
+            Self::Server(client) => client.explain(query, options)?,
+        })
+    }
+
+    /// Where all its groups stand.
+    pub(crate) fn groups(&self) -> Outcome<Vec<Group>> {
+        Ok(match self {
+            Self::Directory(store) => native::describe_groups(&store.groups(), None).map_err(ClientError::from)?,
+            Self::Server(client) => client.groups(None)?,
+        })
+    }
+
+    /// Where a group stands.
+    pub(crate) fn group(&self, group: &GroupName) -> Outcome<Group> {
+        let mut told = match self {
+            Self::Directory(store) => {
+                native::describe_groups(&store.groups(), Some(group)).map_err(ClientError::from)?
+            }
+            Self::Server(client) => client.groups(Some(group))?,
+        };
+        told.pop()
+            .ok_or_else(|| Failure::new(Exit::Other, format!("the server did not tell of the group, group={group}")))
+    }
+
+    /// Does something with a group; returns how many messages were replayed or given up.
+    pub(crate) fn change_group(&self, group: &GroupName, change: GroupChange) -> Outcome<u64> {
+        Ok(match self {
+            Self::Directory(store) => change.carry_out(&store.groups(), group).map_err(ClientError::from)?,
+            Self::Server(client) => client.change_group(group, &change)?,
+        })
+    }
+
+    /// Parked messages of a group, from a position on: at most `limit`, and perhaps fewer than there are.
+    pub(crate) fn parked(&self, group: &GroupName, from: Position, limit: usize) -> Outcome<Vec<parked_resp::Message>> {
+        Ok(match self {
+            Self::Directory(store) => {
+                let parked = store.groups().parked(group, from, limit).map_err(ClientError::from)?;
+                parked.into_iter().map(native::describe_parked).collect()
+            }
+            Self::Server(client) => client.parked(group, from, limit)?,
+        })
+    }
+
+    /// Closes it, so that what could not be written is told.
+    pub(crate) fn close(self) -> Outcome<()> {
+        match self {
+            Self::Directory(store) => Ok(store.close()?),
+            Self::Server(_) => Ok(()),
+        }
+    }
 }
 
 /// A read in progress.
@@ -141,6 +202,22 @@ impl Events {
     }
 }
 
+/// What a group refused, and what to do.
+fn refused(refusal: GroupRefusal, what: String) -> Failure {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "one this program does not know is an other error")]
+    match refusal {
+        GroupRefusal::NoSuchGroup => {
+            Failure::new(Exit::NotFound, what).with_remedy("`gesta group list` shows which there are")
+        }
+        GroupRefusal::GroupExists => Failure::new(Exit::Conflict, what)
+            .with_remedy("change it with `gesta group update`, or delete it first with `gesta group delete`"),
+        GroupRefusal::NotParked => Failure::new(Exit::NotFound, what),
+        GroupRefusal::Invalid => Failure::new(Exit::Usage, what),
+        GroupRefusal::Unavailable => Failure::new(Exit::Unavailable, what),
+        _ => Failure::new(Exit::Other, what),
+    }
+}
+
 impl From<ClientError> for Failure {
     #[allow(
         clippy::wildcard_enum_match_arm,
@@ -150,6 +227,7 @@ impl From<ClientError> for Failure {
         let what = error.to_string();
         match error {
             ClientError::Store(error) => error.into(),
+            ClientError::Group(refusal, _) => refused(refusal, what),
             ClientError::Denied(_) => Self::new(Exit::Denied, what),
             ClientError::Unreachable(_) => {
                 Self::new(Exit::Unavailable, what).with_remedy("is it running, and is --url its address?")

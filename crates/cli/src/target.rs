@@ -54,14 +54,15 @@ impl Target {
 
     /// Connects to the server at `url`.
     pub(crate) fn connect(&self, url: &str) -> Outcome<Client> {
-        let authority = match &self.authority {
-            Some(file) => {
-                let read = fs::read(file);
-                Some(read.map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?)
-            }
-            None => None,
+        Ok(Client::connect(url, self.authority()?.as_deref())?)
+    }
+
+    /// The certificate servers are known by, if one is named.
+    pub(crate) fn authority(&self) -> Outcome<Option<Vec<u8>>> {
+        let read = |file: &PathBuf| {
+            fs::read(file).map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))
         };
-        Ok(Client::connect(url, authority.as_deref())?)
+        self.authority.as_ref().map(read).transpose()
     }
 
     /// The store that is there, in the directory or behind the server.
@@ -94,6 +95,14 @@ impl Target {
     pub(crate) fn open(&self) -> Outcome<EventStore> {
         self.must_be_there()?;
         self.open_with(Options { create: false, ..Options::default() })
+    }
+
+    /// Opens the store that is there, for what only a program that has it in a directory can do; refused when a server was named.
+    pub(crate) fn open_here(&self, what: &str) -> Outcome<EventStore> {
+        match &self.url {
+            Some(_) => Err(Failure::usage(format!("{what} cannot be asked of a server")).with_remedy("give --dir")),
+            None => self.open(),
+        }
     }
 
     /// Looks at the log of a store that cannot be opened; `see` gets every event that is intact, until it has seen enough.

@@ -3,7 +3,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use gesta_store::{AppendError, Appended, From as Begin, Outcome, Position, ReadOptions, RecordedEvent, Source};
+use gesta_store::{
+    AppendError, Appended, From as Begin, GroupName, Outcome, Plan, Position, Query, ReadOptions, RecordedEvent,
+    Source, VerifyReport,
+};
 use tokio::runtime::{Builder, Runtime};
 use tonic::{
     Request, Streaming,
@@ -12,10 +15,10 @@ use tonic::{
 };
 
 use crate::native::{
-    self, AppendRequest, ClientError,
+    self, AppendRequest, ClientError, GroupChange,
     messages::{
-        FollowReq, FollowResp, InfoReq, InfoResp, ReadResp, StreamsReq, append_resp::Verdict,
-        store_client::StoreClient, streams_resp,
+        ExplainReq, FollowReq, FollowResp, Group, GroupsReq, InfoReq, InfoResp, ParkedReq, ReadResp, StreamsReq,
+        VerifyReq, append_resp::Verdict, parked_resp, store_client::StoreClient, streams_resp,
     },
 };
 
@@ -141,6 +144,69 @@ impl Client {
         };
         let batches = self.runtime.block_on(store.follow(self.request(request)))?.into_inner();
         Ok(RemoteFollow { runtime: Arc::clone(&self.runtime), batches })
+    }
+
+    /// How a query would be answered, and why.
+    ///
+    /// # Errors
+    /// As `info`.
+    pub fn explain(&self, query: &Query, options: &ReadOptions) -> Result<Plan, ClientError> {
+        let mut store = self.store.clone();
+        let read = native::read_request(&Source::All, options);
+        let request = ExplainReq { query: Some(native::query_to_wire(query)), read: Some(read) };
+        Ok(native::plan_from_wire(self.runtime.block_on(store.explain(self.request(request)))?.into_inner()))
+    }
+
+    /// Has the whole store verified; `progress` is told how many events were.
+    ///
+    /// # Errors
+    /// As `info`.
+    pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<VerifyReport, ClientError> {
+        let mut store = self.store.clone();
+        let mut answers = self.runtime.block_on(store.verify(self.request(VerifyReq {})))?.into_inner();
+        while let Some(answer) = self.runtime.block_on(answers.message())? {
+            progress(answer.checked);
+            if let Some(report) = answer.report {
+                return Ok(native::report_from_wire(report));
+            }
+        }
+        Err(ClientError::Unreachable("the server ended before the store was verified".to_owned()))
+    }
+
+    /// Where groups stand: one, or all.
+    ///
+    /// # Errors
+    /// As `info`; `Group`.
+    pub fn groups(&self, which: Option<&GroupName>) -> Result<Vec<Group>, ClientError> {
+        let mut store = self.store.clone();
+        let request = GroupsReq { group: which.map(GroupName::to_string) };
+        Ok(self.runtime.block_on(store.groups(self.request(request)))?.into_inner().groups)
+    }
+
+    /// Does something with a group; answers with how many messages were replayed or given up.
+    ///
+    /// # Errors
+    /// As `info`; `Group`.
+    pub fn change_group(&self, group: &GroupName, change: &GroupChange) -> Result<u64, ClientError> {
+        let mut store = self.store.clone();
+        let request = change.to_wire(group).map_err(ClientError::Store)?;
+        Ok(self.runtime.block_on(store.change_group(self.request(request)))?.into_inner().messages)
+    }
+
+    /// Parked messages of a group, from a position on: at most `limit`, and perhaps fewer than there are.
+    ///
+    /// # Errors
+    /// As `info`; `Group`.
+    pub fn parked(
+        &self,
+        group: &GroupName,
+        from: Position,
+        limit: usize,
+    ) -> Result<Vec<parked_resp::Message>, ClientError> {
+        let mut store = self.store.clone();
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        let request = ParkedReq { group: group.to_string(), from: from.0, limit };
+        Ok(self.runtime.block_on(store.parked(self.request(request)))?.into_inner().messages)
     }
 }
 

@@ -14,6 +14,7 @@
 pub mod admission;
 mod calls;
 pub mod client;
+pub mod client_health;
 mod connections;
 pub mod convert;
 mod door;

@@ -76,6 +76,11 @@ pub const SLOW_CALL_TIME: Duration = Duration::from_secs(1);
 /// Streams listed at once: some 100 KiB of names.
 pub const STREAMS_LISTED_MAX: usize = 1000;
 
+/// Parked messages told at once: a screen or two, and as many are held as they are read.
+pub const PARKED_TOLD_MAX: usize = 64;
+/// How many answers about a verification wait to be sent: one, and what was checked since is told by the next.
+pub const VERIFY_ANSWERS_AHEAD: usize = 2;
+
 /// Names of methods with meters of their own: several times those there are, since a client may ask for any name.
 pub const METHODS_METERED_MAX: usize = 256;
 /// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
@@ -85,6 +90,16 @@ pub const GROUPS_METERED_MAX: usize = 1000;
 pub const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 /// Calls that wait for that: some ten seconds' worth on two cores, after which a client gives up anyway.
 pub const PASSWORD_CHECKS_WAITING_MAX: usize = 1024;
+/// Wrong passwords of one user from one address that cost no more than their check: what somebody mistypes.
+pub const GUESSES_FREE: u32 = 5;
+/// How long whoever goes on must wait for the next check, twice as long each time …
+pub const GUESS_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// … up to this: some 1 400 guesses a day, and a minute for whoever remembers at last.
+pub const GUESS_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// After what silence wrong passwords are forgotten.
+pub const GUESSES_FORGOTTEN_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Addresses and users with wrong passwords that are remembered, some 400 bytes each: what two cores can check in less than a minute.
+pub const GUESSERS_REMEMBERED_MAX: usize = 4096;
 /// Passwords that were right and are remembered, 200 bytes each: those of a thousand processes, several times over.
 pub const PASSWORDS_REMEMBERED_MAX: usize = 16_384;
 /// Access control lists that are remembered, some 200 bytes each: 13 MB for streams without a list.

@@ -155,12 +155,11 @@ impl Server {
     async fn serve(self, ready: impl FnOnce() -> ControlFlow<()>) -> Result<(), ServeError> {
         let mut signals = Signals::listen().map_err(ServeError::Runtime)?;
         let mut further = Signals::listen().map_err(ServeError::Runtime)?;
+        // Heard without TLS too, where there is nothing to be read again: left alone, it would end the process without a word.
+        let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
+        tokio::spawn(reload(self.tls.clone(), hangup));
         if ready().is_break() {
             return Ok(());
-        }
-        if let Some(tls) = &self.tls {
-            let hangup = signal(SignalKind::hangup()).map_err(ServeError::Runtime)?;
-            tokio::spawn(reload(Arc::clone(tls), hangup));
         }
         let asked = async move {
             let signal = signals.next().await;
@@ -230,9 +229,12 @@ impl Server {
 }
 
 /// Reads the certificate again whenever it may have been replaced.
-async fn reload(tls: Arc<Tls>, mut hangup: Signal) {
+async fn reload(tls: Option<Arc<Tls>>, mut hangup: Signal) {
     while hangup.recv().await.is_some() {
-        let tls = Arc::clone(&tls);
+        let Some(tls) = tls.clone() else {
+            tracing::info!("asked to read the certificate again, and there is none");
+            continue;
+        };
         match tokio::task::spawn_blocking(move || tls.reload()).await {
             Ok(Ok(())) => tracing::info!("the certificate was read again"),
             Ok(Err(error)) => tracing::error!(%error, "the certificate was not replaced"),

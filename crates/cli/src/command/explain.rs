@@ -31,7 +31,7 @@ pub(crate) fn run(args: &ExplainArgs, target: &Target, shell: &mut Shell) -> Out
     let source = args.filters.source(args.stream.as_deref())?;
     let options = args.range.options(&source)?;
     let query = args.filters.query(args.stream.as_deref())?;
-    let store = target.open()?;
+    let store = target.reach()?;
     let plan = store.explain(&query, &options)?;
     match shell.format() {
         Format::Ndjson => shell.json(&as_json(&plan))?,

@@ -5,12 +5,14 @@ mod settings;
 mod show;
 
 use clap::{Args, Subcommand};
-use gesta::{ConsumerGroups, EventStore, From, GroupError, GroupName, ParkedOnReset, Source, StreamName};
+use gesta::{From, GroupError, GroupName, ParkedOnReset, Source, StreamName};
+use gesta_server::native::{ClientError, GroupChange, settings_from_wire, source_of};
 
 use self::settings::SettingsArgs;
 use crate::{
     exit::{Exit, Failure, Outcome},
     query_args::{FilterArgs, place},
+    reach::Reached,
     shell::Shell,
     target::Target,
 };
@@ -118,38 +120,33 @@ pub(crate) fn group_name(name: &str, on: Option<&StreamName>) -> Outcome<GroupNa
 
 /// Does what was asked for.
 pub(crate) fn run(args: &GroupArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let store = target.open()?;
-    let groups = store.groups();
+    let store = target.reach()?;
     match &args.command {
-        GroupCommand::Create(args) => create(args, &groups, shell)?,
+        GroupCommand::Create(args) => create(args, &store, shell)?,
         GroupCommand::Update(args) => {
             let group = args.name.group()?;
-            let before = groups.config(&group)?.settings;
-            groups.update(&group, args.settings.apply(before)?)?;
+            let before = store.group(&group)?.settings.unwrap_or_default();
+            let settings = args.settings.apply(settings_from_wire(before)?)?;
+            store.change_group(&group, GroupChange::Update(settings))?;
             shell.say(format_args!("changed {group}"));
         }
-        GroupCommand::List => show::list(&groups, shell)?,
-        GroupCommand::Info(name) => show::info(&groups.info(&name.group()?)?, shell)?,
-        GroupCommand::Parked(args) => parked::show(args, &groups, shell)?,
-        GroupCommand::Replay(args) => parked::replay(args, &groups, shell)?,
-        GroupCommand::Discard(args) => parked::discard(args, &groups, shell)?,
-        GroupCommand::Reset(args) => reset(args, &groups, shell)?,
+        GroupCommand::List => show::list(&store.groups()?, shell)?,
+        GroupCommand::Info(name) => show::info(&store.group(&name.group()?)?, shell)?,
+        GroupCommand::Parked(args) => parked::show(args, &store, shell)?,
+        GroupCommand::Replay(args) => parked::replay(args, &store, shell)?,
+        GroupCommand::Discard(args) => parked::discard(args, &store, shell)?,
+        GroupCommand::Reset(args) => reset(args, &store, shell)?,
         GroupCommand::Delete(name) => {
             let group = name.group()?;
-            groups.delete(&group)?;
+            store.change_group(&group, GroupChange::Delete)?;
             shell.say(format_args!("deleted {group}; its events stay in the log"));
         }
     }
-    close(store)
-}
-
-/// Closes the store so that what could not be written is told.
-fn close(store: EventStore) -> Outcome<Exit> {
     store.close()?;
     Ok(Exit::Ok)
 }
 
-fn create(args: &CreateArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()> {
+fn create(args: &CreateArgs, store: &Reached, shell: &Shell) -> Outcome<()> {
     let group = args.name.group()?;
     let source = match group.stream() {
         Some(stream) => {
@@ -162,44 +159,23 @@ fn create(args: &CreateArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<
     };
     let mut settings = args.settings.apply(gesta::GroupSettings::default())?;
     settings.start = args.from.as_deref().map_or(Ok(From::Beginning), |from| place(from, &source))?;
-    groups.create(&group, source, settings)?;
+    store.change_group(&group, GroupChange::Create(source, settings))?;
     shell.say(format_args!("created {group}"));
     Ok(())
 }
 
-fn reset(args: &ResetArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()> {
+fn reset(args: &ResetArgs, store: &Reached, shell: &Shell) -> Outcome<()> {
     let group = args.name.group()?;
-    let source = groups.config(&group)?.source;
+    let source = source_of(&store.group(&group)?)?;
     let parked = if args.keep_parked { ParkedOnReset::Keep } else { ParkedOnReset::Discard };
-    groups.reset(&group, place(&args.from, &source)?, parked)?;
-    let now_at = groups.info(&group)?.settled_to;
+    store.change_group(&group, GroupChange::Reset(place(&args.from, &source)?, parked))?;
+    let now_at = store.group(&group)?.settled_to;
     shell.say(format_args!("reset {group}, it begins at @{now_at}"));
     Ok(())
 }
 
 impl std::convert::From<GroupError> for Failure {
-    #[allow(
-        clippy::wildcard_enum_match_arm,
-        reason = "errors may be added; one this program does not know is an other error"
-    )]
     fn from(error: GroupError) -> Self {
-        let exit = match &error {
-            GroupError::Store(error) => return Self::from(error.clone()),
-            GroupError::NoSuchGroup { .. } | GroupError::NotParked { .. } => Exit::NotFound,
-            GroupError::GroupExists { .. } | GroupError::NotInFlight { .. } => Exit::Conflict,
-            GroupError::Setting { .. } | GroupError::BeyondHead { .. } => Exit::Usage,
-            GroupError::MaximumSubscribers { .. } | GroupError::Dropped { .. } | GroupError::TooManyParked { .. } => {
-                Exit::Unavailable
-            }
-            _ => Exit::Other,
-        };
-        let failure = Self::new(exit, error.to_string());
-        match error {
-            GroupError::NoSuchGroup { .. } => failure.with_remedy("`gesta group list` shows which there are"),
-            GroupError::GroupExists { .. } => {
-                failure.with_remedy("change it with `gesta group update`, or delete it first with `gesta group delete`")
-            }
-            _ => failure,
-        }
+        ClientError::from(error).into()
     }
 }

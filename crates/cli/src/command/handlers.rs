@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 use gesta::{
-    Direction, EventStore, GroupInfo, GroupName, Position, Query, QueryItem, ReadOptions, StreamFilter, Timestamp,
+    Direction, GroupName, Position, Query, QueryItem, ReadOptions, Source, StreamFilter, Timestamp,
     subscribe::handler::handler_of,
 };
+use gesta_server::native::{messages::Group, source_of};
 use serde_json::json;
 
 use super::group::source_words;
 use crate::{
     exit::{Exit, Outcome},
+    ndjson::EventView,
+    reach::Reached,
     shell::{DIM, Format, NAME, Shell, grouped, printable},
     table::{Column, Table},
     target::Target,
@@ -39,8 +42,7 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 
 /// Prints how far everybody is.
 pub(crate) fn run(args: &HandlersArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let store = target.open()?;
-    let groups = store.groups();
+    let store = target.reach()?;
     let mut table = Table::new([
         Column::text("name").styled(NAME),
         Column::text("kind"),
@@ -53,23 +55,23 @@ pub(crate) fn run(args: &HandlersArgs, target: &Target, shell: &mut Shell) -> Ou
         Column::text("caught up"),
         Column::number("parked"),
     ]);
-    for config in groups.list()? {
-        let handler = handler_of(&config.name);
+    for info in store.groups()? {
+        let group: GroupName = info.name.parse()?;
+        let (handler, source) = (handler_of(&group), source_words(&source_of(&info)?));
         if args.only_handlers && handler.is_none() {
             continue;
         }
-        let info = groups.info(&config.name)?;
-        let now = Place { at: time::now_timestamp(), position: info.settled_to, head: info.head };
-        let pace = Pace::of(&history(&store, &config.name)?, now, info.lag_events == 0);
-        let name = handler.map_or_else(|| config.name.to_string(), str::to_owned);
-        let cells = cells(&name, handler.is_some(), &info, &pace);
+        let now = Place { at: time::now_timestamp(), position: Position(info.settled_to), head: Position(info.head) };
+        let pace = Pace::of(&history(&store, &group)?, now, info.lag_events == 0);
+        let name = handler.map_or_else(|| group.to_string(), str::to_owned);
+        let cells = cells(&name, handler.is_some(), &info, &source, &pace);
         match shell.format() {
             Format::Table => table.row(cells),
             Format::Plain => shell.line(cells.map(|cell| printable(&cell)).join("\t"))?,
             Format::Ndjson => shell.json(&json!({
-                "name": name, "kind": kind(handler.is_some()), "group": config.name.to_string(),
-                "source": source_words(&config.source), "position": info.settled_to.to_string(), "head": info.head.to_string(),
-                "lagEvents": info.lag_events, "lagSeconds": info.lag.as_secs_f64(),
+                "name": name, "kind": kind(handler.is_some()), "group": group.to_string(),
+                "source": source, "position": info.settled_to.to_string(), "head": info.head.to_string(),
+                "lagEvents": info.lag_events, "lagSeconds": Duration::from_nanos(info.lag_ns).as_secs_f64(),
                 "positionsPerSecond": pace.rate, "trend": pace.trend.word(),
                 "caughtUpInSeconds": pace.caught_up_in.map(|left| left.as_secs_f64()),
                 "parked": info.parked, "stalled": info.stalled,
@@ -85,14 +87,14 @@ fn kind(is_handler: bool) -> &'static str {
     if is_handler { "handler" } else { "group" }
 }
 
-fn cells(name: &str, is_handler: bool, info: &GroupInfo, pace: &Pace) -> [String; 10] {
+fn cells(name: &str, is_handler: bool, info: &Group, source: &str, pace: &Pace) -> [String; 10] {
     [
         name.to_owned(),
         kind(is_handler).to_owned(),
-        source_words(&info.config.source),
+        source.to_owned(),
         info.settled_to.to_string(),
         grouped(info.lag_events),
-        if info.lag_events == 0 { "-".to_owned() } else { time::short(info.lag) },
+        if info.lag_events == 0 { "-".to_owned() } else { time::short(Duration::from_nanos(info.lag_ns)) },
         format!("{:.0}/s", pace.rate),
         pace.trend.word().to_owned(),
         match pace.caught_up_in {
@@ -113,18 +115,22 @@ struct Place {
 }
 
 /// The places of a group's last checkpoints, newest first.
-fn history(store: &EventStore, group: &GroupName) -> Outcome<Vec<Place>> {
+fn history(store: &Reached, group: &GroupName) -> Outcome<Vec<Place>> {
     // A query finds the older ones too, which readers of the stream do not see.
     let query = Query::of(QueryItem::default().stream(StreamFilter::Exact(group.checkpoint_stream())));
     let options = ReadOptions { direction: Direction::Backward, limit: Some(CHECKPOINTS), ..ReadOptions::default() };
     let mut places = Vec::new();
-    let mut read = store.read_query(query, options)?;
-    while let Some(batch) = read.next_batch()? {
-        places.extend(batch.iter().filter_map(|event| {
-            let document: serde_json::Value = serde_json::from_slice(event.data).ok()?;
-            let position = Position(document.get("checkpoint")?.as_u64()?);
-            Some(Place { at: event.recorded_at, position, head: event.position })
-        }));
+    let mut read = store.read(Source::Query(query), options)?;
+    let place = |event: &EventView<'_>| {
+        let document: serde_json::Value = serde_json::from_slice(event.data).ok()?;
+        let position = Position(document.get("checkpoint")?.as_u64()?);
+        Some(Place { at: event.recorded_at, position, head: event.position })
+    };
+    while let Some(events) = read.next()? {
+        events.each(|event| {
+            places.extend(place(&event));
+            Ok(())
+        })?;
     }
     Ok(places)
 }

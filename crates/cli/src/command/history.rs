@@ -8,7 +8,8 @@ use serde_json::{json, value::RawValue};
 use crate::{
     builtin::{self, By, Summary},
     exit::{Exit, Outcome},
-    models::{Asked, Models},
+    models::{Asked, MODELS, Models},
+    ndjson::EventView,
     query_args::{SubjectArgs, moment},
     shell::{Format, Shell},
     table::{Column, Table},
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &HistoryArgs, target: &Target, models: &Models, shell: &
     let source = args.subject.source()?;
     let as_of = args.at.as_deref().map(moment).transpose()?;
     let options = ReadOptions { as_of, limit: args.limit, ..ReadOptions::default() };
-    let store = target.open()?;
+    let store = target.reach()?;
     let mut table = Table::new([
         Column::number("position"),
         Column::text("recorded"),
@@ -92,7 +93,7 @@ fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, s
         Table::new([Column::number("position"), Column::text("recorded"), Column::long("type"), Column::long("state")]);
     let mut printed = Ok(());
     let asked = Asked { key, at, limit: args.limit };
-    model.history(&target.open()?, &asked, &mut |event, state| {
+    model.history(&target.open_here(MODELS)?, &asked, &mut |event, state| {
         if printed.is_ok() {
             printed = print_state(event, state, &mut table, shell);
         }
@@ -120,8 +121,8 @@ fn print_state(event: &EventRef<'_>, state: &RawValue, table: &mut Table, shell:
     }
 }
 
-fn print(by: By, event: &EventRef<'_>, own: i128, events: u64, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
-    let EventRef { position, revision, stream, event_type, recorded_at, .. } = *event;
+fn print(by: By, event: &EventView<'_>, own: i128, events: u64, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
+    let EventView { position, revision, stream, event_type, recorded_at, .. } = *event;
     match shell.format() {
         Format::Table => {
             let (recorded, own) = (time::civil(recorded_at), own.to_string());

@@ -1,14 +1,15 @@
 //! `gesta laws check`: whether the laws of models hold on what a store has recorded: of those any store has, and of an application's in its program.
 
 use clap::{Args, Subcommand};
-use gesta::{EventStore, Monoid, ReadOptions, Source, model::LawReport};
+use gesta::{Monoid, ReadOptions, Source, model::LawReport};
 use serde_json::json;
 
 use crate::{
     builtin::{self, By, Summary, composed},
     exit::{Exit, Failure, Outcome},
-    models::Models,
+    models::{MODELS, Models},
     query_args::SubjectArgs,
+    reach::Reached,
     shell::{Format, Shell, counted},
     table::{Column, Table},
     target::Target,
@@ -54,17 +55,19 @@ pub(crate) fn run(args: &LawsArgs, target: &Target, models: &Models, shell: &mut
     let broken = match &subject.model {
         Some(name) => {
             let model = models.get(name)?;
-            let report = model.check(&target.open()?, subject.key()?);
+            let report = model.check(&target.open_here(MODELS)?, subject.key()?);
             let report = report.ok_or_else(|| Failure::usage(format!("the model declares no laws, model={name}")))?;
             print_report(name, &report?, &mut table, shell)?
         }
         None => {
-            let (store, source) = (target.open()?, subject.source()?);
-            let mut broken = check_builtin(&store, &source, &mut table, shell)?;
+            let (reached, source) = (target.reach()?, subject.source()?);
+            let mut broken = check_builtin(&reached, &source, &mut table, shell)?;
             // A part of the log is not what a model of the application is made of.
-            for (name, model) in models.iter().filter(|_| matches!(source, Source::All)) {
-                if let Some(report) = model.check(&store, &[]) {
-                    broken += print_report(name, &report?, &mut table, shell)?;
+            if let (Reached::Directory(store), Source::All) = (&reached, &source) {
+                for (name, model) in models.iter() {
+                    if let Some(report) = model.check(store, &[]) {
+                        broken += print_report(name, &report?, &mut table, shell)?;
+                    }
                 }
             }
             broken
@@ -101,7 +104,7 @@ fn print_report(name: &str, report: &LawReport, table: &mut Table, shell: &mut S
 }
 
 /// Checks the laws of the models that any store has; in how many windows one does not hold.
-fn check_builtin(store: &EventStore, source: &Source, table: &mut Table, shell: &mut Shell) -> Outcome<u64> {
+fn check_builtin(store: &Reached, source: &Source, table: &mut Table, shell: &mut Shell) -> Outcome<u64> {
     let mut broken_in_all = 0;
     for by in By::ALL {
         let mut windows = Windows::default();

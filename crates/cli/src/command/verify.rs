@@ -1,4 +1,4 @@
-//! `gesta verify`: every byte of the log, and the index against it. A store that cannot be opened has its log inspected all the same.
+//! `gesta verify`: every byte of the log, and the index against it; of a server, by the server. A store that cannot be opened has its log inspected all the same.
 
 use std::ops::ControlFlow;
 
@@ -23,6 +23,12 @@ pub(crate) struct VerifyArgs {}
 
 /// Prints what was found.
 pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
+    if let Some(url) = target.url() {
+        let progress = Progress::new(shell, "checked", "events", None);
+        let report = target.connect(url)?.verify(|events| progress.at(events))?;
+        drop(progress);
+        return tell(&report, true, shell);
+    }
     let (report, opened) = match target.open() {
         Ok(store) => (check(&store, shell)?, true),
         Err(failure) if failure.exit == Exit::Integrity => {
@@ -38,10 +44,15 @@ pub(crate) fn run(_args: &VerifyArgs, target: &Target, shell: &mut Shell) -> Out
         }
         Err(failure) => return Err(failure),
     };
+    tell(&report, opened, shell)
+}
+
+/// Prints the report.
+fn tell(report: &VerifyReport, opened: bool, shell: &mut Shell) -> Outcome<Exit> {
     match shell.format() {
-        Format::Ndjson => shell.json(&as_json(&report, opened))?,
-        Format::Table => print(&report, "", shell)?,
-        Format::Plain => print_fields(&report, shell)?,
+        Format::Ndjson => shell.json(&as_json(report, opened))?,
+        Format::Table => print(report, "", shell)?,
+        Format::Plain => print_fields(report, shell)?,
     }
     if report.problems.is_empty() {
         return Ok(Exit::Ok);

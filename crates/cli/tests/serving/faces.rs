@@ -62,6 +62,34 @@ const COMMANDS: &[(&[&str], &str)] = &[
     ),
     (&["import", "ndjson", "-", "--dry-run"], "{\"stream\":\"a-1\",\"type\":\"T\"}\n"),
     (&["read", "a-1"], ""),
+    (&["explain", "--type", "P*", "--tag", "vip"], ""),
+    (&["explain", "order-1"], ""),
+    (&["state"], ""),
+    (&["state", "--by", "stream", "--at", "@3"], ""),
+    (&["history", "order-1"], ""),
+    (&["laws", "check"], ""),
+    (&["verify"], ""),
+    (&["group", "list"], ""),
+    (&["group", "create", "mailer", "--type", "P*", "--key", "tag:vip", "--hold"], ""),
+    (&["group", "create", "mailer"], ""),
+    (&["group", "create", "billing", "--on", "$ce-order", "--strategy", "pinned", "--from", "1"], ""),
+    (&["group", "create", "late", "--from", "@99"], ""),
+    (&["group", "create", "tight", "--history-buffer", "1"], ""),
+    (&["group", "list"], ""),
+    (&["group", "info", "mailer"], ""),
+    (&["group", "info", "$ce-order::billing"], ""),
+    (&["group", "info", "nothing"], ""),
+    (&["group", "update", "billing", "--on", "$ce-order", "--max-retry-count", "3", "--message-timeout", "0s"], ""),
+    (&["group", "info", "billing", "--on", "$ce-order"], ""),
+    (&["group", "parked", "mailer"], ""),
+    (&["group", "replay", "mailer"], ""),
+    (&["group", "replay", "mailer", "--one", "3"], ""),
+    (&["group", "discard", "mailer", "--all"], ""),
+    (&["group", "reset", "mailer", "--from", "@2"], ""),
+    (&["handlers"], ""),
+    (&["group", "delete", "billing", "--on", "$ce-order"], ""),
+    (&["group", "delete", "billing", "--on", "$ce-order"], ""),
+    (&["group", "list"], ""),
 ];
 
 const ID_1: &str = "00000000-0000-0000-0000-000000000001";
@@ -140,9 +168,7 @@ fn info_is_the_same_but_for_how_it_was_opened() {
 fn what_cannot_be_asked_of_a_server_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let server = Server::start(place.path(), 0, &[]);
-    for arguments in
-        [&["verify"][..], &["handlers"], &["group", "list"], &["explain", "--type", "T"], &["import", "git", "."]]
-    {
+    for arguments in [&["follow", "--group", "mailer"][..], &["import", "git", "."], &["users", "list"]] {
         let (code, _, err) = run(&["--url", &server.url], arguments, "plain", "");
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(err.contains("this cannot be asked of a server, only of the directory of a store"), "{err}");

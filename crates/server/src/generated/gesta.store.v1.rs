@@ -464,6 +464,354 @@ pub mod rejection {
         CommitTooLarge(CommitTooLarge),
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainReq {
+    #[prost(message, optional, tag = "1")]
+    pub query: ::core::option::Option<Query>,
+    /// Its source says nothing here.
+    #[prost(message, optional, tag = "2")]
+    pub read: ::core::option::Option<ReadReq>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainResp {
+    /// Else every event of the range is looked at.
+    #[prost(bool, tag = "1")]
+    pub by_index: bool,
+    #[prost(uint64, tag = "2")]
+    pub events_in_range: u64,
+    #[prost(uint64, optional, tag = "3")]
+    pub matches_at_most: ::core::option::Option<u64>,
+    #[prost(message, repeated, tag = "4")]
+    pub items: ::prost::alloc::vec::Vec<explain_resp::Item>,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `ExplainResp`.
+pub mod explain_resp {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Term {
+        #[prost(string, tag = "1")]
+        pub kind: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub terms: u64,
+        #[prost(uint64, tag = "3")]
+        pub postings: u64,
+    }
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Item {
+        #[prost(message, repeated, tag = "1")]
+        pub terms: ::prost::alloc::vec::Vec<Term>,
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyReq {}
+/// How many events were checked so far, again and again; the last one has the report.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyResp {
+    #[prost(uint64, tag = "1")]
+    pub checked: u64,
+    #[prost(message, optional, tag = "2")]
+    pub report: ::core::option::Option<verify_resp::Report>,
+}
+/// Nested message and enum types in `VerifyResp`.
+pub mod verify_resp {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Report {
+        #[prost(uint64, tag = "1")]
+        pub events: u64,
+        #[prost(uint64, tag = "2")]
+        pub commits: u64,
+        #[prost(uint64, tag = "3")]
+        pub segments: u64,
+        #[prost(uint64, tag = "4")]
+        pub streams: u64,
+        #[prost(uint64, tag = "5")]
+        pub log_bytes: u64,
+        #[prost(uint64, tag = "6")]
+        pub head: u64,
+        #[prost(string, tag = "7")]
+        pub digest: ::prost::alloc::string::String,
+        #[prost(string, repeated, tag = "8")]
+        pub problems: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+        #[prost(uint64, tag = "9")]
+        pub problem_count: u64,
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupSettings {
+    #[prost(message, optional, tag = "1")]
+    pub start: ::core::option::Option<From>,
+    #[prost(bool, tag = "2")]
+    pub resolve_links: bool,
+    #[prost(uint64, optional, tag = "3")]
+    pub message_timeout_ns: ::core::option::Option<u64>,
+    #[prost(uint32, tag = "4")]
+    pub max_retry_count: u32,
+    #[prost(uint64, tag = "5")]
+    pub history_buffer: u64,
+    #[prost(uint64, tag = "6")]
+    pub live_buffer: u64,
+    #[prost(uint64, tag = "7")]
+    pub read_batch: u64,
+    #[prost(uint32, tag = "8")]
+    pub min_checkpoint_count: u32,
+    #[prost(uint32, tag = "9")]
+    pub max_checkpoint_count: u32,
+    #[prost(uint64, tag = "10")]
+    pub checkpoint_after_ns: u64,
+    #[prost(uint64, tag = "11")]
+    pub max_subscribers: u64,
+    /// By its name in persistent subscriptions.
+    #[prost(string, tag = "12")]
+    pub strategy: ::prost::alloc::string::String,
+    #[prost(bool, tag = "13")]
+    pub extra_statistics: bool,
+    #[prost(message, optional, tag = "14")]
+    pub only: ::core::option::Option<group_settings::Expression>,
+}
+/// Nested message and enum types in `GroupSettings`.
+pub mod group_settings {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Expression {
+        #[prost(oneof = "expression::On", tags = "1, 2")]
+        pub on: ::core::option::Option<expression::On>,
+    }
+    /// Nested message and enum types in `Expression`.
+    pub mod expression {
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum On {
+            #[prost(string, tag = "1")]
+            Stream(::prost::alloc::string::String),
+            #[prost(string, tag = "2")]
+            Type(::prost::alloc::string::String),
+        }
+    }
+}
+/// Where a group stands.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Group {
+    /// As STREAM::GROUP.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub source: ::core::option::Option<Source>,
+    #[prost(message, optional, tag = "3")]
+    pub settings: ::core::option::Option<GroupSettings>,
+    #[prost(int64, tag = "4")]
+    pub created: i64,
+    #[prost(enumeration = "group::Status", tag = "5")]
+    pub status: i32,
+    #[prost(message, repeated, tag = "6")]
+    pub consumers: ::prost::alloc::vec::Vec<group::Consumer>,
+    #[prost(uint64, tag = "7")]
+    pub checkpoint: u64,
+    #[prost(uint64, tag = "8")]
+    pub settled_to: u64,
+    #[prost(uint64, tag = "9")]
+    pub read_to: u64,
+    #[prost(uint64, tag = "10")]
+    pub head: u64,
+    #[prost(uint64, tag = "11")]
+    pub lag_events: u64,
+    #[prost(uint64, tag = "12")]
+    pub lag_ns: u64,
+    #[prost(uint64, tag = "13")]
+    pub buffered: u64,
+    #[prost(uint64, tag = "14")]
+    pub retrying: u64,
+    #[prost(uint64, tag = "15")]
+    pub in_flight: u64,
+    #[prost(uint64, tag = "16")]
+    pub parked: u64,
+    #[prost(uint64, tag = "17")]
+    pub replaying: u64,
+    #[prost(uint64, tag = "18")]
+    pub epoch: u64,
+    #[prost(uint64, tag = "19")]
+    pub answers: u64,
+    #[prost(message, repeated, tag = "20")]
+    pub answer_times: ::prost::alloc::vec::Vec<group::AnswerTime>,
+    #[prost(string, optional, tag = "21")]
+    pub stalled: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Nested message and enum types in `Group`.
+pub mod group {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Consumer {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(int64, tag = "2")]
+        pub connected: i64,
+        #[prost(uint64, tag = "3")]
+        pub slots: u64,
+        #[prost(uint64, tag = "4")]
+        pub in_flight: u64,
+        #[prost(uint64, tag = "5")]
+        pub total: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct AnswerTime {
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub ns: u64,
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Status {
+        Idle = 0,
+        CatchingUp = 1,
+        Live = 2,
+    }
+    impl Status {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Idle => "IDLE",
+                Self::CatchingUp => "CATCHING_UP",
+                Self::Live => "LIVE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "IDLE" => Some(Self::Idle),
+                "CATCHING_UP" => Some(Self::CatchingUp),
+                "LIVE" => Some(Self::Live),
+                _ => None,
+            }
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupsReq {
+    /// This one; all, if none is named.
+    #[prost(string, optional, tag = "1")]
+    pub group: ::core::option::Option<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupsResp {
+    #[prost(message, repeated, tag = "1")]
+    pub groups: ::prost::alloc::vec::Vec<Group>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChangeGroupReq {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(oneof = "change_group_req::Change", tags = "2, 3, 4, 5, 6, 7")]
+    pub change: ::core::option::Option<change_group_req::Change>,
+}
+/// Nested message and enum types in `ChangeGroupReq`.
+pub mod change_group_req {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Creation {
+        #[prost(message, optional, tag = "1")]
+        pub source: ::core::option::Option<super::Source>,
+        #[prost(message, optional, tag = "2")]
+        pub settings: ::core::option::Option<super::GroupSettings>,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Reset {
+        #[prost(message, optional, tag = "1")]
+        pub from: ::core::option::Option<super::From>,
+        #[prost(bool, tag = "2")]
+        pub keep_parked: bool,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Replay {
+        #[prost(oneof = "replay::Which", tags = "1, 2, 3")]
+        pub which: ::core::option::Option<replay::Which>,
+    }
+    /// Nested message and enum types in `Replay`.
+    pub mod replay {
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+        pub enum Which {
+            #[prost(message, tag = "1")]
+            All(super::super::Nothing),
+            #[prost(uint64, tag = "2")]
+            Count(u64),
+            #[prost(uint64, tag = "3")]
+            One(u64),
+        }
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Discard {
+        /// All of them, if none is named.
+        #[prost(uint64, optional, tag = "1")]
+        pub one: ::core::option::Option<u64>,
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "2")]
+        Create(Creation),
+        #[prost(message, tag = "3")]
+        Update(super::GroupSettings),
+        #[prost(message, tag = "4")]
+        Delete(super::Nothing),
+        #[prost(message, tag = "5")]
+        Reset(Reset),
+        #[prost(message, tag = "6")]
+        Replay(Replay),
+        #[prost(message, tag = "7")]
+        Discard(Discard),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeGroupResp {
+    /// Messages that were replayed or given up.
+    #[prost(uint64, tag = "1")]
+    pub messages: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParkedReq {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub from: u64,
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ParkedResp {
+    /// Perhaps fewer than there are; none: there are no more.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<parked_resp::Message>,
+}
+/// Nested message and enum types in `ParkedResp`.
+pub mod parked_resp {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Message {
+        #[prost(uint64, tag = "1")]
+        pub position: u64,
+        #[prost(uint64, tag = "2")]
+        pub revision: u64,
+        #[prost(message, optional, tag = "3")]
+        pub event: ::core::option::Option<super::Event>,
+        #[prost(string, tag = "4")]
+        pub reason: ::prost::alloc::string::String,
+        #[prost(uint32, tag = "5")]
+        pub retries: u32,
+        #[prost(string, tag = "6")]
+        pub consumer: ::prost::alloc::string::String,
+        #[prost(bool, tag = "7")]
+        pub held: bool,
+        #[prost(int64, tag = "8")]
+        pub parked: i64,
+    }
+}
 /// Generated client implementations.
 pub mod store_client {
     #![allow(
@@ -653,6 +1001,117 @@ pub mod store_client {
                 .insert(GrpcMethod::new("gesta.store.v1.Store", "Follow"));
             self.inner.server_streaming(req, path, codec).await
         }
+        pub async fn explain(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainReq>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResp>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/Explain",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "Explain"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn verify(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VerifyReq>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::VerifyResp>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/Verify",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "Verify"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        pub async fn groups(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GroupsReq>,
+        ) -> std::result::Result<tonic::Response<super::GroupsResp>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/Groups",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "Groups"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn change_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeGroupReq>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeGroupResp>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/ChangeGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "ChangeGroup"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn parked(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ParkedReq>,
+        ) -> std::result::Result<tonic::Response<super::ParkedResp>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/Parked",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "Parked"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -700,6 +1159,32 @@ pub mod store_server {
             &self,
             request: tonic::Request<super::FollowReq>,
         ) -> std::result::Result<tonic::Response<Self::FollowStream>, tonic::Status>;
+        async fn explain(
+            &self,
+            request: tonic::Request<super::ExplainReq>,
+        ) -> std::result::Result<tonic::Response<super::ExplainResp>, tonic::Status>;
+        /// Server streaming response type for the Verify method.
+        type VerifyStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::VerifyResp, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn verify(
+            &self,
+            request: tonic::Request<super::VerifyReq>,
+        ) -> std::result::Result<tonic::Response<Self::VerifyStream>, tonic::Status>;
+        async fn groups(
+            &self,
+            request: tonic::Request<super::GroupsReq>,
+        ) -> std::result::Result<tonic::Response<super::GroupsResp>, tonic::Status>;
+        async fn change_group(
+            &self,
+            request: tonic::Request<super::ChangeGroupReq>,
+        ) -> std::result::Result<tonic::Response<super::ChangeGroupResp>, tonic::Status>;
+        async fn parked(
+            &self,
+            request: tonic::Request<super::ParkedReq>,
+        ) -> std::result::Result<tonic::Response<super::ParkedResp>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct StoreServer<T> {
@@ -992,6 +1477,224 @@ pub mod store_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/Explain" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::ExplainReq>
+                    for ExplainSvc<T> {
+                        type Response = super::ExplainResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainReq>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::explain(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/Verify" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifySvc<T: Store>(pub Arc<T>);
+                    impl<
+                        T: Store,
+                    > tonic::server::ServerStreamingService<super::VerifyReq>
+                    for VerifySvc<T> {
+                        type Response = super::VerifyResp;
+                        type ResponseStream = T::VerifyStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::VerifyReq>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::verify(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/Groups" => {
+                    #[allow(non_camel_case_types)]
+                    struct GroupsSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::GroupsReq>
+                    for GroupsSvc<T> {
+                        type Response = super::GroupsResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GroupsReq>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::groups(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GroupsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/ChangeGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeGroupSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::ChangeGroupReq>
+                    for ChangeGroupSvc<T> {
+                        type Response = super::ChangeGroupResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeGroupReq>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::change_group(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeGroupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/Parked" => {
+                    #[allow(non_camel_case_types)]
+                    struct ParkedSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::UnaryService<super::ParkedReq>
+                    for ParkedSvc<T> {
+                        type Response = super::ParkedResp;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ParkedReq>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::parked(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ParkedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

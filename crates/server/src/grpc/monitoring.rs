@@ -1,6 +1,9 @@
 //! Figures of the running server, again and again: under KurrentDB's names where it has the same figure, under ours where only we do.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use gesta_store::EventStore;
 use tokio::sync::mpsc;
@@ -11,6 +14,7 @@ use super::waiting::waiting;
 use crate::{
     fault::Fault,
     limits::STATS_EVERY_AT_LEAST,
+    metrics::process,
     proto::event_store::client::monitoring::{StatsReq, StatsResp, monitoring_server::Monitoring},
     stopping::Stopping,
 };
@@ -48,9 +52,11 @@ async fn tell(
     mut stopping: Stopping,
     answers: mpsc::Sender<Result<StatsResp, Status>>,
 ) {
+    let mut load = Load::default();
     loop {
         let store = store.clone();
-        let told = waiting(move || figures(&store)).await.map(|stats| StatsResp { stats });
+        let percent = load.since_last();
+        let told = waiting(move || figures(&store, percent)).await.map(|stats| StatsResp { stats });
         let failed = told.is_err();
         tokio::select! {
             sent = answers.send(told) => if sent.is_err() || failed { return },
@@ -64,11 +70,35 @@ async fn tell(
     }
 }
 
-fn figures(store: &EventStore) -> Result<HashMap<String, String>, Fault> {
+/// How busy the process is, from one time to the next.
+#[derive(Default)]
+struct Load {
+    last: Option<(Instant, Duration)>,
+}
+
+impl Load {
+    /// Time of processors used since the last time, in percent of one; at first, none.
+    fn since_last(&mut self) -> f64 {
+        let Some(used) = process::processor_time() else { return 0.0 };
+        let now = Instant::now();
+        match self.last.replace((now, used)) {
+            Some((then, before)) => {
+                100.0 * used.saturating_sub(before).as_secs_f64() / (now - then).as_secs_f64().max(1e-3)
+            }
+            None => 0.0,
+        }
+    }
+}
+
+fn figures(store: &EventStore, processor_percent: f64) -> Result<HashMap<String, String>, Fault> {
     let info = store.info()?;
     let mut figures = HashMap::new();
     let mut tell = |name: &str, value: String| figures.insert(name.to_owned(), value);
     tell("proc-id", std::process::id().to_string());
+    tell("proc-mem", process::resident_bytes().unwrap_or_default().to_string());
+    tell("proc-cpu", format!("{processor_percent:.2}"));
+    let used = process::processor_time().unwrap_or_default();
+    tell("gesta-cpu-seconds", format!("{:.2}", used.as_secs_f64()));
     // What KurrentDB calls so is how far its log was written.
     tell("es-checksum", info.head.0.to_string());
     tell("es-checksumNonFlushed", info.head.0.to_string());

@@ -1,10 +1,43 @@
-//! How much memory the process has, as the system says.
+//! How much memory and time of processors the process has, as the system says.
+
+use std::time::Duration;
+
+/// What the system counts the time of processors in, in a second: the same on every Linux, whatever its kernel ticks at.
+const TICKS_PER_SECOND: u32 = 100;
 
 /// Bytes of memory the process really has; `None` where the system does not say.
 #[allow(clippy::disallowed_methods, reason = "a file of the system, not of the store")]
-pub(super) fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib << 10)
+}
+
+/// Time of processors the process has used since it began; `None` where the system does not say.
+#[allow(clippy::disallowed_methods, reason = "a file of the system, not of the store")]
+pub(crate) fn processor_time() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    used(&text)
+}
+
+/// Fields 14 and 15; the second is a name in parentheses, which may have anything in it.
+fn used(stat: &str) -> Option<Duration> {
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u64>().ok();
+    let ticks = ticks()?.checked_add(ticks()?)?;
+    Some(Duration::from_secs(ticks) / TICKS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_says_what_the_process_has_used() {
+        let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 5 0";
+        assert_eq!(used(stat), Some(Duration::from_secs(3)));
+        assert_eq!(used("7 (a"), None);
+        assert!(processor_time().is_some() && resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
 }

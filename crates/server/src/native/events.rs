@@ -21,7 +21,7 @@ pub(super) fn batch_to_wire(batch: &Batch) -> Vec<wire::Event> {
     batch.to_recorded().into_iter().map(recorded_to_wire).collect()
 }
 
-fn recorded_to_wire(event: RecordedEvent) -> wire::Event {
+pub(super) fn recorded_to_wire(event: RecordedEvent) -> wire::Event {
     wire::Event {
         position: event.position.0,
         revision: event.revision.0,
@@ -44,7 +44,11 @@ fn recorded_to_wire(event: RecordedEvent) -> wire::Event {
     }
 }
 
-pub(crate) fn recorded_from_wire(event: wire::Event) -> Result<RecordedEvent> {
+/// An event from the wire.
+///
+/// # Errors
+/// `Invalid`, for names and ids that are none.
+pub fn recorded_from_wire(event: wire::Event) -> Result<RecordedEvent> {
     let link = |link: wire::Link| {
         Ok::<_, Error>(Box::new(Link {
             stream: StreamName::new(&link.stream)?,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gesta_store::{Error, ErrorKind};
+use gesta_store::{Error, ErrorKind, GroupError};
 use tonic::{Code, Status};
 
 /// Why a request to a server failed.
@@ -11,6 +11,8 @@ use tonic::{Code, Status};
 pub enum ClientError {
     /// The store could not answer, or not so.
     Store(Error),
+    /// A consumer group is not as it would have to be; with what the store says of it.
+    Group(GroupRefusal, String),
     /// The server does not let this client do that.
     Denied(String),
     /// The server cannot be reached, or went away.
@@ -23,12 +25,75 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => f.write_str(what),
+            Self::Group(_, what) | Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => {
+                f.write_str(what)
+            }
         }
     }
 }
 
 impl std::error::Error for ClientError {}
+
+/// In which way a consumer group is not as it would have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GroupRefusal {
+    /// There is none of this name.
+    NoSuchGroup,
+    /// There is one already.
+    GroupExists,
+    /// There is no parked message of this id.
+    NotParked,
+    /// Its settings, or the place it is to begin at, cannot be so.
+    Invalid,
+    /// It has something to do before.
+    Unavailable,
+}
+
+impl GroupRefusal {
+    const ALL: [Self; 5] = [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::Invalid, Self::Unavailable];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::NoSuchGroup => "no-such-group",
+            Self::GroupExists => "group-exists",
+            Self::NotParked => "not-parked",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl From<GroupError> for ClientError {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "errors may be added; what they are asks their kind")]
+    fn from(error: GroupError) -> Self {
+        let refusal = match &error {
+            GroupError::Store(error) => return Self::Store(error.clone()),
+            GroupError::NoSuchGroup { .. } => GroupRefusal::NoSuchGroup,
+            GroupError::GroupExists { .. } => GroupRefusal::GroupExists,
+            GroupError::NotParked { .. } => GroupRefusal::NotParked,
+            other if other.kind() == ErrorKind::Unavailable => GroupRefusal::Unavailable,
+            _ => GroupRefusal::Invalid,
+        };
+        Self::Group(refusal, error.to_string())
+    }
+}
+
+/// The trailer that says that a status is a refusal of a group, and which.
+const OF_GROUP: &str = "gesta-group";
+
+pub(super) fn group_status(error: GroupError) -> Status {
+    match ClientError::from(error) {
+        ClientError::Store(error) => status(&error),
+        ClientError::Group(refusal, what) => {
+            let mut status = Status::new(Code::FailedPrecondition, what);
+            let word = tonic::metadata::MetadataValue::from_static(refusal.word());
+            status.metadata_mut().insert(OF_GROUP, word);
+            status
+        }
+        ClientError::Denied(what) | ClientError::Unreachable(what) | ClientError::Other(what) => Status::internal(what),
+    }
+}
 
 /// The trailer that says that a status is an error of the store.
 const OF_STORE: &str = "gesta-store";
@@ -51,6 +116,10 @@ pub(super) fn status(error: &Error) -> Status {
 impl From<Status> for ClientError {
     fn from(status: Status) -> Self {
         let what = status.message().to_owned();
+        let word = status.metadata().get(OF_GROUP).and_then(|word| word.to_str().ok());
+        if let Some(refusal) = word.and_then(|word| GroupRefusal::ALL.into_iter().find(|one| one.word() == word)) {
+            return Self::Group(refusal, what);
+        }
         let is_of_store = status.metadata().contains_key(OF_STORE);
         let of_store = |kind| Self::Store(Error::new(kind, what.clone()));
         match status.code() {

@@ -6,19 +6,26 @@
 mod append;
 mod events;
 mod failure;
+mod groups;
 mod info;
+mod inspecting;
 mod query;
 mod service;
+mod settings;
+mod verifying;
 
 pub use append::{AppendRequest, Change, Write};
-pub use failure::ClientError;
+pub use failure::{ClientError, GroupRefusal};
+pub use groups::{GroupChange, describe_group, describe_groups, describe_parked, source_of};
 pub use info::describe;
 pub(crate) use service::StoreService;
 pub use service::{read_options, read_request};
+pub use settings::settings_from_wire;
 
 pub(crate) use append::{appended_from_wire, rejection_from_wire};
-pub(crate) use events::recorded_from_wire;
-pub(crate) use query::{from_to_wire, source_to_wire};
+pub use events::recorded_from_wire;
+pub(crate) use inspecting::{plan_from_wire, report_from_wire};
+pub(crate) use query::{from_to_wire, query_to_wire, source_to_wire};
 
 /// The messages of this protocol.
 pub use crate::proto::gesta::store::v1 as messages;

@@ -31,7 +31,7 @@ pub(super) fn source_from_wire(source: Option<wire::Source>) -> Result<Source> {
     })
 }
 
-pub(super) fn query_to_wire(query: &Query) -> wire::Query {
+pub(crate) fn query_to_wire(query: &Query) -> wire::Query {
     use wire::{stream_filter::Filter as ByStream, tag_filter::Filter as ByTag, type_filter::Filter as ByType};
     let stream = |filter: &StreamFilter| match filter {
         StreamFilter::Exact(name) => ByStream::Exact(name.to_string()),

@@ -1,22 +1,34 @@
 //! The service: asks the store what it is asked, in its own words.
 
-use gesta_store::{AppendError, Direction, Error, EventStore, Read, ReadOptions, Source, StreamName, SubscribeOptions};
+use gesta_store::{
+    AppendError, ConsumerGroups, Direction, Error, EventStore, GroupError, Position, Read, ReadOptions, Source,
+    StreamName, SubscribeOptions,
+};
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::{
     append::{AppendRequest, appended_to_wire, rejection_to_wire},
     events::batch_to_wire,
-    failure, info,
+    failure,
+    groups::{GroupChange, describe_groups, describe_parked},
+    info,
+    inspecting::plan_to_wire,
     messages::{
-        AppendReq, AppendResp, FollowReq, FollowResp, InfoReq, InfoResp, ReadReq, ReadResp, StreamsReq, StreamsResp,
-        append_resp::Verdict, store_server::Store, streams_resp,
+        AppendReq, AppendResp, ChangeGroupReq, ChangeGroupResp, ExplainReq, ExplainResp, FollowReq, FollowResp,
+        GroupsReq, GroupsResp, InfoReq, InfoResp, ParkedReq, ParkedResp, ReadReq, ReadResp, StreamsReq, StreamsResp,
+        VerifyReq, VerifyResp, append_resp::Verdict, store_server::Store, streams_resp,
     },
-    query::{as_of_from_wire, as_of_to_wire, from_from_wire, from_to_wire, source_from_wire, source_to_wire},
+    query::{
+        as_of_from_wire, as_of_to_wire, from_from_wire, from_to_wire, missing, query_from_wire, source_from_wire,
+        source_to_wire,
+    },
+    verifying::Verifying,
 };
 use crate::{
     admission::Admission,
     fault::Fault,
-    limits::{READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
+    limits::{PARKED_TOLD_MAX, READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
     pump::{Follower, Pull, Pulled, Pumped, Step, batch_events, pump},
     stopping::Stopping,
 };
@@ -28,12 +40,21 @@ pub(crate) struct StoreService {
     admission: Admission,
     stopping: Stopping,
     dir: String,
+    verifying: Verifying,
 }
 
 impl StoreService {
     /// The store that is in `dir`.
     pub(crate) fn new(store: EventStore, admission: Admission, stopping: Stopping, dir: String) -> Self {
-        Self { store, admission, stopping, dir }
+        Self { store, admission, stopping, dir, verifying: Verifying::default() }
+    }
+
+    /// As `ask`, of its groups.
+    async fn ask_groups<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(ConsumerGroups) -> Result<T, GroupError> + Send + 'static,
+    ) -> Result<T, Status> {
+        self.ask(move |store| Ok(question(store.groups()))).await?.map_err(failure::group_status)
     }
 
     /// Asks the store something for which it may have to read, where waiting is allowed.
@@ -53,6 +74,7 @@ impl StoreService {
 impl Store for StoreService {
     type ReadStream = Pumped<ReadResp>;
     type FollowStream = Pumped<FollowResp>;
+    type VerifyStream = Pumped<VerifyResp>;
 
     async fn info(&self, _: Request<InfoReq>) -> Result<Response<InfoResp>, Status> {
         let dir = self.dir.clone();
@@ -109,6 +131,52 @@ impl Store for StoreService {
         let follower = self.ask(move |store| Ok(Follower::open(store, source, options)));
         let follower = follower.await?.map_err(to_status)?;
         Ok(Response::new(pump(Following(follower), self.stopping.clone())))
+    }
+
+    async fn explain(&self, request: Request<ExplainReq>) -> Result<Response<ExplainResp>, Status> {
+        let ExplainReq { query, read } = request.into_inner();
+        let plan = self.ask(move |store| {
+            let (_, options) = read_options(read.ok_or_else(|| missing("read"))?)?;
+            store.explain(&query_from_wire(query.ok_or_else(|| missing("query"))?)?, &options)
+        });
+        Ok(Response::new(plan_to_wire(plan.await?)))
+    }
+
+    async fn verify(&self, _: Request<VerifyReq>) -> Result<Response<Self::VerifyStream>, Status> {
+        self.verifying.start(&self.store).map(Response::new)
+    }
+
+    async fn groups(&self, request: Request<GroupsReq>) -> Result<Response<GroupsResp>, Status> {
+        let group = request.into_inner().group;
+        let groups = self.ask_groups(move |groups| {
+            let group = group.map(|group| group.parse()).transpose()?;
+            describe_groups(&groups, group.as_ref())
+        });
+        Ok(Response::new(GroupsResp { groups: groups.await? }))
+    }
+
+    async fn change_group(&self, request: Request<ChangeGroupReq>) -> Result<Response<ChangeGroupResp>, Status> {
+        let changed = self.ask_groups(move |groups| {
+            let (group, change) = GroupChange::from_wire(request.into_inner())?;
+            change.carry_out(&groups, &group)
+        });
+        Ok(Response::new(ChangeGroupResp { messages: changed.await? }))
+    }
+
+    async fn parked(&self, request: Request<ParkedReq>) -> Result<Response<ParkedResp>, Status> {
+        let ParkedReq { group, from, limit } = request.into_inner();
+        let messages = self.ask_groups(move |groups| {
+            // Any of them may be as large as an event may be.
+            let max = usize::try_from(limit).unwrap_or(usize::MAX).min(PARKED_TOLD_MAX);
+            groups.parked(&group.parse()?, Position(from), max)
+        });
+        let mut bytes = 0;
+        let messages = messages.await?.into_iter().map(describe_parked).take_while(|message| {
+            let is_first = bytes == 0;
+            bytes += message.encoded_len();
+            is_first || bytes <= READ_BATCH_BYTES
+        });
+        Ok(Response::new(ParkedResp { messages: messages.collect() }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What stands between callers and a store: it knows who they are, and asks the rules with the lists they need.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use gesta_store::{Appended, Error, EventStore, Position, entropy::Entropy};
@@ -42,14 +42,14 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Who is calling, by the headers of a request.
+    /// Who is calling, by the headers of a request and the address it comes from.
     ///
     /// # Errors
     /// `Unauthenticated` if they say somebody and not rightly so; `TooBusy`; `Store`.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
+    pub(super) async fn caller(&self, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Fault> {
         match headers.get(AUTHORIZATION) {
             None => Ok(Caller::Anonymous),
-            Some(header) => Ok(Caller::User(self.authentication.identify(header.as_bytes()).await?)),
+            Some(header) => Ok(Caller::User(self.authentication.identify(header.as_bytes(), address).await?)),
         }
     }
 

@@ -22,6 +22,7 @@ mod authentication;
 mod basic;
 mod caller;
 mod guard;
+mod guesses;
 mod methods;
 mod password_threads;
 pub mod passwords;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::http;
 use gesta_store::{Append, RecordedEvent};
+use tonic::transport::server::TcpConnectInfo;
 
 use super::{
     action::Action,
@@ -64,7 +65,8 @@ impl Security {
         if need == Need::Right(Action::Greet) {
             return Ok(());
         }
-        let caller = guard.caller(request.headers()).await?;
+        let peer = request.extensions().get::<TcpConnectInfo>().and_then(|info: &TcpConnectInfo| info.remote_addr());
+        let caller = guard.caller(request.headers(), peer.map(|peer| peer.ip())).await?;
         if let Need::Right(action) = need {
             guard.check(&caller, action).await?;
         }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     admission::Admission,
     fault::Fault,
+    limits::GUESSES_FREE,
     stopping::{Stop, stop},
 };
 
@@ -101,6 +102,24 @@ async fn who_says_rightly_who_he_is_comes_in() {
     let nobody = place.rights(None, APPEND).await.unwrap();
     assert_eq!(nobody.login(), "anonymous");
     assert!(nobody.check(Action::write("order-1")).await.is_err(), "let in, and to do nothing");
+}
+
+#[tokio::test]
+async fn who_guesses_waits_and_who_is_known_does_not() {
+    let place = Place::new();
+    place.commit(place.user("ada", &[]).creation().unwrap()).await;
+    let said = async |login: &str| word(place.rights(Some(login), APPEND).await);
+    assert_eq!(said("admin:secret").await, "ok");
+    for number in 0..GUESSES_FREE {
+        assert_eq!(said(&format!("admin:{number}")).await, "Unauthenticated");
+    }
+    // Not even looked at, so that nothing is learnt by guessing on.
+    assert_eq!(said("admin:another").await, "Server Is Too Busy");
+    assert_eq!(said("admin:secret").await, "ok", "remembered");
+    assert_eq!(said("ada:secret").await, "ok", "somebody else");
+    // Changed, and so forgotten: the right password has to wait as any other.
+    place.append("$user-admin", "{}").await;
+    assert_eq!(said("admin:secret").await, "Server Is Too Busy");
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection, RememberedCommit,
-    StreamState, Target, identity,
+    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection,
+    RememberedCommit, StreamState, Target, identity,
 };
 use crate::{
     name::{StreamName, system},
@@ -326,6 +326,35 @@ fn expect_retry(past: &Past, proposal: &Proposal, findings: &[Naive]) -> Option<
     }))
 }
 
+/// The newest document of a metadata stream, with this `$tb`.
+fn rewritten(past: &Past, documents: &[(StreamName, Bytes)], metadata: &StreamName, tb: u64) -> Value {
+    let proposed = documents.iter().rev().find(|(stream, _)| stream == metadata).map(|(_, document)| document.clone());
+    let recorded = || past.of(metadata).last().map(|(_, event)| event.event.data.data.clone());
+    let newest = proposed.or_else(recorded).unwrap_or_default();
+    let mut document: Value = serde_json::from_slice(&newest).unwrap_or(Value::Null);
+    if !document.is_object() {
+        document = Value::Object(serde_json::Map::new());
+    }
+    document["$tb"] = Value::from(tb);
+    document
+}
+
+/// Metadata streams whose newest document would show what was deleted before the request, and the documents that do not.
+fn shown_too_much(past: &Past, proposal: &Proposal, documents: &[(StreamName, Bytes)]) -> Vec<(StreamName, Value)> {
+    let mut hidden = Vec::new();
+    for target in &proposal.targets {
+        let Some(described) = target.stream.metadata_of() else { continue };
+        let newest = documents.iter().rev().find(|(stream, _)| *stream == target.stream).map(|(_, document)| document);
+        let (Some(newest), u64::MAX) = (newest, past.state(&described).truncate_before) else { continue };
+        let count_before = past.of(&described).count() as u64;
+        let hides = serde_json::from_slice::<Value>(newest).ok().and_then(|document| document.get("$tb")?.as_u64());
+        if hides.filter(|tb| *tb <= i64::MAX as u64).unwrap_or(0) < count_before {
+            hidden.push((target.stream.clone(), rewritten(past, documents, &target.stream, count_before)));
+        }
+    }
+    hidden
+}
+
 fn write(past: &Past, proposal: &Proposal) -> Expectation {
     let mut events: Vec<(StreamName, u64, Uuid, Option<Value>)> = Vec::new();
     let count = |events: &Vec<(StreamName, u64, Uuid, Option<Value>)>, stream: &StreamName| {
@@ -333,18 +362,6 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
     };
     // What the newest metadata document of a stream is while the commit grows.
     let mut documents: Vec<(StreamName, Bytes)> = Vec::new();
-    let rewritten = |documents: &Vec<(StreamName, Bytes)>, metadata: &StreamName, tb: u64| {
-        let proposed =
-            documents.iter().rev().find(|(stream, _)| stream == metadata).map(|(_, document)| document.clone());
-        let recorded = || past.of(metadata).last().map(|(_, event)| event.event.data.data.clone());
-        let newest = proposed.or_else(recorded).unwrap_or_default();
-        let mut document: Value = serde_json::from_slice(&newest).unwrap_or(Value::Null);
-        if !document.is_object() {
-            document = Value::Object(serde_json::Map::new());
-        }
-        document["$tb"] = Value::from(tb);
-        document
-    };
     let mut first = None;
     let mut seen: Vec<usize> = Vec::new();
     for event in &proposal.events {
@@ -352,7 +369,7 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
         let state = past.state(stream);
         if !seen.contains(&event.target) && state.truncate_before == u64::MAX {
             let metadata = stream.metadata_stream().unwrap();
-            let document = rewritten(&documents, &metadata, past.of(stream).count() as u64);
+            let document = rewritten(past, &documents, &metadata, past.of(stream).count() as u64);
             documents.push((metadata.clone(), document.to_string().into()));
             let id = identity::revival_id(proposal.id, stream);
             events.push((metadata.clone(), count(&events, &metadata), id, Some(document)));
@@ -364,7 +381,8 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
     }
     // A stream that is deleted already is deleted again when the request writes a document that would end that.
     let documented = |stream: &StreamName| {
-        let wrote = |event: &ProposedEvent| proposal.targets[event.target].stream.metadata_of().as_ref() == Some(stream);
+        let wrote =
+            |event: &ProposedEvent| proposal.targets[event.target].stream.metadata_of().as_ref() == Some(stream);
         proposal.events.iter().any(wrote)
     };
     for target in &proposal.targets {
@@ -374,7 +392,7 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
             Action::Delete { .. } if hidden && !documented(&target.stream) => {}
             Action::Delete { id, .. } => {
                 let metadata = target.stream.metadata_stream().unwrap();
-                let document = rewritten(&documents, &metadata, 9_223_372_036_854_775_807);
+                let document = rewritten(past, &documents, &metadata, 9_223_372_036_854_775_807);
                 first = first.or(Some(events.len()));
                 documents.push((metadata.clone(), document.to_string().into()));
                 events.push((metadata.clone(), count(&events, &metadata), id, Some(document)));
@@ -385,18 +403,9 @@ fn write(past: &Past, proposal: &Proposal) -> Expectation {
             }
         }
     }
-    // Nothing that was deleted shows again: a document that hides too little is followed by one that hides it.
-    for target in &proposal.targets {
-        let Some(described) = target.stream.metadata_of() else { continue };
-        let newest = documents.iter().rev().find(|(stream, _)| *stream == target.stream).map(|(_, document)| document);
-        let (Some(newest), u64::MAX) = (newest, past.state(&described).truncate_before) else { continue };
-        let count_before = past.of(&described).count() as u64;
-        let hides = serde_json::from_slice::<Value>(newest).ok().and_then(|document| document.get("$tb")?.as_u64());
-        if hides.filter(|tb| *tb <= i64::MAX as u64).unwrap_or(0) < count_before {
-            let document = rewritten(&documents, &target.stream, count_before);
-            let id = identity::hiding_id(proposal.id, &target.stream);
-            events.push((target.stream.clone(), count(&events, &target.stream), id, Some(document)));
-        }
+    for (stream, document) in shown_too_much(past, proposal, &documents) {
+        let id = identity::hiding_id(proposal.id, &stream);
+        events.push((stream.clone(), count(&events, &stream), id, Some(document)));
     }
     let head = past.next_position().0;
     let appended = Appended {

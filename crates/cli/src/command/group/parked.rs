@@ -1,7 +1,8 @@
 //! What a group has parked: shown, delivered again, given up.
 
 use clap::Args;
-use gesta::{ConsumerGroups, Discard, MessageId, ParkedMessage, Position, Replay};
+use gesta::{Discard, MessageId, Position, RecordedEvent, Replay, Timestamp};
+use gesta_server::native::{GroupChange, messages::parked_resp::Message, recorded_from_wire};
 use serde_json::json;
 
 use super::NameArgs;
@@ -9,6 +10,7 @@ use crate::{
     exit::{Failure, Outcome},
     ndjson::{EventView, write_event},
     query_args::position_of,
+    reach::Reached,
     shell::{DIM, Format, NAME, Shell, counted, printable},
     table::{Column, Table},
     time,
@@ -66,7 +68,7 @@ fn parse_position(text: &str) -> Result<Position, String> {
 }
 
 /// Prints the parked messages.
-pub(super) fn show(args: &ParkedArgs, groups: &ConsumerGroups, shell: &mut Shell) -> Outcome<()> {
+pub(super) fn show(args: &ParkedArgs, store: &Reached, shell: &mut Shell) -> Outcome<()> {
     let group = args.name.group()?;
     let mut table = Table::new([
         Column::number("position").styled(DIM),
@@ -79,23 +81,23 @@ pub(super) fn show(args: &ParkedArgs, groups: &ConsumerGroups, shell: &mut Shell
     let mut room = usize::try_from(args.limit.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
     let mut from = Position::START;
     while room > 0 {
-        let page = groups.parked(&group, from, room.min(PAGE))?;
+        let page = store.parked(&group, from, room.min(PAGE))?;
         let Some(last) = page.last() else { break };
-        from = Position(last.id.0.0 + 1);
+        from = Position(last.position + 1);
         room -= page.len().min(room);
-        for message in &page {
-            print(message, &mut table, shell)?;
+        for mut message in page {
+            let event = recorded_from_wire(message.event.take().unwrap_or_default())?;
+            print(&message, &event, &mut table, shell)?;
         }
         table.print(shell)?;
     }
     Ok(())
 }
 
-fn print(message: &ParkedMessage, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
-    let event = &message.event;
+fn print(message: &Message, event: &RecordedEvent, table: &mut Table, shell: &mut Shell) -> Outcome<()> {
     let cells = [
-        message.id.to_string(),
-        time::civil(message.parked),
+        message.position.to_string(),
+        time::civil(Timestamp(message.parked)),
         format!("{}@{}", event.stream, event.revision),
         event.event_type.to_string(),
         message.retries.to_string(),
@@ -113,8 +115,8 @@ fn print(message: &ParkedMessage, table: &mut Table, shell: &mut Shell) -> Outco
             let event: Box<serde_json::value::RawValue> =
                 serde_json::from_slice(&line).map_err(|error| Failure::output(&error.into()))?;
             shell.json(&json!({
-                "position": message.id.to_string(), "reason": message.reason, "retries": message.retries, "held": message.held,
-                "consumer": message.consumer, "parked": time::rfc3339(message.parked), "parkedRevision": message.revision.0,
+                "position": message.position.to_string(), "reason": message.reason, "retries": message.retries, "held": message.held,
+                "consumer": message.consumer, "parked": time::rfc3339(Timestamp(message.parked)), "parkedRevision": message.revision,
                 "event": event,
             }))
         }
@@ -122,14 +124,14 @@ fn print(message: &ParkedMessage, table: &mut Table, shell: &mut Shell) -> Outco
 }
 
 /// Asks for parked messages to be delivered again.
-pub(super) fn replay(args: &ReplayArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()> {
+pub(super) fn replay(args: &ReplayArgs, store: &Reached, shell: &Shell) -> Outcome<()> {
     let group = args.name.group()?;
     let which = match &args.which {
         WhichArgs { count: Some(count), .. } => Replay::Count(*count),
         WhichArgs { one: Some(position), .. } => Replay::One(MessageId(*position)),
         WhichArgs { .. } => Replay::All,
     };
-    let count = groups.replay(&group, which)?;
+    let count = store.change_group(&group, GroupChange::Replay(which))?;
     shell.say(format_args!(
         "{} of {group} will be delivered again, to whoever follows it next",
         counted(count, "parked message")
@@ -138,10 +140,10 @@ pub(super) fn replay(args: &ReplayArgs, groups: &ConsumerGroups, shell: &Shell) 
 }
 
 /// Gives parked messages up.
-pub(super) fn discard(args: &DiscardArgs, groups: &ConsumerGroups, shell: &Shell) -> Outcome<()> {
+pub(super) fn discard(args: &DiscardArgs, store: &Reached, shell: &Shell) -> Outcome<()> {
     let group = args.name.group()?;
     let which = args.one.map_or(Discard::All, |position| Discard::One(MessageId(position)));
-    let count = groups.discard_parked(&group, which)?;
+    let count = store.change_group(&group, GroupChange::Discard(which))?;
     shell.say(format_args!("gave up {} of {group}; the events stay in the log", counted(count, "parked message")));
     Ok(())
 }

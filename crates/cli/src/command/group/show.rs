@@ -1,8 +1,17 @@
 //! Groups for people and for programs.
 
+use std::time::Duration;
+
 use gesta::{
-    AnswerTimes, ConsumerGroups, ConsumerInfo, GroupInfo, GroupSettings, GroupStatus, KeyOf, NameExpression, NameOf,
-    Query, QueryItem, Source, Strategy, StreamFilter, TagFilter, TypeFilter,
+    GroupName, GroupSettings, KeyOf, NameExpression, NameOf, Query, QueryItem, Source, Strategy, StreamFilter,
+    TagFilter, Timestamp, TypeFilter,
+};
+use gesta_server::native::{
+    messages::{
+        Group,
+        group::{AnswerTime, Consumer, Status},
+    },
+    settings_from_wire, source_of,
 };
 use serde_json::{Value, json};
 
@@ -13,8 +22,29 @@ use crate::{
     time,
 };
 
+/// A group, with what of it has words of its own.
+struct Told<'a> {
+    group: &'a Group,
+    name: GroupName,
+    source: String,
+    settings: GroupSettings,
+    lag: Duration,
+}
+
+impl<'a> Told<'a> {
+    fn of(group: &'a Group) -> Outcome<Self> {
+        Ok(Self {
+            group,
+            name: group.name.parse()?,
+            source: source_words(&source_of(group)?),
+            settings: settings_from_wire(group.settings.clone().unwrap_or_default())?,
+            lag: Duration::from_nanos(group.lag_ns),
+        })
+    }
+}
+
 /// Prints all groups.
-pub(super) fn list(groups: &ConsumerGroups, shell: &mut Shell) -> Outcome<()> {
+pub(super) fn list(groups: &[Group], shell: &mut Shell) -> Outcome<()> {
     let mut table = Table::new([
         Column::text("group").styled(NAME),
         Column::long("source"),
@@ -24,44 +54,46 @@ pub(super) fn list(groups: &ConsumerGroups, shell: &mut Shell) -> Outcome<()> {
         Column::text("behind"),
         Column::number("parked"),
     ]);
-    for config in groups.list()? {
-        let info = groups.info(&config.name)?;
+    for group in groups {
+        let told = Told::of(group)?;
         match shell.format() {
-            Format::Table => table.row(cells(&info)),
-            Format::Plain => shell.line(cells(&info).map(|cell| printable(&cell)).join("\t"))?,
-            Format::Ndjson => shell.json(&document(&info))?,
+            Format::Table => table.row(cells(&told)),
+            Format::Plain => shell.line(cells(&told).map(|cell| printable(&cell)).join("\t"))?,
+            Format::Ndjson => shell.json(&document(&told))?,
         }
     }
     table.print(shell)
 }
 
-fn cells(info: &GroupInfo) -> [String; 7] {
+fn cells(told: &Told<'_>) -> [String; 7] {
+    let group = told.group;
     [
-        info.config.name.to_string(),
-        source_words(&info.config.source),
-        strategy_words(&info.config.settings.strategy),
-        info.settled_to.to_string(),
-        grouped(info.lag_events),
-        if info.lag_events == 0 { "-".to_owned() } else { time::short(info.lag) },
-        grouped(info.parked),
+        told.name.to_string(),
+        told.source.clone(),
+        strategy_words(&told.settings.strategy),
+        group.settled_to.to_string(),
+        grouped(group.lag_events),
+        if group.lag_events == 0 { "-".to_owned() } else { time::short(told.lag) },
+        grouped(group.parked),
     ]
 }
 
 /// Prints one group in full.
-pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
+pub(super) fn info(info: &Group, shell: &mut Shell) -> Outcome<()> {
+    let told = Told::of(info)?;
     if shell.format() == Format::Ndjson {
-        return shell.json(&document(info));
+        return shell.json(&document(&told));
     }
-    let settings = &info.config.settings;
+    let settings = &told.settings;
     let timeout = settings.message_timeout.map_or("none".to_owned(), time::short);
     let rows = [
-        ("group", info.config.name.to_string()),
-        ("source", source_words(&info.config.source)),
-        ("status", status_words(info.status).to_owned()),
-        ("created", time::civil(info.config.created)),
+        ("group", told.name.to_string()),
+        ("source", told.source.clone()),
+        ("status", status_words(info.status()).to_owned()),
+        ("created", time::civil(Timestamp(info.created))),
         ("position", format!("@{} of @{}", info.settled_to, info.head)),
         ("durably", format!("@{}", info.checkpoint)),
-        ("lag", format!("{} events, {}", grouped(info.lag_events), time::short(info.lag))),
+        ("lag", format!("{} events, {}", grouped(info.lag_events), time::short(told.lag))),
         ("parked", grouped(info.parked)),
         ("epoch", info.epoch.to_string()),
         ("strategy", strategy_words(&settings.strategy)),
@@ -97,9 +129,11 @@ pub(super) fn info(info: &GroupInfo, shell: &mut Shell) -> Outcome<()> {
     for consumer in &info.consumers {
         line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
     }
-    if let Some(times) = &info.answer_times {
-        let is = times.named().map(|(name, time)| format!("{} {}", name.to_lowercase(), time::short(time))).join(", ");
-        line("answers", &format!("{is}, of the last {}", grouped(times.answers)), shell)?;
+    if !info.answer_times.is_empty() {
+        let words =
+            |time: &AnswerTime| format!("{} {}", time.name.to_lowercase(), time::short(Duration::from_nanos(time.ns)));
+        let is = info.answer_times.iter().map(words).collect::<Vec<_>>().join(", ");
+        line("answers", &format!("{is}, of the last {}", grouped(info.answers)), shell)?;
     }
     match &info.stalled {
         Some(why) => line("stalled", &format!("{BAD}{}{BAD:#}", printable(why)), shell),
@@ -134,37 +168,35 @@ fn only_words(only: &NameExpression) -> String {
 }
 
 /// What a group is at, in a word.
-fn status_words(status: GroupStatus) -> &'static str {
-    #[allow(clippy::wildcard_enum_match_arm, reason = "one this program does not know yet")]
+fn status_words(status: Status) -> &'static str {
     match status {
-        GroupStatus::Idle => "idle",
-        GroupStatus::CatchingUp => "catching up",
-        GroupStatus::Live => "live",
-        _ => "unknown",
+        Status::Idle => "idle",
+        Status::CatchingUp => "catching up",
+        Status::Live => "live",
     }
 }
 
-fn document(info: &GroupInfo) -> Value {
-    let settings = &info.config.settings;
+fn document(told: &Told<'_>) -> Value {
+    let (info, settings) = (told.group, &told.settings);
     json!({
-        "group": info.config.name.name(),
-        "stream": info.config.name.source(),
-        "source": source_words(&info.config.source),
-        "status": status_words(info.status),
-        "created": time::rfc3339(info.config.created),
+        "group": told.name.name(),
+        "stream": told.name.source(),
+        "source": told.source,
+        "status": status_words(info.status()),
+        "created": time::rfc3339(Timestamp(info.created)),
         "position": info.settled_to.to_string(),
         "checkpoint": info.checkpoint.to_string(),
         "readTo": info.read_to.to_string(),
         "head": info.head.to_string(),
         "lagEvents": info.lag_events,
-        "lagSeconds": info.lag.as_secs_f64(),
+        "lagSeconds": told.lag.as_secs_f64(),
         "buffered": info.buffered,
         "retrying": info.retrying,
         "inFlight": info.in_flight,
         "parked": info.parked,
         "replaying": info.replaying,
         "epoch": info.epoch,
-        "answerTimes": info.answer_times.as_ref().map(times_document),
+        "answerTimes": (!info.answer_times.is_empty()).then(|| times_document(&info.answer_times)),
         "stalled": info.stalled,
         "consumers": info.consumers.iter().map(consumer_document).collect::<Vec<_>>(),
         "settings": {
@@ -184,9 +216,9 @@ fn document(info: &GroupInfo) -> Value {
     })
 }
 
-fn consumer_document(consumer: &ConsumerInfo) -> Value {
+fn consumer_document(consumer: &Consumer) -> Value {
     json!({
-        "name": consumer.name, "connected": time::rfc3339(consumer.connected), "slots": consumer.slots,
+        "name": consumer.name, "connected": time::rfc3339(Timestamp(consumer.connected)), "slots": consumer.slots,
         "inFlight": consumer.in_flight, "total": consumer.total,
     })
 }
@@ -247,8 +279,8 @@ fn strategy_words(strategy: &Strategy) -> String {
 }
 
 /// Seconds under the names of the figures.
-fn times_document(times: &AnswerTimes) -> Value {
-    times.named().map(|(name, time)| (name.to_owned(), json!(time.as_secs_f64()))).into_iter().collect()
+fn times_document(times: &[AnswerTime]) -> Value {
+    times.iter().map(|time| (time.name.clone(), json!(Duration::from_nanos(time.ns).as_secs_f64()))).collect()
 }
 
 #[cfg(test)]

@@ -117,8 +117,7 @@ fn what_was_deleted_stays_hidden() {
     const MAX: &str = "9223372036854775807";
     const RENEWED: &[&str] = &["a none 1 2 3", "delete a any", "$$a any 5{}"];
     const NAMED: &[&str] = &["a none 1 2 3", "delete a any", "p1: $$a any 5{} + b any 6"];
-    let deleted_again =
-        format!(r#"wrote $$a/1=5 $$a/2={{"$tb":{MAX},"k":1}} -> $$a:3 a:3"#);
+    let deleted_again = format!(r#"wrote $$a/1=5 $$a/2={{"$tb":{MAX},"k":1}} -> $$a:3 a:3"#);
     let deleted_by_hand = format!(r#"$$a any 5{{"$tb":{MAX}}}"#);
     check(&[
         (
@@ -142,7 +141,12 @@ fn what_was_deleted_stays_hidden() {
         ("the stream is there again", RENEWED, "a exists 7", "wrote a/3=7 -> a:4"),
         ("and goes on where it was", RENEWED, "a 2 7", "wrote a/3=7 -> a:4"),
         ("the answer is what to expect next", RENEWED, "$$a 2 7{}", "wrote $$a/3=7 -> $$a:4"),
-        ("never written: nothing is hidden", &[r#"$$a none 5{"$tb":9223372036854775807}"#], "$$a any 6{}", "wrote $$a/1=6 -> $$a:2"),
+        (
+            "never written: nothing is hidden",
+            &[r#"$$a none 5{"$tb":9223372036854775807}"#],
+            "$$a any 6{}",
+            "wrote $$a/1=6 -> $$a:2",
+        ),
         (
             "a deletion in the same request leaves it deleted",
             DELETED,
