@@ -5,6 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     ops::ControlFlow,
     sync::Arc,
+    thread,
 };
 
 use gesta_store::{Error, EventStore, entropy::Entropy};
@@ -137,6 +138,7 @@ impl Server {
         let runtime = runtime::Builder::new_multi_thread()
             .enable_all()
             .thread_name("gesta-server")
+            .worker_threads(worker_threads())
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .build()
             .map_err(ServeError::Runtime)?;
@@ -226,6 +228,12 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Threads that serve connections: half the processors. The store's writers and the threads that read from disk have as much to do; and of two that
+/// could serve, the one that is woken for a request wakes the other to look for more, which costs a small machine a tenth of its appends.
+fn worker_threads() -> usize {
+    thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 /// Reads the certificate again whenever it may have been replaced.

@@ -7,9 +7,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::Future,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -18,6 +19,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
@@ -39,45 +41,83 @@ use crate::{
     stopping::Stopping,
 };
 
-/// Answers handed to the connection ahead of what it has sent.
-pub(super) const ANSWERS_AHEAD: usize = 64;
+/// Answers handed to the connection together, at most.
+const ANSWERS_TOGETHER_MAX: usize = 64;
+/// Such portions ahead of what the connection has sent.
+pub(super) const PORTIONS_AHEAD: usize = 1;
 /// A time limit from which on it is none: some clients send the time since 1970 instead.
 const PATIENCE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// One call: what came, what is on its way, and whether more may come.
+pub(super) struct Call {
+    pub(super) admission: Admission,
+    pub(super) rights: Rights,
+    pub(super) requests: Streaming<BatchAppendReq>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
 /// Serves one call until the client has said all and was answered, or is gone, or the server stops.
+///
+/// All that can be done at once is done before anything is waited for, and answers leave together: what a wait and a message to the
+/// connection cost is paid once for a group of appends, not for each.
 pub(super) async fn serve(
-    admission: Admission,
-    rights: Rights,
-    mut requests: Streaming<BatchAppendReq>,
-    answers: mpsc::Sender<Result<BatchAppendResp, Status>>,
+    call: Call,
+    answers: mpsc::Sender<Result<Vec<BatchAppendResp>, Status>>,
     mut stopping: Stopping,
-    clock: Arc<dyn Clock>,
 ) {
-    let mut flow = Flow::default();
-    let mut open = OpenRequests::default();
-    let mut end: Option<Option<Status>> = None;
-    while end.is_none() || !flow.is_empty() {
+    let mut serving = Serving { call, flow: Flow::default(), open: OpenRequests::default(), end: None };
+    while serving.end.is_none() || !serving.flow.is_empty() {
         tokio::select! {
-            request = requests.message(), if end.is_none() && flow.has_room() => match request {
-                Ok(Some(request)) => match open.add(request, &*clock) {
-                    Ok(Some(complete)) => flow.enter(&admission, &rights, complete),
-                    Ok(None) => {}
-                    Err(fault) => end = Some(Some(fault.into())),
-                },
-                Ok(None) => end = Some(None),
-                Err(status) => end = Some(Some(status)),
-            },
-            () = flow.advance() => {}
-            room = answers.reserve(), if flow.has_answer() => match room {
-                Ok(room) => flow.send(room),
+            () = poll_fn(|context| serving.poll(context)) => {}
+            room = answers.reserve(), if serving.flow.has_answer() => match room {
+                Ok(room) => room.send(Ok(serving.flow.take_answers())),
                 Err(_) => return,
             },
             () = answers.closed() => return,
-            () = stopping.told(), if end.is_none() => end = Some(Some(Fault::Stopping.into())),
+            () = stopping.told(), if serving.end.is_none() => serving.end = Some(Some(Fault::Stopping.into())),
         }
     }
-    if let Some(Some(status)) = end {
+    if let Some(Some(status)) = serving.end {
         let _ = answers.send(Err(status)).await; // who is gone needs no word
+    }
+}
+
+struct Serving {
+    call: Call,
+    flow: Flow,
+    open: OpenRequests,
+    /// Nothing more is read, and with what status the call ends if not well.
+    end: Option<Option<Status>>,
+}
+
+impl Serving {
+    /// Goes as far as can be gone at once; ready if that was anywhere, and to be asked again then, since not everything has been waited for.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let answered = self.flow.poll_answers(context);
+        let entered = self.flow.poll_entering(context);
+        if self.read(context) || entered || answered { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Reads requests as long as there are some and there is room; whether any came.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        let mut came = false;
+        while self.end.is_none() && self.flow.has_room() {
+            let Poll::Ready(request) = Pin::new(&mut self.call.requests).poll_next(context) else { break };
+            came = true;
+            match request {
+                Some(Ok(request)) => match self.open.add(request, &*self.call.clock) {
+                    Ok(Some(complete)) => {
+                        self.flow.enter(&self.call.admission, &self.call.rights, complete);
+                        self.flow.poll_entering(context);
+                    }
+                    Ok(None) => {}
+                    Err(fault) => self.end = Some(Some(fault.into())),
+                },
+                Some(Err(status)) => self.end = Some(Some(status)),
+                None => self.end = Some(None),
+            }
+        }
+        came
     }
 }
 
@@ -114,10 +154,9 @@ impl Flow {
         !self.answers.is_empty()
     }
 
-    fn send(&mut self, room: mpsc::Permit<'_, Result<BatchAppendResp, Status>>) {
-        if let Some(answer) = self.answers.pop_front() {
-            room.send(Ok(answer));
-        }
+    /// The oldest answers, as many as are handed over together.
+    fn take_answers(&mut self) -> Vec<BatchAppendResp> {
+        self.answers.drain(..self.answers.len().min(ANSWERS_TOGETHER_MAX)).collect()
     }
 
     fn enter(&mut self, admission: &Admission, rights: &Rights, complete: Complete) {
@@ -140,35 +179,33 @@ impl Flow {
         }
     }
 
-    /// Brings one request one step further; waits for ever when there is none. Can be given up at any point.
-    async fn advance(&mut self) {
-        tokio::select! {
-            biased;
-            entered = entered(&mut self.entering) => {
-                self.entering = None;
-                self.pending.push_back(entered);
-            }
-            answer = answer(self.pending.front_mut()) => {
-                if let Some(pending) = self.pending.pop_front() {
-                    self.answers.push_back(match answer {
-                        Ok(appended) => pending.echo.succeeded(&appended),
-                        Err(fault) => pending.echo.failed(fault),
-                    });
-                }
-            }
+    /// Whether the request that waited for its place has got it.
+    fn poll_entering(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(entering) = &mut self.entering else { return false };
+        let Poll::Ready(entered) = entering.as_mut().poll(context) else { return false };
+        self.entering = None;
+        self.pending.push_back(entered);
+        true
+    }
+
+    /// Whether requests at the front have their answers.
+    fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
+        let mut answered = false;
+        while let Some(front) = self.pending.front_mut() {
+            let Poll::Ready(answer) = pin!(answer(front)).poll(context) else { break };
+            let Some(pending) = self.pending.pop_front() else { break };
+            answered = true;
+            self.answers.push_back(match answer {
+                Ok(appended) => pending.echo.succeeded(&appended),
+                Err(fault) => pending.echo.failed(fault),
+            });
         }
+        answered
     }
 }
 
-async fn entered(entering: &mut Option<Pin<Box<dyn Future<Output = Pending> + Send>>>) -> Pending {
-    match entering {
-        Some(entering) => entering.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn answer(pending: Option<&mut Pending>) -> Result<Appended, Fault> {
-    let Some(Pending { expected, state, .. }) = pending else { return std::future::pending().await };
+/// The answer to a request. Can be given up and asked for again, until it is told.
+async fn answer(Pending { expected, state, .. }: &mut Pending) -> Result<Appended, Fault> {
     let outcome = match state {
         PendingState::Failed(fault) => {
             // Answered once: nobody looks at what is left.

@@ -7,7 +7,6 @@ use gesta_store::{
     clock::{Clock, SystemClock},
 };
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{append, batch_append, delete, read::Reading, subscribe::Following};
@@ -44,7 +43,7 @@ impl StreamsService {
 #[tonic::async_trait]
 impl Streams for StreamsService {
     type ReadStream = Pumped<ReadResp>;
-    type BatchAppendStream = ReceiverStream<Result<BatchAppendResp, Status>>;
+    type BatchAppendStream = Pumped<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let rights = self.security.rights(&request);
@@ -79,16 +78,14 @@ impl Streams for StreamsService {
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
         let rights = self.security.rights(&request);
-        let (answers, receiver) = mpsc::channel(batch_append::ANSWERS_AHEAD);
-        let clock = Arc::clone(&self.clock);
-        tokio::spawn(batch_append::serve(
-            self.admission.clone(),
+        let (answers, receiver) = mpsc::channel(batch_append::PORTIONS_AHEAD);
+        let call = batch_append::Call {
+            admission: self.admission.clone(),
             rights,
-            request.into_inner(),
-            answers,
-            self.stopping.clone(),
-            clock,
-        ));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+            requests: request.into_inner(),
+            clock: Arc::clone(&self.clock),
+        };
+        tokio::spawn(batch_append::serve(call, answers, self.stopping.clone()));
+        Ok(Response::new(Pumped::over(receiver)))
     }
 }
