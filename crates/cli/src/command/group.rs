@@ -112,6 +112,8 @@ impl NameArgs {
 /// A group by its short name and the stream it is on, or by its whole name.
 pub(crate) fn group_name(name: &str, on: Option<&StreamName>) -> Outcome<GroupName> {
     Ok(match on {
+        // As it is shown.
+        Some(stream) if stream.as_str() == "$all" => GroupName::on_all(name)?,
         Some(stream) => GroupName::on_stream(stream.clone(), name)?,
         None if name.contains("::") => name.parse()?,
         None => GroupName::on_all(name)?,
@@ -177,5 +179,22 @@ fn reset(args: &ResetArgs, store: &Reached, shell: &Shell) -> Outcome<()> {
 impl std::convert::From<GroupError> for Failure {
     fn from(error: GroupError) -> Self {
         ClientError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_named_in_any_of_its_ways() {
+        let named = |name: &str, on: Option<&str>| {
+            let on = on.map(|stream| StreamName::new(stream).unwrap());
+            group_name(name, on.as_ref()).unwrap().to_string()
+        };
+        assert_eq!(named("mail", None), "$all::mail");
+        assert_eq!(named("mail", Some("$all")), "$all::mail");
+        assert_eq!(named("mail", Some("$ce-order")), "$ce-order::mail");
+        assert_eq!(named("$ce-order::mail", None), "$ce-order::mail");
     }
 }

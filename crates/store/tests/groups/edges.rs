@@ -23,7 +23,7 @@ fn a_group_that_could_not_be_read_back_is_refused_and_harms_no_other() {
         assert!(matches!(&error, GroupError::Setting { field, .. } if *field == named), "{named}");
         assert!(error.to_string().len() < 1000, "{named}: the refusal does not repeat all of it");
     }
-    let query = Query::of(QueryItem::default().stream(StreamFilter::Prefix(long.into())));
+    let query = Query::of(QueryItem::default().stream(StreamFilter::Prefix(long)));
     let error = world.groups.create(&huge, Source::Query(query), GroupSettings::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_eq!(world.groups.list().unwrap().len(), 1);
