@@ -124,7 +124,7 @@ pub(super) fn info(info: &Group, shell: &mut Shell) -> Outcome<()> {
         line("only", &printable(&only_words(only)), shell)?;
     }
     if info.replaying > 0 {
-        line("replaying", &grouped(info.replaying as u64), shell)?;
+        line("replaying", &grouped(info.replaying), shell)?;
     }
     for consumer in &info.consumers {
         line("consumer", &format!("{}, {} in flight of {}", consumer.name, consumer.in_flight, consumer.slots), shell)?;
@@ -304,7 +304,7 @@ mod tests {
         let of = |min, max, seconds| GroupSettings {
             min_checkpoint_count: min,
             max_checkpoint_count: max,
-            checkpoint_after: std::time::Duration::from_secs(seconds),
+            checkpoint_after: Duration::from_secs(seconds),
             ..GroupSettings::default()
         };
         for (settings, words) in [
