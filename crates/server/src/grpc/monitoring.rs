@@ -1,12 +1,9 @@
 //! Figures of the running server, again and again: under KurrentDB's names where it has the same figure, under ours where only we do.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use gesta_store::EventStore;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
