@@ -35,7 +35,7 @@ class Deleting(ServerCase):
     def test_a_document_shows_nothing_that_was_deleted(self):
         stream = self.stream()
         self.client.delete_stream(stream, current_version=StreamState.ANY)
-        self.client.set_stream_metadata(stream, {"owner": "ada"}, current_version=StreamState.ANY)
+        self.client.set_stream_metadata(stream, metadata={"owner": "ada"}, current_version=StreamState.ANY)
         metadata, _ = self.client.get_stream_metadata(stream)
         self.assertEqual(metadata, {"owner": "ada", "$tb": 3})
         self.assertEqual(self.client.get_stream(stream), ())

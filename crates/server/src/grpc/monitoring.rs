@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use gesta_store::EventStore;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 

@@ -20,7 +20,7 @@ use crate::fault::Fault;
 pub(super) struct Authentication {
     store: EventStore,
     pub(super) verified: Arc<Verified>,
-    guesses: Arc<Guesses>,
+    pub(super) guesses: Arc<Guesses>,
     pub(super) threads: PasswordThreads,
 }
 

@@ -23,7 +23,7 @@ use crate::{fault::Fault, stopping::Stopping};
 pub struct Guard {
     store: EventStore,
     acls: Acls,
-    authentication: Authentication,
+    pub(super) authentication: Authentication,
     seen: watch::Receiver<u64>,
 }
 

@@ -8,6 +8,7 @@ use gesta_store::{Append, EventData, EventStore, EventType, ExpectedRevision, St
 use tempfile::TempDir;
 
 use super::{
+    guesses::Guesser,
     users::{User, find, first_run},
     *,
 };
@@ -113,6 +114,10 @@ async fn who_guesses_waits_and_who_is_known_does_not() {
     for number in 0..GUESSES_FREE {
         assert_eq!(said(&format!("admin:{number}")).await, "Unauthenticated");
     }
+    // And again and again, so that the pause is longer than this test.
+    let Security::Guarded(guard) = &place.security else { panic!("guarded") };
+    let (guesses, now) = (&guard.authentication.guesses, tokio::time::Instant::now());
+    (0..10).for_each(|_| guesses.wrong(Guesser::new(None, "admin"), now));
     // Not even looked at, so that nothing is learnt by guessing on.
     assert_eq!(said("admin:another").await, "Server Is Too Busy");
     assert_eq!(said("admin:secret").await, "ok", "remembered");
