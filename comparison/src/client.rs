@@ -43,8 +43,7 @@ impl Client {
                 client.append_to_stream(stream, &AppendToStreamOptions::default(), event).await.expect("recorded");
             }
             Self::UmaDb(client) => {
-                let event =
-                    DcbEvent::default().event_type(EVENT_TYPE).tags([stream]).data(data).uuid(Uuid::new_v4());
+                let event = DcbEvent::default().event_type(EVENT_TYPE).tags([stream]).data(data).uuid(Uuid::new_v4());
                 client.append(vec![event], None, None).await.expect("recorded");
             }
             Self::Tephra(client) => {

@@ -1,7 +1,7 @@
 //! A store's server as a process of its own: started on a free port of loopback, in a directory of its own, with the settings it comes with.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -53,18 +53,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(store: Store, dir: &Path) -> Self {
+    /// `None` if there is no such program.
+    pub(crate) fn start(store: Store, dir: &Path) -> Option<Self> {
         let dir = dir.join(store.name());
         fs::create_dir(&dir).expect("a directory for the store");
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
         let address = free.expect("a free port");
         let mut command = store.command(&dir, address);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let process = process.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        let process = match process {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            started => started.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")),
+        };
         while TcpStream::connect(address).is_err() {
             thread::sleep(Duration::from_millis(10));
         }
-        Self { process, address }
+        Some(Self { process, address })
     }
 
     /// Processor time so far: utime and stime, in hundredths of a second.

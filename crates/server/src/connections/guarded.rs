@@ -1,4 +1,4 @@
-//! A connection's bytes, counted; and an end to clients that never say what they speak.
+//! A connection's bytes, counted, and acknowledged at once where the client waits for that; and an end to clients that never say what they speak.
 //!
 //! HTTP/2 watches its clients by pings, and HTTP/1.1 by the time headers take, but both only from the moment on at which it is known which of them is
 //! spoken. That takes the first [`PREFACE_BYTES`], for which there is a deadline here, however slowly they trickle in.
@@ -16,7 +16,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::Traffic;
+use super::{
+    Traffic,
+    stalls::{OverSocket, Stalls},
+};
 
 /// Bytes HTTP/2 begins with; no request of HTTP/1.1 is shorter.
 const PREFACE_BYTES: usize = 24;
@@ -27,6 +30,7 @@ pub(super) struct Guarded<S> {
     stream: S,
     traffic: Arc<Traffic>,
     greeting: Option<Greeting>,
+    stalls: Stalls,
 }
 
 /// What is missing of the preface, and until when.
@@ -39,11 +43,11 @@ struct Greeting {
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, deadline: Instant, traffic: Arc<Traffic>) -> Self {
         let greeting = Greeting { missing: PREFACE_BYTES, deadline: Box::pin(sleep_until(deadline)) };
-        Self { stream, traffic, greeting: Some(greeting) }
+        Self { stream, traffic, greeting: Some(greeting), stalls: Stalls::default() }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + OverSocket + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -60,6 +64,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
         this.traffic.received(read);
+        if this.stalls.received(Instant::now()) {
+            this.stream.acknowledge();
+        }
         if let Some(greeting) = &mut this.greeting {
             greeting.missing = greeting.missing.saturating_sub(read);
             if greeting.missing == 0 {
@@ -74,6 +81,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
         self.traffic.sent(written);
+        self.stalls.sent();
         Poll::Ready(Ok(written))
     }
 
@@ -84,6 +92,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
         self.traffic.sent(written);
+        self.stalls.sent();
         Poll::Ready(Ok(written))
     }
 

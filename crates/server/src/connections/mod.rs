@@ -3,9 +3,10 @@
 //! What one connection can make the server hold is bounded here and nowhere else: calls open at once, bytes sent ahead by the client, bytes
 //! of answers that wait for it, headers, and the time it may say nothing. A client that reads slowly is held back by HTTP/2's flow
 //! control alone; one that is gone without a word is found by pings; one that never says what it speaks runs out of time
-//! ([`guarded`]).
+//! ([`guarded`]); one that holds its requests back until what it sent is acknowledged is not left waiting ([`stalls`]).
 
 mod guarded;
+mod stalls;
 mod traffic;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ use crate::{
     stopping::Stopping,
 };
 use guarded::Guarded;
+use stalls::OverSocket;
 pub(crate) use traffic::{Counted, Traffic};
 
 /// How often at most it is told that connections are turned away.
@@ -138,7 +140,7 @@ impl Service {
 
     async fn converse<S>(mut self, stream: S, peer: SocketAddr, deadline: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + OverSocket + Unpin + Send + 'static,
     {
         let stream = Guarded::new(stream, deadline, Arc::clone(&self.traffic));
         let visitor = Visitor::new(self.door, peer);
