@@ -70,14 +70,14 @@ async fn tell(
 /// How busy the process is, from one time to the next.
 #[derive(Default)]
 struct Load {
-    last: Option<(tokio::time::Instant, Duration)>,
+    last: Option<(Instant, Duration)>,
 }
 
 impl Load {
     /// Time of processors used since the last time, in percent of one; at first, none.
     fn since_last(&mut self) -> f64 {
         let Some(used) = process::processor_time() else { return 0.0 };
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         match self.last.replace((now, used)) {
             Some((then, before)) => {
                 100.0 * used.saturating_sub(before).as_secs_f64() / (now - then).as_secs_f64().max(1e-3)
