@@ -248,7 +248,7 @@ impl Ledger {
             message.fate = Fate::Parked;
         }
         for (_, event) in past.range(range) {
-            self.learn_progress(past, event, &parked)?;
+            self.learn_progress(past, event, now, &parked)?;
         }
         Ok(())
     }
@@ -257,6 +257,7 @@ impl Ledger {
         &mut self,
         past: &Past,
         event: &Event,
+        now: Duration,
         parked: &impl Fn() -> BTreeSet<u64>,
     ) -> Result<(), Violation> {
         let document = || serde_json::from_slice::<Value>(&event.data).unwrap_or_default();
@@ -266,7 +267,11 @@ impl Ledger {
             if (named("stream").as_str(), named("group").as_str()) == (self.name.source(), self.name.name()) {
                 self.exists = named("action") != "deleted";
                 if let Some(rules) = self.asked.rules.take() {
-                    self.rules = rules;
+                    // Whose time was over before may still be parked by the rules of then.
+                    let earlier = std::mem::replace(&mut self.rules, rules);
+                    self.messages
+                        .values_mut()
+                        .for_each(|message| message.may_park = message.may_be_parked(now, &earlier));
                     self.rekey(past);
                 }
             }

@@ -13,6 +13,8 @@ use crate::exit::{Exit, Failure, Outcome};
 
 /// How often whole scans are done; the first one, which brings the log into the page cache, is not counted.
 const SCANS: usize = 5;
+/// Events of a store in which a stream of fifty is held to its bound: in a larger one it lies farther apart than processor caches and TLBs reach.
+const STREAMS_HELD_AMONG: u64 = 1_000_000;
 /// How many streams of fifty are read.
 const STREAM_READS: usize = 2_000;
 
@@ -47,7 +49,8 @@ fn streams(store: &EventStore, workload: &Workload) -> Outcome<Vec<Row>> {
     each(&chosen[..ledgers.len()], read)?; // into the page cache
     let latencies = each(&chosen, read)?;
     let p50 = Row::new("stream of 50, spread out, p50", latencies.micros_at(0.5), "µs");
-    Ok(vec![p50.hold(Hold::AtMost(25.0)), Row::new("stream of 50, spread out, p99", latencies.micros_at(0.99), "µs")])
+    let p50 = if workload.events() <= STREAMS_HELD_AMONG { p50.hold(Hold::AtMost(25.0)) } else { p50 };
+    Ok(vec![p50, Row::new("stream of 50, spread out, p99", latencies.micros_at(0.99), "µs")])
 }
 
 /// Events a second of a read, the median of several.
