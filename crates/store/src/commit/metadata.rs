@@ -57,11 +57,17 @@ impl StreamMetadata {
 /// the result is the same wherever it is computed. A document that is not a JSON object is replaced by one with only `$tb`.
 #[must_use]
 pub fn with_truncate_before(document: &[u8], truncate_before: u64) -> Bytes {
+    with_number(document, TRUNCATE_BEFORE, truncate_before)
+}
+
+/// The document with `key` set to `number`; as [`with_truncate_before`] in everything else.
+#[must_use]
+pub fn with_number(document: &[u8], key: &str, number: u64) -> Bytes {
     // Raw values: a parsed number or nested object would be printed as this build of the JSON library likes it.
     let mut keys: BTreeMap<String, &RawValue> = serde_json::from_slice(document).unwrap_or_default();
-    let text = truncate_before.to_string();
+    let text = number.to_string();
     let value: &RawValue = serde_json::from_str(&text).expect("a decimal number is JSON");
-    keys.insert(TRUNCATE_BEFORE.to_owned(), value);
+    keys.insert(key.to_owned(), value);
     serde_json::to_vec(&keys).expect("a map of JSON values is JSON").into()
 }
 

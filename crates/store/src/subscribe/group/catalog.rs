@@ -3,12 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::{
     backing::Backing,
     documents::{Action, CONFIG_STREAM, Change, config_stream},
+    writing::mark_with,
 };
 use crate::{
-    commit::metadata::StreamMetadata,
+    append::Append,
+    commit::metadata::{with_number, with_truncate_before},
     error::Result,
     event::EventData,
     index::Term,
@@ -76,7 +80,7 @@ impl Catalog {
         let to = backing.to();
         let term = Term::Stream(CONFIG_STREAM);
         if self.next == 0 {
-            self.first = first_visible(backing, to)?;
+            self.first = first_counting(backing, to)?;
             self.next = self.first;
         }
         let mut positions: Vec<Position> = Vec::new();
@@ -122,11 +126,6 @@ impl Catalog {
 
     pub(super) fn len(&self) -> usize {
         self.groups.len()
-    }
-
-    /// Where the config stream begins.
-    pub(super) fn first(&self) -> Revision {
-        Revision(self.first)
     }
 
     /// How far the config stream was read.
@@ -188,23 +187,22 @@ fn said_again(config: &GroupConfig) -> EventData {
     change.event()
 }
 
-/// Whether somebody has deleted the config stream.
-pub(super) fn is_deleted(backing: &Backing) -> Result<bool> {
-    Ok(hidden_before(backing, backing.to())? == u64::MAX)
+/// The key in the metadata of the config stream that says from which of its events on groups are known. `$tb` says the same to whoever reads the stream, but is
+/// for anybody to set, and set by whoever deletes the stream.
+const FIRST: &str = "gestaFirst";
+
+/// Adds to a commit that groups are known by the events of the config stream from `first` on, and that the others are hidden.
+pub(super) fn mark_first(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
+    mark_with(append, backing, stream, |document| with_number(&with_truncate_before(document, first.0), FIRST, first.0))
 }
 
-/// What the metadata of the config stream says is hidden.
-fn hidden_before(backing: &Backing, to: Position) -> Result<u64> {
+/// The first event of the config stream that counts: what groups have put aside counts no more, and nothing else. No truncation, age or number that somebody sets on the
+/// stream, and no deletion, makes a group be forgotten. Without the key it is the very first; what came before its time says nothing new.
+fn first_counting(backing: &Backing, to: Position) -> Result<u64> {
     let document = visible::metadata_event(&backing.library, CONFIG_STREAM, to)?;
-    let metadata = document.map(|event| StreamMetadata::parse(event.view().data));
-    Ok(metadata.and_then(|metadata| metadata.truncate_before).unwrap_or(0))
-}
-
-/// The first event of the config stream that is not hidden. Hidden is what groups have hidden, and nothing else: no age or number that somebody sets on the
-/// stream makes a group be forgotten.
-fn first_visible(backing: &Backing, to: Position) -> Result<u64> {
-    let hidden = hidden_before(backing, to)?;
+    let keys = document.and_then(|event| serde_json::from_slice::<BTreeMap<String, Value>>(event.view().data).ok());
+    let first = keys.and_then(|keys| keys.get(FIRST)?.as_u64()).unwrap_or(0);
     let count = backing.library.index.count(Term::Stream(CONFIG_STREAM), to)?;
-    // More than there is: somebody has deleted the stream. Its events still say what they say.
-    Ok(if hidden <= count { hidden } else { 0 })
+    // More than there is: somebody else has written it.
+    Ok(if first <= count { first } else { 0 })
 }

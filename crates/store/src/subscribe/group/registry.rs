@@ -15,7 +15,6 @@ use super::{
     documents::{Action, Change},
     guarded::Purpose,
     live::{LiveGroup, Patience, store_closed},
-    writing::mark,
 };
 use crate::{
     append::{Append, AppendError},
@@ -214,13 +213,8 @@ impl Registry {
         let again = carried.iter().flat_map(|carried| &carried.again).cloned();
         let events: Vec<_> = std::iter::once(event).chain(again).collect();
         let append = append.stream(stream.clone(), expected, events);
-        let first = match carried {
-            Some(carried) => Some(carried.first),
-            // Else the stream would begin anew with this change, and what it said before be forgotten.
-            None => catalog::is_deleted(&self.backing)?.then(|| catalog.first()),
-        };
-        match first {
-            Some(first) => Ok(mark(append, &self.backing, &stream, first)?),
+        match carried {
+            Some(carried) => Ok(catalog::mark_first(append, &self.backing, &stream, carried.first)?),
             None => Ok(append),
         }
     }

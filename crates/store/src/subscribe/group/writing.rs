@@ -11,6 +11,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
+
 use super::{
     backing::{Backing, failure},
     documents::{ParkedNote, encode_progress, link_to},
@@ -178,10 +180,19 @@ pub(super) fn hide_before(append: Append, backing: &Backing, stream: &StreamName
 }
 
 /// Adds to a commit that the events of a stream are hidden before `first`, and shown from there on.
-pub(super) fn mark(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
+fn mark(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
+    mark_with(append, backing, stream, |document| with_truncate_before(document, first.0))
+}
+
+/// Adds to a commit that the metadata of a stream is what `change` makes of it.
+pub(super) fn mark_with(
+    append: Append,
+    backing: &Backing,
+    stream: &StreamName,
+    change: impl FnOnce(&[u8]) -> Bytes,
+) -> Result<Append> {
     let before = visible::metadata_event(&backing.library, stream, backing.to())?;
-    let before = before.as_ref().map_or(&b"{}"[..], |event| event.view().data);
-    let document = with_truncate_before(before, first.0);
+    let document = change(before.as_ref().map_or(&b"{}"[..], |event| event.view().data));
     let event = EventData::json(EventType::trusted(system::METADATA), document);
     Ok(append.stream(stream.metadata_stream()?, ExpectedRevision::Any, [event]))
 }
