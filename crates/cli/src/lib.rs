@@ -31,7 +31,7 @@
 //! ```
 //!
 //! `args.rs` is the command line, `command/` has a file for every command, `models.rs` what is known of an application's models, `shell.rs` is the only door to
-//! the terminal. A command returns an [`Exit`](exit::Exit) or a [`Failure`](exit::Failure), and here it becomes words and an exit code.
+//! the terminal. A command returns an `Exit` or a `Failure` (`exit.rs`), and here it becomes words and an exit code.
 //!
 //! **Invariant:** no rule of the store lives here; everything is asked of the `gesta` crate.
 
