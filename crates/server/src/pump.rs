@@ -78,7 +78,7 @@ async fn run<P: Pull>(mut pull: P, mut stopping: Stopping, batches: mpsc::Sender
     loop {
         let room = tokio::select! {
             room = batches.reserve() => room,
-            () = stopping.told() => return stop(&batches),
+            () = stopping.told() => return stop(&batches).await,
         };
         let Ok(room) = room else { return };
         let pulled = tokio::task::spawn_blocking(move || {
@@ -98,16 +98,17 @@ async fn run<P: Pull>(mut pull: P, mut stopping: Stopping, batches: mpsc::Sender
                 tokio::select! {
                     () = pull.ready() => {}
                     () = batches.closed() => return,
-                    () = stopping.told() => return stop(&batches),
+                    () = stopping.told() => return stop(&batches).await,
                 }
             }
         }
     }
 }
 
-/// Tells the client, if there is room for it, which is not waited for: the connection ends too.
-fn stop<M>(batches: &mpsc::Sender<Result<Vec<M>, Status>>) {
-    let _ = batches.try_send(Err(Fault::Stopping.into()));
+/// Tells the client, behind what is on its way to it: an end without a word would look as if there were nothing more to come. A client that does not read
+/// is cut off with its connection, when the time to end is over.
+async fn stop<M>(batches: &mpsc::Sender<Result<Vec<M>, Status>>) {
+    let _ = batches.send(Err(Fault::Stopping.into())).await;
 }
 
 impl<M: Unpin> Stream for Pumped<M> {
@@ -191,5 +192,41 @@ impl Follower {
     #[must_use]
     pub fn looked_to(&self) -> Position {
         self.0.checked_to()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::stopping;
+
+    /// Has always something.
+    struct Endless(u64);
+
+    impl Pull for Endless {
+        type Message = u64;
+
+        fn pull(&mut self) -> Result<Pulled<u64>, Fault> {
+            self.0 += 1;
+            Ok(Pulled::Messages(vec![self.0]))
+        }
+
+        async fn ready(&mut self) {}
+    }
+
+    /// Whoever was slow when the server stopped saw an end like any other, and took it for that of what it read.
+    #[tokio::test]
+    async fn a_client_with_messages_on_their_way_is_told_that_the_server_stops() {
+        let (stop, stopping) = stopping::stop();
+        let mut read = pump(Endless(0), stopping);
+        assert_eq!(read.next().await.map(Result::ok), Some(Some(1)));
+        stop.tell();
+        let mut last = None;
+        while let Some(next) = read.next().await {
+            last = Some(next);
+        }
+        assert!(last.is_some_and(|last| last.is_err_and(|status| status.code() == tonic::Code::Unavailable)));
     }
 }
