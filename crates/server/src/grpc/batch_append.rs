@@ -8,7 +8,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -126,6 +126,9 @@ impl Serving {
 struct Flow {
     /// Waits for its place in the store's queue; the others behind it are not read yet.
     entering: Option<Pin<Box<dyn Future<Output = Pending> + Send>>>,
+    /// The oldest request's answer on its way. Kept from one look to the next: what it waits for may forget who waited as soon as he gives up.
+    answering: Option<Pin<Box<dyn Future<Output = BatchAppendResp> + Send>>>,
+    /// Those behind it.
     pending: VecDeque<Pending>,
     answers: VecDeque<BatchAppendResp>,
 }
@@ -143,7 +146,7 @@ enum PendingState {
 
 impl Flow {
     fn is_empty(&self) -> bool {
-        self.entering.is_none() && self.pending.is_empty() && self.answers.is_empty()
+        self.entering.is_none() && self.answering.is_none() && self.pending.is_empty() && self.answers.is_empty()
     }
 
     fn has_room(&self) -> bool {
@@ -191,34 +194,39 @@ impl Flow {
     /// Whether requests at the front have their answers.
     fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
         let mut answered = false;
-        while let Some(front) = self.pending.front_mut() {
-            let Poll::Ready(answer) = pin!(answer(front)).poll(context) else { break };
-            let Some(pending) = self.pending.pop_front() else { break };
+        loop {
+            if self.answering.is_none() {
+                let Some(oldest) = self.pending.pop_front() else { break };
+                self.answering = Some(Box::pin(answered_to(oldest)));
+            }
+            let Some(answering) = &mut self.answering else { break };
+            let Poll::Ready(answer) = answering.as_mut().poll(context) else { break };
+            self.answering = None;
+            self.answers.push_back(answer);
             answered = true;
-            self.answers.push_back(match answer {
-                Ok(appended) => pending.echo.succeeded(&appended),
-                Err(fault) => pending.echo.failed(fault),
-            });
         }
         answered
     }
 }
 
-/// The answer to a request. Can be given up and asked for again, until it is told.
-async fn answer(Pending { expected, state, .. }: &mut Pending) -> Result<Appended, Fault> {
+/// The answer to a request, when it is known.
+async fn answered_to(Pending { echo, expected, state }: Pending) -> BatchAppendResp {
+    match outcome(expected, state).await {
+        Ok(appended) => echo.succeeded(&appended),
+        Err(fault) => echo.failed(fault),
+    }
+}
+
+async fn outcome(expected: ExpectedRevision, state: PendingState) -> Result<Appended, Fault> {
     let outcome = match state {
-        PendingState::Failed(fault) => {
-            // Answered once: nobody looks at what is left.
-            return Err(std::mem::replace(fault, Fault::DeadlineExceeded));
+        PendingState::Failed(fault) => return Err(fault),
+        PendingState::Admitted(mut admitted, None) => admitted.outcome().await,
+        PendingState::Admitted(mut admitted, Some(deadline)) => {
+            timeout_at(deadline, admitted.outcome()).await.map_err(|_| Fault::DeadlineExceeded)?
         }
-        PendingState::Admitted(admitted, None) => admitted.outcome().await,
-        PendingState::Admitted(admitted, Some(deadline)) => match timeout_at(*deadline, admitted.outcome()).await {
-            Ok(outcome) => outcome,
-            Err(_) => return Err(Fault::DeadlineExceeded),
-        },
     };
     outcome.map_err(|error| match error {
-        AppendError::Rejected(rejection) => Fault::refused(Operation::Append, *expected, rejection),
+        AppendError::Rejected(rejection) => Fault::refused(Operation::Append, expected, rejection),
         AppendError::Failed(error) => Fault::Store(error),
     })
 }
