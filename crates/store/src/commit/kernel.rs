@@ -3,7 +3,7 @@
 //! Where an append meets the past. The same proposals in the same order must give the same verdicts, positions and hashes everywhere; what
 //! is cached here, and how much, must not show. `decide` changes nothing but caches; `apply` is what makes a commit part of the past.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -215,14 +215,13 @@ fn rewritten_targets(proposal: &Proposal, standings: &[Standing]) -> Vec<usize> 
     for event in &proposal.events {
         appended[event.target] = true;
     }
-    let documented = |described: &StreamName| {
-        let mut written = proposal.targets.iter().zip(&appended).filter(|&(_, &appended)| appended);
-        written.any(|(target, _)| metadata::described_by(&target.stream) == Some(described.as_str()))
-    };
+    // Once for all targets: there may be thousands of deletions in a proposal, and as many documents.
+    let written = proposal.targets.iter().zip(&appended).filter(|&(_, &appended)| appended);
+    let documented: BTreeSet<&str> = written.filter_map(|(target, _)| metadata::described_by(&target.stream)).collect();
     let rewrites = |&target: &usize| match proposal.targets[target].action {
         Action::Append => appended[target] && standings[target].state.is_soft_deleted(),
         Action::Delete { .. } => {
-            !standings[target].state.is_soft_deleted() || documented(&proposal.targets[target].stream)
+            !standings[target].state.is_soft_deleted() || documented.contains(proposal.targets[target].stream.as_str())
         }
         Action::Tombstone { .. } => false,
     };

@@ -40,17 +40,29 @@ impl StreamMetadata {
     #[must_use]
     pub fn parse(document: &[u8]) -> Self {
         // Each key by itself: one the store does not know may hold what no number type does (`1e999`), and must not hide the others.
-        let keys: BTreeMap<String, &RawValue> = serde_json::from_slice(document).unwrap_or_default();
-        let integer = |key: &str, min: u64| {
-            let value: u64 = serde_json::from_str(keys.get(key)?.get()).ok()?;
-            (min..=DELETED).contains(&value).then_some(value)
-        };
+        let keys = keys(document);
+        let integer = |key: &str, min: u64| number_in(&keys, key).filter(|value| (min..=DELETED).contains(value));
         Self {
             max_age_seconds: integer(MAX_AGE, 1),
             max_count: integer(MAX_COUNT, 1),
             truncate_before: integer(TRUNCATE_BEFORE, 0).map(|value| if value == DELETED { u64::MAX } else { value }),
         }
     }
+}
+
+/// A document's keys, with their values as they stand there; none of one that is not a JSON object.
+fn keys(document: &[u8]) -> BTreeMap<String, &RawValue> {
+    serde_json::from_slice(document).unwrap_or_default()
+}
+
+fn number_in(keys: &BTreeMap<String, &RawValue>, key: &str) -> Option<u64> {
+    serde_json::from_str(keys.get(key)?.get()).ok()
+}
+
+/// The whole number under `key`, whatever else is in the document.
+#[must_use]
+pub fn number(document: &[u8], key: &str) -> Option<u64> {
+    number_in(&keys(document), key)
 }
 
 /// The document with `$tb` set to `truncate_before`. Keys come out sorted and every other value byte for byte as it was, so that
@@ -64,7 +76,7 @@ pub fn with_truncate_before(document: &[u8], truncate_before: u64) -> Bytes {
 #[must_use]
 pub fn with_number(document: &[u8], key: &str, number: u64) -> Bytes {
     // Raw values: a parsed number or nested object would be printed as this build of the JSON library likes it.
-    let mut keys: BTreeMap<String, &RawValue> = serde_json::from_slice(document).unwrap_or_default();
+    let mut keys = keys(document);
     let text = number.to_string();
     let value: &RawValue = serde_json::from_str(&text).expect("a decimal number is JSON");
     keys.insert(key.to_owned(), value);

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::{
     backing::Backing,
     documents::{Action, CONFIG_STREAM, Change, config_stream},
-    writing::mark_with,
+    writing::with_metadata,
 };
 use crate::{
     append::Append,
-    commit::metadata::{with_number, with_truncate_before},
+    commit::metadata::{number, with_number, with_truncate_before},
     error::Result,
     event::EventData,
     index::Term,
@@ -193,15 +191,16 @@ const FIRST: &str = "gestaFirst";
 
 /// Adds to a commit that groups are known by the events of the config stream from `first` on, and that the others are hidden.
 pub(super) fn mark_first(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
-    mark_with(append, backing, stream, |document| with_number(&with_truncate_before(document, first.0), FIRST, first.0))
+    with_metadata(append, backing, stream, |document| {
+        Some(with_number(&with_truncate_before(document, first.0), FIRST, first.0))
+    })
 }
 
 /// The first event of the config stream that counts: what groups have put aside counts no more, and nothing else. No truncation, age or number that somebody sets on the
 /// stream, and no deletion, makes a group be forgotten. Without the key it is the very first; what came before its time says nothing new.
 fn first_counting(backing: &Backing, to: Position) -> Result<u64> {
     let document = visible::metadata_event(&backing.library, CONFIG_STREAM, to)?;
-    let keys = document.and_then(|event| serde_json::from_slice::<BTreeMap<String, Value>>(event.view().data).ok());
-    let first = keys.and_then(|keys| keys.get(FIRST)?.as_u64()).unwrap_or(0);
+    let first = document.and_then(|event| number(event.view().data, FIRST)).unwrap_or(0);
     let count = backing.library.index.count(Term::Stream(CONFIG_STREAM), to)?;
     // More than there is: somebody else has written it.
     Ok(if first <= count { first } else { 0 })

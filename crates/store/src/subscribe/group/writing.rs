@@ -171,28 +171,23 @@ fn commit(
 
 /// Adds to a commit that the events of a stream before `first` are hidden, unless more of it is, or all, because somebody has deleted it.
 pub(super) fn hide_before(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
-    let before = visible::metadata_event(&backing.library, stream, backing.to())?;
-    let hidden = before.and_then(|event| StreamMetadata::parse(event.view().data).truncate_before);
-    if hidden.is_some_and(|hidden| hidden >= first.0) {
-        return Ok(append);
-    }
-    mark(append, backing, stream, first)
+    with_metadata(append, backing, stream, |document| {
+        let hidden = StreamMetadata::parse(document).truncate_before;
+        hidden.is_none_or(|hidden| hidden < first.0).then(|| with_truncate_before(document, first.0))
+    })
 }
 
-/// Adds to a commit that the events of a stream are hidden before `first`, and shown from there on.
-fn mark(append: Append, backing: &Backing, stream: &StreamName, first: Revision) -> Result<Append> {
-    mark_with(append, backing, stream, |document| with_truncate_before(document, first.0))
-}
-
-/// Adds to a commit that the metadata of a stream is what `change` makes of it.
-pub(super) fn mark_with(
+/// Adds to a commit that the metadata of a stream is what `change` makes of it, if it makes something else of it.
+pub(super) fn with_metadata(
     append: Append,
     backing: &Backing,
     stream: &StreamName,
-    change: impl FnOnce(&[u8]) -> Bytes,
+    change: impl FnOnce(&[u8]) -> Option<Bytes>,
 ) -> Result<Append> {
     let before = visible::metadata_event(&backing.library, stream, backing.to())?;
-    let document = change(before.as_ref().map_or(&b"{}"[..], |event| event.view().data));
+    let Some(document) = change(before.as_ref().map_or(&b"{}"[..], |event| event.view().data)) else {
+        return Ok(append);
+    };
     let event = EventData::json(EventType::trusted(system::METADATA), document);
     Ok(append.stream(stream.metadata_stream()?, ExpectedRevision::Any, [event]))
 }
