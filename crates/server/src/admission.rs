@@ -30,8 +30,6 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Admitted {
     ticket: Ticket,
-    /// The verdict, while what it changed of lists and users is waited for.
-    outcome: Option<Outcome>,
     /// Who is to have seen it before it is told, if it changes lists or users.
     watcher: Option<Arc<Guard>>,
     _permits: [OwnedSemaphorePermit; 2],
@@ -64,7 +62,7 @@ impl Admission {
             let committed = tokio::task::spawn_blocking(move || store.commit(append)).await;
             committed.expect("committing does not panic, and its task is not aborted")
         };
-        Admitted { ticket, outcome: None, watcher, _permits: permits }
+        Admitted { ticket, watcher, _permits: permits }
     }
 
     /// Hands an append to the store and waits for the verdict.
@@ -77,15 +75,14 @@ impl Admission {
 }
 
 impl Admitted {
-    /// The verdict, when what it changed of access lists and users holds for everybody. Can be given up and asked for again, until it is told.
-    pub async fn outcome(&mut self) -> Outcome {
-        if self.outcome.is_none() {
-            self.outcome = Some((&mut self.ticket).await);
-        }
-        if let (Some(watcher), Some(Ok(appended))) = (&self.watcher, &self.outcome) {
+    /// The verdict, when what it changed of access lists and users holds for everybody.
+    pub async fn outcome(self) -> Outcome {
+        let Self { ticket, watcher, _permits } = self;
+        let outcome = ticket.await;
+        if let (Some(watcher), Ok(appended)) = (&watcher, &outcome) {
             watcher.seen(appended).await;
         }
-        self.outcome.take().expect("an outcome is there, and taken once")
+        outcome
     }
 }
 

@@ -127,11 +127,13 @@ struct Flow {
     /// Waits for its place in the store's queue; the others behind it are not read yet.
     entering: Option<Pin<Box<dyn Future<Output = Pending> + Send>>>,
     /// The oldest request's answer on its way. Kept from one look to the next: what it waits for may forget who waited as soon as he gives up.
-    answering: Option<Pin<Box<dyn Future<Output = BatchAppendResp> + Send>>>,
+    answering: Option<Answering>,
     /// Those behind it.
     pending: VecDeque<Pending>,
     answers: VecDeque<BatchAppendResp>,
 }
+
+type Answering = Pin<Box<dyn Future<Output = BatchAppendResp> + Send>>;
 
 struct Pending {
     echo: Echo,
@@ -150,7 +152,8 @@ impl Flow {
     }
 
     fn has_room(&self) -> bool {
-        self.entering.is_none() && self.pending.len() + self.answers.len() < BATCH_REQUESTS_IN_FLIGHT_MAX
+        let in_flight = usize::from(self.answering.is_some()) + self.pending.len() + self.answers.len();
+        self.entering.is_none() && in_flight < BATCH_REQUESTS_IN_FLIGHT_MAX
     }
 
     fn has_answer(&self) -> bool {
@@ -191,17 +194,18 @@ impl Flow {
         true
     }
 
+    fn begin_answer(&mut self) -> Option<Answering> {
+        Some(Box::pin(answered_to(self.pending.pop_front()?)))
+    }
+
     /// Whether requests at the front have their answers.
     fn poll_answers(&mut self, context: &mut Context<'_>) -> bool {
         let mut answered = false;
-        loop {
-            if self.answering.is_none() {
-                let Some(oldest) = self.pending.pop_front() else { break };
-                self.answering = Some(Box::pin(answered_to(oldest)));
-            }
-            let Some(answering) = &mut self.answering else { break };
-            let Poll::Ready(answer) = answering.as_mut().poll(context) else { break };
-            self.answering = None;
+        while let Some(mut answering) = self.answering.take().or_else(|| self.begin_answer()) {
+            let Poll::Ready(answer) = answering.as_mut().poll(context) else {
+                self.answering = Some(answering);
+                break;
+            };
             self.answers.push_back(answer);
             answered = true;
         }
@@ -220,8 +224,8 @@ async fn answered_to(Pending { echo, expected, state }: Pending) -> BatchAppendR
 async fn outcome(expected: ExpectedRevision, state: PendingState) -> Result<Appended, Fault> {
     let outcome = match state {
         PendingState::Failed(fault) => return Err(fault),
-        PendingState::Admitted(mut admitted, None) => admitted.outcome().await,
-        PendingState::Admitted(mut admitted, Some(deadline)) => {
+        PendingState::Admitted(admitted, None) => admitted.outcome().await,
+        PendingState::Admitted(admitted, Some(deadline)) => {
             timeout_at(deadline, admitted.outcome()).await.map_err(|_| Fault::DeadlineExceeded)?
         }
     };
