@@ -100,7 +100,7 @@ impl Reached {
     /// Where all its groups stand.
     pub(crate) fn groups(&self) -> Outcome<Vec<Group>> {
         Ok(match self {
-            Self::Directory(store) => native::describe_groups(&store.groups(), None).map_err(ClientError::from)?,
+            Self::Directory(store) => native::describe_groups(&store.groups(), None)?,
             Self::Server(client) => client.groups(None)?,
         })
     }
@@ -108,9 +108,7 @@ impl Reached {
     /// Where a group stands.
     pub(crate) fn group(&self, group: &GroupName) -> Outcome<Group> {
         let mut told = match self {
-            Self::Directory(store) => {
-                native::describe_groups(&store.groups(), Some(group)).map_err(ClientError::from)?
-            }
+            Self::Directory(store) => native::describe_groups(&store.groups(), Some(group))?,
             Self::Server(client) => client.groups(Some(group))?,
         };
         told.pop()
@@ -120,7 +118,7 @@ impl Reached {
     /// Does something with a group; returns how many messages were replayed or given up.
     pub(crate) fn change_group(&self, group: &GroupName, change: GroupChange) -> Outcome<u64> {
         Ok(match self {
-            Self::Directory(store) => change.carry_out(&store.groups(), group).map_err(ClientError::from)?,
+            Self::Directory(store) => change.carry_out(&store.groups(), group)?,
             Self::Server(client) => client.change_group(group, &change)?,
         })
     }
@@ -129,7 +127,7 @@ impl Reached {
     pub(crate) fn parked(&self, group: &GroupName, from: Position, limit: usize) -> Outcome<Vec<parked_resp::Message>> {
         Ok(match self {
             Self::Directory(store) => {
-                let parked = store.groups().parked(group, from, limit).map_err(ClientError::from)?;
+                let parked = store.groups().parked(group, from, limit)?;
                 parked.into_iter().map(native::describe_parked).collect()
             }
             Self::Server(client) => client.parked(group, from, limit)?,
@@ -209,6 +207,7 @@ fn refused(refusal: GroupRefusal, what: String) -> Failure {
         GroupRefusal::NoSuchGroup => {
             Failure::new(Exit::NotFound, what).with_remedy("`gesta group list` shows which there are")
         }
+        GroupRefusal::NotInFlight => Failure::new(Exit::Conflict, what),
         GroupRefusal::GroupExists => Failure::new(Exit::Conflict, what)
             .with_remedy("change it with `gesta group update`, or delete it first with `gesta group delete`"),
         GroupRefusal::NotParked => Failure::new(Exit::NotFound, what),

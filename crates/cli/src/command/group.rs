@@ -197,4 +197,10 @@ mod tests {
         assert_eq!(named("mail", Some("$ce-order")), "$ce-order::mail");
         assert_eq!(named("$ce-order::mail", None), "$ce-order::mail");
     }
+
+    /// Between two versions it was told as an error of whoever typed the command.
+    #[test]
+    fn an_answer_that_came_too_late_is_a_conflict() {
+        assert_eq!(Failure::from(GroupError::NotInFlight { refused: Vec::new() }).exit, Exit::Conflict);
+    }
 }

@@ -44,6 +44,8 @@ pub enum GroupRefusal {
     GroupExists,
     /// There is no parked message of this id.
     NotParked,
+    /// A message is not in flight any more that was answered.
+    NotInFlight,
     /// Its settings, or the place it is to begin at, cannot be so.
     Invalid,
     /// It has something to do before.
@@ -51,13 +53,15 @@ pub enum GroupRefusal {
 }
 
 impl GroupRefusal {
-    const ALL: [Self; 5] = [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::Invalid, Self::Unavailable];
+    const ALL: [Self; 6] =
+        [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::NotInFlight, Self::Invalid, Self::Unavailable];
 
     fn word(self) -> &'static str {
         match self {
             Self::NoSuchGroup => "no-such-group",
             Self::GroupExists => "group-exists",
             Self::NotParked => "not-parked",
+            Self::NotInFlight => "not-in-flight",
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",
         }
@@ -72,6 +76,7 @@ impl From<GroupError> for ClientError {
             GroupError::NoSuchGroup { .. } => GroupRefusal::NoSuchGroup,
             GroupError::GroupExists { .. } => GroupRefusal::GroupExists,
             GroupError::NotParked { .. } => GroupRefusal::NotParked,
+            GroupError::NotInFlight { .. } => GroupRefusal::NotInFlight,
             other if other.kind() == ErrorKind::Unavailable => GroupRefusal::Unavailable,
             _ => GroupRefusal::Invalid,
         };
