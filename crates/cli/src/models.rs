@@ -41,9 +41,6 @@ pub(crate) struct Shown {
     pub(crate) parked: Vec<Value>,
 }
 
-/// What it is that servers do not know.
-pub(crate) const MODELS: &str = "a model of the program's own";
-
 /// The models of a program, by name.
 #[derive(Default)]
 pub(crate) struct Models(Vec<(String, Box<dyn Registered>)>);

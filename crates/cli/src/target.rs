@@ -9,7 +9,7 @@ use std::{
 };
 
 use gesta::{ErrorKind, EventRef, EventStore, Options, VerifyReport};
-use gesta_server::client::Client;
+use gesta_server::client::{Client, without_user};
 
 use crate::{
     exit::{Exit, Failure, Outcome},
@@ -97,14 +97,6 @@ impl Target {
         self.open_with(Options { create: false, ..Options::default() })
     }
 
-    /// Opens the store that is there, for what only a program that has it in a directory can do; refused when a server was named.
-    pub(crate) fn open_here(&self, what: &str) -> Outcome<EventStore> {
-        match &self.url {
-            Some(_) => Err(Failure::usage(format!("{what} cannot be asked of a server")).with_remedy("give --dir")),
-            None => self.open(),
-        }
-    }
-
     /// Looks at the log of a store that cannot be opened; `see` gets every event that is intact, until it has seen enough.
     pub(crate) fn inspect(&self, see: impl FnMut(&EventRef<'_>) -> ControlFlow<()>) -> Outcome<VerifyReport> {
         self.must_be_there()?;
@@ -178,14 +170,6 @@ impl Target {
                 }
             }
         }
-    }
-}
-
-/// An address without the name and password in it.
-pub(crate) fn without_user(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
-        _ => url.to_owned(),
     }
 }
 

@@ -280,6 +280,15 @@ fn events(batch: Vec<native::messages::Event>) -> Result<Vec<RecordedEvent>, Cli
     batch.into_iter().map(|event| native::recorded_from_wire(event).map_err(ClientError::Store)).collect()
 }
 
+/// An address without the name and password in it: for people to see, and for whoever asks without them.
+#[must_use]
+pub fn without_user(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// Where a server is, and who comes.
 struct Address {
     endpoint: String,

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::native::ClientError;
+use crate::{client::without_user, native::ClientError};
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 16 << 10;
@@ -34,10 +34,7 @@ pub enum Readiness {
 /// `Other` for an address that is none, and for a server that is no gesta; `Unreachable`.
 pub fn readiness(url: &str, authority: Option<&[u8]>, time: Duration) -> Result<Readiness, ClientError> {
     // Nobody is told the password of whoever asks.
-    let url = &match url.split_once("://").zip(url.rsplit_once('@')) {
-        Some(((scheme, _), (_, place))) => format!("{scheme}://{place}"),
-        None => url.to_owned(),
-    };
+    let url = &without_user(url);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| ClientError::Other(format!("a runtime could not be started: {error}")))?;
     let answer = runtime.block_on(async {

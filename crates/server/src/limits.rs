@@ -83,7 +83,8 @@ pub const VERIFY_ANSWERS_AHEAD: usize = 2;
 
 /// Names of methods with meters of their own: several times those there are, since a client may ask for any name.
 pub const METHODS_METERED_MAX: usize = 256;
-/// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group.
+/// Groups whose standing is told in the metrics: a page of them costs each scrape two look-ups a group, and of one on everything some hundred
+/// events.
 pub const GROUPS_METERED_MAX: usize = 1000;
 
 /// Passwords that are checked or hashed at once: 19 MiB and a core each, for some 20 ms.

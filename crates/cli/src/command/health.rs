@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use clap::Args;
-use gesta_server::client_health::{Readiness, readiness};
+use gesta_server::{
+    client::without_user,
+    client_health::{Readiness, readiness},
+};
 use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
     shell::{Format, Shell},
-    target::{Target, without_user},
+    target::Target,
     time,
 };
 

@@ -8,7 +8,7 @@ use serde_json::{json, value::RawValue};
 use crate::{
     builtin::{self, By, Summary},
     exit::{Exit, Outcome},
-    models::{Asked, MODELS, Models},
+    models::{Asked, Models},
     ndjson::EventView,
     query_args::{SubjectArgs, moment},
     shell::{Format, Shell},
@@ -93,7 +93,7 @@ fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, s
         Table::new([Column::number("position"), Column::text("recorded"), Column::long("type"), Column::long("state")]);
     let mut printed = Ok(());
     let asked = Asked { key, at, limit: args.limit };
-    model.history(&target.open_here(MODELS)?, &asked, &mut |event, state| {
+    model.history(&target.open()?, &asked, &mut |event, state| {
         if printed.is_ok() {
             printed = print_state(event, state, &mut table, shell);
         }

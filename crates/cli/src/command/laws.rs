@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     builtin::{self, By, Summary, composed},
     exit::{Exit, Failure, Outcome},
-    models::{MODELS, Models},
+    models::Models,
     query_args::SubjectArgs,
     reach::Reached,
     shell::{Format, Shell, counted},
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &LawsArgs, target: &Target, models: &Models, shell: &mut
     let broken = match &subject.model {
         Some(name) => {
             let model = models.get(name)?;
-            let report = model.check(&target.open_here(MODELS)?, subject.key()?);
+            let report = model.check(&target.open()?, subject.key()?);
             let report = report.ok_or_else(|| Failure::usage(format!("the model declares no laws, model={name}")))?;
             print_report(name, &report?, &mut table, shell)?
         }

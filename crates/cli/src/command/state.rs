@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     builtin::{self, By, Seen},
     exit::{Exit, Outcome},
-    models::{MODELS, Models, Shown},
+    models::{Models, Shown},
     query_args::{SubjectArgs, moment},
     shell::{Format, Shell, counted, printable},
     table::{Column, Table},
@@ -80,7 +80,7 @@ struct Line<'l> {
 fn run_model(args: &StateArgs, name: &str, target: &Target, models: &Models, shell: &mut Shell) -> Outcome<Exit> {
     let (model, key) = (models.get(name)?, args.subject.key()?);
     let at = args.at.as_deref().map(moment).transpose()?;
-    let Shown { state, pretty, head, explain, parked } = model.state(&target.open_here(MODELS)?, key, at)?;
+    let Shown { state, pretty, head, explain, parked } = model.state(&target.open()?, key, at)?;
     match shell.format() {
         Format::Table => {
             // What an event holds is escaped by JSON, but for what only a terminal takes for more than a letter.

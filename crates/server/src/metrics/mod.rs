@@ -4,7 +4,7 @@
 //! which it is served and documented (`docs/operations.md`); a metric that is not in it does not exist.
 
 mod exposition;
-pub(crate) mod process;
+pub mod process;
 mod snapshot;
 pub mod table;
 

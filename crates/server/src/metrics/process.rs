@@ -7,16 +7,18 @@ const TICKS_PER_SECOND: u32 = 100;
 
 /// Bytes of memory the process really has; `None` where the system does not say.
 #[allow(clippy::disallowed_methods, reason = "a file of the system, not of the store")]
-pub(crate) fn resident_bytes() -> Option<u64> {
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib << 10)
 }
 
-/// Time of processors the process has used since it began; `None` where the system does not say.
+/// Time of processors all threads of the process, also those that ended, have used since it began, in the kernel too, in hundredths of a second; `None` where the system does not say.
 #[allow(clippy::disallowed_methods, reason = "a file of the system, not of the store")]
-pub(crate) fn processor_time() -> Option<Duration> {
+#[must_use]
+pub fn processor_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/self/stat").ok()?;
     used(&text)
 }

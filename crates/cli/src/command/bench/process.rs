@@ -1,19 +1,8 @@
 //! What this process has used, as the system counts it below `/proc`. `None` where the system does not tell.
 
-use std::{fs, time::Duration};
+use std::fs;
 
-/// Ticks a second in `/proc/self/stat`: fixed for programs, whatever the kernel's own clock does.
-const TICKS_PER_SECOND: u32 = 100;
-
-/// Time all threads, also those that ended, were on a processor, in the kernel too. Counted in hundredths of a second.
-pub(super) fn cpu() -> Option<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the program's name in brackets and may have spaces; utime and stime are the 14th and 15th.
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ').skip(11).map(str::parse::<u32>);
-    let ticks = fields.next()?.ok()? + fields.next()?.ok()?;
-    Some(Duration::from_secs(1) * ticks / TICKS_PER_SECOND)
-}
+pub(super) use gesta_server::metrics::process::processor_time as cpu;
 
 /// Memory of this process, in MiB.
 #[derive(Clone, Copy, Debug)]

@@ -167,6 +167,7 @@ mod tests {
         let both = SettingsArgs { hold: Some(true), strategy: Some(StrategyArg::Pinned), ..SettingsArgs::default() };
         assert!(both.apply(GroupSettings::default()).is_err());
     }
+
     /// `gesta group update g --hold` made a group by customer one by stream, and `--key` ended its holding: what was not given did not stay.
     #[test]
     fn of_a_key_and_its_holding_each_stays_when_the_other_is_given() {
