@@ -140,8 +140,7 @@ fn see_batch<M: Model>(
                     if folded.parked.len() >= PARKED_MAX {
                         return Err(reason);
                     }
-                    let (position, stream) = (event.position, event.stream.into());
-                    folded.parked.push(ParkedEvent { position, stream, reason });
+                    folded.parked.push(ParkedEvent::of(&event, reason));
                 }
             },
         }

@@ -1,6 +1,6 @@
 //! Events that were set aside because they cannot be read: what a state says of the facts it is without.
 
-use gesta_store::Position;
+use gesta_store::{EventRef, Position};
 
 use crate::error::Error;
 
@@ -19,4 +19,10 @@ pub struct ParkedEvent {
     pub stream: Box<str>,
     /// Why it cannot be read: [`UnknownKind`](Error::UnknownKind) or [`Undecodable`](Error::Undecodable).
     pub reason: Error,
+}
+
+impl ParkedEvent {
+    pub(crate) fn of(event: &EventRef<'_>, reason: Error) -> Self {
+        Self { position: event.position, stream: event.stream.into(), reason }
+    }
 }

@@ -108,14 +108,19 @@ impl<'d, M: Model> Get<'d, M> {
             ReadLevel::Latest | ReadLevel::AtLeast(_) | ReadLevel::Stale(_) => {
                 load::load_latest(reader, key, &slot, head)
             }
-            ReadLevel::AsOf(Moment::Position(last)) if last >= head => {
-                Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={head}")))
-            }
-            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &slot, last.next()),
+            ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &slot, head_after(last, head)?),
             ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(reader, key, &slot, head_at(reader, time)?),
             ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(reader, &slot.scope, revision, head),
         }
     }
+}
+
+/// The head there was when `last` was the last event, if it is recorded.
+pub(super) fn head_after(last: Position, head: Position) -> Result<Position> {
+    if last < head {
+        return Ok(last.next());
+    }
+    Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={head}")))
 }
 
 /// The head there was at the end of a nanosecond.

@@ -2,9 +2,12 @@
 
 use gesta_store::EventRef;
 
-use super::{Moment, Reader, get::head_at};
+use super::{
+    Moment, Reader,
+    get::{head_after, head_at},
+};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     fold::{Part, each},
     model::Model,
     scope::Scope,
@@ -47,10 +50,7 @@ impl<'d, M: Model> History<'d, M> {
         let now = store.head().position();
         let (head, most) = match self.until {
             None => (now, None),
-            Some(Moment::Position(last)) if last >= now => {
-                return Err(Error::Unanswerable(format!("position is not recorded yet, position={last} head={now}")));
-            }
-            Some(Moment::Position(last)) => (last.next(), None),
+            Some(Moment::Position(last)) => (head_after(last, now)?, None),
             Some(Moment::Time(time)) => (head_at(self.reader, time)?, None),
             Some(Moment::Revision(last)) => (now, Some(last.0.saturating_add(1))),
         };

@@ -25,8 +25,7 @@ pub(crate) fn unreadable<M: Model>(store: &EventStore) -> Result<Vec<ParkedEvent
     while let Some(batch) = reading.next_batch()? {
         let looked = batch.iter().filter(|event| scope.admits(event)).try_for_each(|event| {
             if let Err(defect) = read::<M::Event>(&event) {
-                let (position, stream) = (event.position, event.stream.into());
-                found.push(ParkedEvent { position, stream, reason: defect.of(&event, M::name()) });
+                found.push(ParkedEvent::of(&event, defect.of(&event, M::name())));
             }
             if found.len() < PARKED_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
