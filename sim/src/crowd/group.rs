@@ -21,6 +21,7 @@ use crate::{
 
 /// Seats for consumers.
 pub const SEATS: usize = 4;
+
 /// See the module's words.
 #[derive(Debug)]
 pub struct Group {

@@ -78,9 +78,7 @@ impl Past {
         }
         Ok(())
     }
-}
 
-impl Past {
     /// What somebody sees of an event who follows links: what it points to, if it is a link to what was recorded, and else itself.
     #[must_use]
     pub fn seen_through(&self, event: &Event) -> Option<&Event> {

@@ -4,7 +4,6 @@
 
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -105,12 +104,12 @@ fn append_in_process(store: &EventStore) -> Latencies {
 
 /// Each client sends one append after the other, into a stream of its own.
 async fn append_with(clients: &[Streams]) -> Latencies {
-    let end = Arc::new(Instant::now() + SLICE);
+    let end = Instant::now() + SLICE;
     let tasks = clients.iter().cloned().enumerate().map(|(number, mut client)| {
-        let (stream, end) = (format!("order-{number}"), Arc::clone(&end));
+        let stream = format!("order-{number}");
         tokio::spawn(async move {
             let mut latencies = Latencies::default();
-            while Instant::now() < *end {
+            while Instant::now() < end {
                 let messages = tokio_stream::iter(client::append(&stream, 1));
                 let begun = Instant::now();
                 client.append(messages).await.unwrap();
