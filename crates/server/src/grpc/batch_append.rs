@@ -273,15 +273,16 @@ impl OpenRequests {
             }
             None => OpenRequest::begin(part.correlation_id.unwrap_or_default(), part.options, clock),
         };
-        let before = open.bytes();
+        // From here on it counts by itself, not among the others.
+        self.bytes = self.bytes.saturating_sub(open.bytes());
+        let room = APPEND_BYTES_MAX.saturating_sub(self.bytes);
         for message in part.proposed_messages {
-            open.push(proposed::from_batch(message), APPEND_BYTES_MAX.saturating_sub(self.bytes));
+            open.push(proposed::from_batch(message), room);
         }
         if part.is_final {
-            self.bytes = self.bytes.saturating_sub(before);
             return Ok(Some(Complete { echo: open.echo, request: open.request }));
         }
-        self.bytes = (self.bytes + open.bytes()).saturating_sub(before);
+        self.bytes += open.bytes();
         self.requests.insert(id, open);
         Ok(None)
     }
@@ -418,6 +419,14 @@ mod tests {
         assert_eq!(complete(parts).unwrap(), [too_large, Ok(1), Ok(1)]);
         let many = (0..=BATCH_REQUESTS_OPEN_MAX as u128).map(|request| first(request, &[]));
         assert!(matches!(complete(many), Err(Fault::Invalid(what)) if what.starts_with("too many requests")));
+    }
+
+    /// What a request had said before was counted once more with each of its parts, so that half the limit was too much in three.
+    #[test]
+    fn a_request_may_have_its_bytes_in_any_number_of_parts() {
+        let part_bytes = APPEND_BYTES_MAX / 10;
+        let parts = (0..9).map(|at| if at == 0 { first(1, &[part_bytes]) } else { part(1, &[part_bytes]) });
+        assert_eq!(complete(parts.chain([last(part(1, &[1]))])).unwrap(), [Ok(10)]);
     }
 
     #[test]
