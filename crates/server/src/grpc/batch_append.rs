@@ -301,8 +301,11 @@ impl OpenRequest {
         let expected = expected::from_wire(options.expected_stream_position.as_ref());
         let stream = stream::from_wire(options.stream_identifier.as_ref());
         let deadline = options.deadline_option.as_ref().and_then(|option| deadline(option, clock));
-        let echo =
-            Echo { correlation_id, stream: options.stream_identifier, expected: expected.as_ref().ok().copied() };
+        let echo = Echo {
+            correlation_id,
+            stream: options.stream_identifier.as_ref().map(stream::apart),
+            expected: expected.as_ref().ok().copied(),
+        };
         let request = stream.and_then(|stream| {
             Ok(Request { stream, expected: expected?, proposed: ProposedEvents::default(), deadline })
         });
