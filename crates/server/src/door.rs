@@ -28,7 +28,7 @@ use tower_service::Service;
 use tracing::Instrument;
 
 use crate::{
-    calls::{Calls, OpenCall},
+    calls::{By, Calls, OpenCall},
     connections::Traffic,
     fault::Fault,
     security::Security,
@@ -71,20 +71,22 @@ impl Door {
         let span = call.span().clone();
         let answered = async {
             match self.security.admit(&mut request).await {
-                Ok(()) => self.routes.call(request).await,
-                Err(fault) => Ok(turned_away(request.headers(), fault)),
+                Ok(()) => {
+                    let response = self.routes.call(request).await.unwrap_or_else(|never| match never {});
+                    (response, By::Service)
+                }
+                Err(fault) => (turned_away(request.headers(), fault), By::Door),
             }
         }
         .instrument(span);
-        let response = match limit {
+        let (response, by) = match limit {
             None => answered.await,
             Some(limit) => match tokio::time::timeout(limit, answered).await {
                 Ok(answered) => answered,
-                Err(_) => Ok(Status::deadline_exceeded("the time the client gave is over").into_http()),
+                Err(_) => (Status::deadline_exceeded("the time the client gave is over").into_http(), By::Door),
             },
         };
-        let response = response.unwrap_or_else(|never| match never {});
-        call.answered(&response);
+        call.answered(&response, by);
         response.map(|body| Answer { body, call })
     }
 }
