@@ -17,13 +17,15 @@ use std::{
 use axum::http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use gesta_store::measures::{Distribution, Meter};
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
 use tracing::Span;
 
 use crate::{limits::METHODS_METERED_MAX, traces};
 
 /// The header or trailer with the status of a call.
 const STATUS: &str = "grpc-status";
+/// The trailer with the name of a failure that clients know.
+const EXCEPTION: &str = "exception";
 /// Statuses there are.
 const CODES: usize = 17;
 /// Where calls are counted that nobody answers to, or that come too late to be counted apart.
@@ -181,10 +183,12 @@ impl OpenCall {
 
     /// Tells of a failure that is ours.
     fn tell(&self, code: Code, headers: &HeaderMap) {
-        if !matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) {
+        // What clients know by a name is theirs to mend, whatever code the protocol has for it.
+        if !matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) || headers.contains_key(EXCEPTION) {
             return;
         }
-        let message = headers.get("grpc-message").and_then(|message| message.to_str().ok()).unwrap_or_default();
+        let status = Status::from_header_map(headers);
+        let message = status.as_ref().map(Status::message).unwrap_or_default();
         let method = self.path.as_deref().unwrap_or_default();
         tracing::error!(method, code = name_of(code), message, "call failed");
     }
