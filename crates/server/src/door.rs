@@ -31,6 +31,7 @@ use crate::{
     calls::{By, Calls, OpenCall},
     connections::Traffic,
     fault::Fault,
+    grpc::gossip,
     security::Security,
 };
 
@@ -68,6 +69,11 @@ impl Door {
         let mut call = self.calls.begin(&request, info.remote_addr);
         let limit = time_limit(request.headers());
         request.extensions_mut().insert(info);
+        if request.uri().path() == gossip::PATH
+            && let Some(found) = request.uri().authority().cloned()
+        {
+            request.extensions_mut().insert(found);
+        }
         let span = call.span().clone();
         let answered = async {
             match self.security.admit(&mut request).await {

@@ -19,7 +19,7 @@ use crate::{
     calls::Calls,
     connections::{self, Traffic},
     door::Door,
-    grpc::ShutdownRequest,
+    grpc::{ShutdownRequest, Whereabouts},
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
@@ -206,7 +206,11 @@ impl Server {
         let answering = Answering {
             store: &store,
             security: &security,
-            address,
+            place: if address.ip().is_unspecified() || tls.is_some() {
+                Whereabouts::Found(address)
+            } else {
+                Whereabouts::Bound(address)
+            },
             shutdown: &shutdown,
             stopping: stopping.clone(),
             options: &options,
