@@ -4,7 +4,7 @@
 //! (pure functions), and is answered by the store; what fails is put into the protocol's words by `fault`. No rule of the
 //! store lives here.
 //!
-//! **Invariant:** no thread of the runtime waits for a disk. Appends are tickets, which are futures, and are admitted only when the store's
+//! **Invariant:** no thread of the runtime waits for a disk, or works for longer than a moment. Appends are tickets, which are futures, and are admitted only when the store's
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order

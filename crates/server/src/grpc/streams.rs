@@ -9,7 +9,7 @@ use gesta_store::{
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{append, batch_append, delete, read::Reading, subscribe::Following};
+use super::{append, batch_append, delete, read::Reading, subscribe::Following, waiting::waiting};
 use crate::{
     admission::Admission,
     convert::request::{self, Extent},
@@ -47,7 +47,12 @@ impl Streams for StreamsService {
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let rights = self.security.rights(&request);
-        let request = request::from_wire(request.get_ref())?;
+        let request = request.into_inner();
+        let request = if request::takes_time(&request) {
+            waiting(move || request::from_wire(&request)).await?
+        } else {
+            request::from_wire(&request)?
+        };
         rights.check(Action::read(request.subject.name())).await?;
         let (store, stopping) = (self.store.clone(), self.stopping.clone());
         Ok(Response::new(match request.extent {
