@@ -71,6 +71,8 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const PING_TIME: Duration = Duration::from_secs(20);
 /// How long nobody is accepted after the system had no room for a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked whether the store still takes appends: an atomic load.
+pub const STORE_LOOKED_AFTER_EVERY: Duration = Duration::from_secs(1);
 /// How long calls in progress may take to end once the server was asked to stop.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// From when on a call that was not answered is told of in the log.

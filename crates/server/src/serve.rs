@@ -216,6 +216,7 @@ impl Server {
             options: &options,
         };
         let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
+        tokio::spawn(health::look_after(store.clone(), stopping.clone()));
         let door = Door::new(routes, security, calls, traffic);
         let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
