@@ -32,6 +32,7 @@ use crate::{
     connections::Traffic,
     fault::Fault,
     grpc::gossip,
+    heard::{Heard, Share},
     security::Security,
 };
 
@@ -47,6 +48,7 @@ pub(crate) struct Door {
     security: Security,
     calls: Arc<Calls>,
     traffic: Arc<Traffic>,
+    requests_bytes_max: usize,
 }
 
 /// The door as one connection comes to it.
@@ -54,11 +56,19 @@ pub(crate) struct Door {
 pub(crate) struct Visitor {
     door: Door,
     info: TcpConnectInfo,
+    share: Arc<Share>,
 }
 
 impl Door {
-    pub(crate) fn new(routes: Router, security: Security, calls: Arc<Calls>, traffic: Arc<Traffic>) -> Self {
-        Self { routes, security, calls, traffic }
+    /// The door to `routes`. Requests of one connection may hold so many bytes.
+    pub(crate) fn new(
+        routes: Router,
+        security: Security,
+        calls: Arc<Calls>,
+        traffic: Arc<Traffic>,
+        requests_bytes_max: usize,
+    ) -> Self {
+        Self { routes, security, calls, traffic, requests_bytes_max }
     }
 
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
@@ -99,7 +109,8 @@ impl Door {
 
 impl Visitor {
     pub(crate) fn new(door: Door, peer: SocketAddr) -> Self {
-        Self { door, info: TcpConnectInfo { local_addr: None, remote_addr: Some(peer) } }
+        let share = Share::of(door.requests_bytes_max);
+        Self { door, info: TcpConnectInfo { local_addr: None, remote_addr: Some(peer) }, share }
     }
 }
 
@@ -109,7 +120,12 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let answer = self.door.clone().answer(request.map(Body::new), self.info.clone());
+        let (mut parts, body) = request.into_parts();
+        let body = Heard::new(body, parts.uri.path(), Arc::clone(&self.share));
+        if body.is_conversation() {
+            parts.extensions.insert(Arc::clone(&self.share));
+        }
+        let answer = self.door.clone().answer(Request::from_parts(parts, Body::new(body)), self.info.clone());
         Box::pin(async move { Ok(answer.await) })
     }
 }

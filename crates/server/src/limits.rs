@@ -52,6 +52,10 @@ pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes a client may send ahead on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of requests that have begun and not ended, on one connection, beyond the first of each call: eight of the largest appends.
+pub const CONNECTION_REQUESTS_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a call that are not counted among them: as many as of its answers may wait, and more than most calls have.
+pub const CALL_BYTES_UNCOUNTED: usize = 64 << 10;
 /// Bytes of one call's answers that wait to be sent, whatever window its client opens: one frame, while the one before it is on its way.
 pub const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Largest HTTP/2 frame: fewer of them for large payloads.

@@ -217,7 +217,7 @@ impl Server {
         };
         let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
         tokio::spawn(health::look_after(store.clone(), stopping.clone()));
-        let door = Door::new(routes, security, calls, traffic);
+        let door = Door::new(routes, security, calls, traffic, options.connection_requests_bytes);
         let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
         tell_systemd(NotifyState::Ready);

@@ -13,6 +13,7 @@ use super::{append, batch_append, delete, read::Reading, subscribe::Following, w
 use crate::{
     admission::Admission,
     convert::request::{self, Extent},
+    heard::Holding,
     proto::event_store::client::streams::{
         AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp, TombstoneReq,
         TombstoneResp, streams_server::Streams,
@@ -83,11 +84,13 @@ impl Streams for StreamsService {
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
         let rights = self.security.rights(&request);
+        let holding = request.extensions().get().map_or_else(Holding::default, |share| Holding::of(Arc::clone(share)));
         let (answers, receiver) = mpsc::channel(batch_append::PORTIONS_AHEAD);
         let call = batch_append::Call {
             admission: self.admission.clone(),
             rights,
             requests: request.into_inner(),
+            holding,
             clock: Arc::clone(&self.clock),
         };
         tokio::spawn(batch_append::serve(call, answers, self.stopping.clone()));
