@@ -105,7 +105,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// All of them, in the order in which they are told.
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
-    open("listen", "Address and port to listen on; port 0 takes a free one", text!("ADDRESS", listen)),
+    open("listen", "Address and port to listen on; port 0 takes a free one", Field::Text {
+        shape: "ADDRESS",
+        get: |settings| settings.listen.to_string(),
+        set: |settings, text| {
+            settings.listen = text.parse().map_err(|_| "write an address and a port: 127.0.0.1:2113, [::1]:2113".to_owned())?;
+            Ok(())
+        },
+    }),
     open("insecure", "Allow an address that other machines can reach without TLS",
         Field::Flag { get: |settings| settings.insecure, set: |settings, flag| settings.insecure = flag }),
     open("auth", "Ask callers who they are and let them do what they may; with TLS they always are",
