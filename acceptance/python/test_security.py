@@ -438,6 +438,11 @@ class Starting(unittest.TestCase):
         trust = ssl.create_default_context(cafile=f"{self.certificates}/ca.crt")
         with urllib.request.urlopen(address, context=trust) as answer:
             self.assertEqual(answer.status, 204)
+        # Whoever looks for a cluster goes on where he has found it: 0.0.0.0 is nowhere.
+        port = ready["address"].rsplit(":", 1)[1]
+        with KurrentDBClient(secured_url(f"localhost:{port}", self.certificates)) as client:
+            (member,) = client.read_gossip()
+            self.assertEqual((member.address, str(member.port)), ("localhost", port))
         process.terminate()
         self.assertEqual(process.wait(timeout=30), 0)
         process.stdout.close()

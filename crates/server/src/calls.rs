@@ -1,7 +1,8 @@
 //! Calls, counted by method and status, timed until they are answered, and told of in the log when they fail by our fault or are slow.
 //!
 //! A call is *answered* when its response begins: for a call with one answer that is all there is to do, for a stream it is when it can flow, after
-//! which the client sets the pace. Names of methods come from clients, so only those that somebody answers to get meters of their own.
+//! which the client sets the pace. Names of methods come from clients, so only those that somebody answers to get meters of their own: what is turned
+//! away at the door, or runs out of time there, proves nothing about the name.
 
 use std::{
     collections::BTreeMap,
@@ -16,17 +17,28 @@ use std::{
 use axum::http::{HeaderMap, Request, Response, header::CONTENT_TYPE};
 use gesta_store::measures::{Distribution, Meter};
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Status};
 use tracing::Span;
 
 use crate::{limits::METHODS_METERED_MAX, traces};
 
 /// The header or trailer with the status of a call.
 const STATUS: &str = "grpc-status";
+/// The trailer with the name of a failure that clients know.
+const EXCEPTION: &str = "exception";
 /// Statuses there are.
 const CODES: usize = 17;
 /// Where calls are counted that nobody answers to, or that come too late to be counted apart.
 const OTHER: &str = "other";
+
+/// Who answers a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Who was asked.
+    Service,
+    /// Who let nobody through, or waited no longer.
+    Door,
+}
 
 /// What was counted of all calls.
 #[derive(Debug)]
@@ -91,9 +103,9 @@ impl Calls {
         self.methods.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
-    /// Where a call of a method is counted that ended so.
-    fn method(&self, path: &str, code: Code) -> Arc<Method> {
-        if code == Code::Unimplemented {
+    /// Where a call of a method is counted that is not known yet and was answered so.
+    fn method(&self, path: &str, code: Code, by: By) -> Arc<Method> {
+        if by == By::Door || code == Code::Unimplemented {
             return Arc::clone(&self.other);
         }
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +160,7 @@ impl OpenCall {
     }
 
     /// The response begins.
-    pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
+    pub(crate) fn answered<B>(&mut self, response: &Response<B>, by: By) {
         self.told(response.headers());
         let Some(path) = &self.path else { return };
         let took = self.begun.elapsed();
@@ -156,7 +168,7 @@ impl OpenCall {
             let (took_ms, peer) = (took.as_millis() as u64, self.peer.map(tracing::field::display));
             tracing::warn!(method = %path, took_ms, peer, "slow call");
         }
-        let method = self.known.get_or_insert_with(|| self.calls.method(path, self.code.unwrap_or(Code::Ok)));
+        let method = self.known.get_or_insert_with(|| self.calls.method(path, self.code.unwrap_or(Code::Ok), by));
         method.answered_micros.meet(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
@@ -171,10 +183,12 @@ impl OpenCall {
 
     /// Tells of a failure that is ours.
     fn tell(&self, code: Code, headers: &HeaderMap) {
-        if !matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) {
+        // What clients know by a name is theirs to mend, whatever code the protocol has for it.
+        if !matches!(code, Code::Internal | Code::DataLoss | Code::Unknown) || headers.contains_key(EXCEPTION) {
             return;
         }
-        let message = headers.get("grpc-message").and_then(|message| message.to_str().ok()).unwrap_or_default();
+        let status = Status::from_header_map(headers);
+        let message = status.as_ref().map(Status::message).unwrap_or_default();
         let method = self.path.as_deref().unwrap_or_default();
         tracing::error!(method, code = name_of(code), message, "call failed");
     }
@@ -186,7 +200,7 @@ impl Drop for OpenCall {
         let Some(path) = &self.path else { return };
         let code = self.code.unwrap_or(Code::Cancelled);
         self.span.record("rpc.response.status_code", name_of(code));
-        let method = self.known.take().unwrap_or_else(|| self.calls.method(path, code));
+        let method = self.known.take().unwrap_or_else(|| self.calls.method(path, code, By::Door));
         if let Some(count) = method.by_code.get(code as usize) {
             count.fetch_add(1, Relaxed);
         }
@@ -230,7 +244,7 @@ mod tests {
     fn call(calls: &Arc<Calls>, path: &str, status: Option<&str>) {
         let request = Request::builder().uri(path).header(CONTENT_TYPE, "application/grpc").body(()).unwrap();
         let mut call = calls.begin(&request, None);
-        call.answered(&Response::new(()));
+        call.answered(&Response::new(()), By::Service);
         if let Some(status) = status {
             call.told(&HeaderMap::from_iter([(STATUS.parse().unwrap(), status.parse().unwrap())]));
         }
@@ -254,21 +268,26 @@ mod tests {
     #[tokio::test]
     async fn names_nobody_answers_to_take_no_memory() {
         let calls = Arc::new(Calls::new(Duration::MAX));
-        let answered = |path: String, status: &'static str| {
+        let answered = |path: String, status: &'static str, by| {
             let request = Request::builder().uri(path).header(CONTENT_TYPE, "application/grpc+proto").body(()).unwrap();
             let mut call = calls.begin(&request, None);
-            call.answered(&Response::builder().header(STATUS, status).body(()).unwrap());
+            call.answered(&Response::builder().header(STATUS, status).body(()).unwrap(), by);
         };
         for number in 0..1000 {
-            answered(format!("/junk.{number}/X"), "12");
+            answered(format!("/junk.{number}/X"), "12", By::Service);
+            // Whoever lets nobody through does not know whether anybody would have answered.
+            answered(format!("/junk.{number}/X"), "7", By::Door);
+            let request = Request::builder().uri(format!("/junk.{number}/X")).header(CONTENT_TYPE, "application/grpc");
+            drop(calls.begin(&request.body(()).unwrap(), None));
         }
-        assert_eq!(shown(&calls), [r#"other [("UNIMPLEMENTED", 1000)] 1000"#]);
+        let other = r#"other [("CANCELLED", 1000), ("PERMISSION_DENIED", 1000), ("UNIMPLEMENTED", 1000)] 2000"#;
+        assert_eq!(shown(&calls), [other]);
         for number in 0..=METHODS_METERED_MAX {
-            answered(format!("/m.{number:04}/X"), "0");
+            answered(format!("/m.{number:04}/X"), "0", By::Service);
         }
         let counted = calls.counted();
         assert_eq!(counted.len(), METHODS_METERED_MAX + 1);
-        assert_eq!(counted.last().unwrap().by_code, [("OK", 1), ("UNIMPLEMENTED", 1000)]);
+        assert_eq!(counted.last().unwrap().by_code[0], ("OK", 1));
     }
 
     #[tokio::test]

@@ -28,9 +28,11 @@ use tower_service::Service;
 use tracing::Instrument;
 
 use crate::{
-    calls::{Calls, OpenCall},
+    calls::{By, Calls, OpenCall},
     connections::Traffic,
     fault::Fault,
+    grpc::gossip,
+    heard::{Heard, Share},
     security::Security,
 };
 
@@ -46,6 +48,7 @@ pub(crate) struct Door {
     security: Security,
     calls: Arc<Calls>,
     traffic: Arc<Traffic>,
+    requests_bytes_max: usize,
 }
 
 /// The door as one connection comes to it.
@@ -53,11 +56,19 @@ pub(crate) struct Door {
 pub(crate) struct Visitor {
     door: Door,
     info: TcpConnectInfo,
+    share: Arc<Share>,
 }
 
 impl Door {
-    pub(crate) fn new(routes: Router, security: Security, calls: Arc<Calls>, traffic: Arc<Traffic>) -> Self {
-        Self { routes, security, calls, traffic }
+    /// The door to `routes`. Requests of one connection may hold so many bytes.
+    pub(crate) fn new(
+        routes: Router,
+        security: Security,
+        calls: Arc<Calls>,
+        traffic: Arc<Traffic>,
+        requests_bytes_max: usize,
+    ) -> Self {
+        Self { routes, security, calls, traffic, requests_bytes_max }
     }
 
     pub(crate) fn traffic(&self) -> &Arc<Traffic> {
@@ -68,30 +79,38 @@ impl Door {
         let mut call = self.calls.begin(&request, info.remote_addr);
         let limit = time_limit(request.headers());
         request.extensions_mut().insert(info);
+        if request.uri().path() == gossip::PATH
+            && let Some(found) = request.uri().authority().cloned()
+        {
+            request.extensions_mut().insert(found);
+        }
         let span = call.span().clone();
         let answered = async {
             match self.security.admit(&mut request).await {
-                Ok(()) => self.routes.call(request).await,
-                Err(fault) => Ok(turned_away(request.headers(), fault)),
+                Ok(()) => {
+                    let response = self.routes.call(request).await.unwrap_or_else(|never| match never {});
+                    (response, By::Service)
+                }
+                Err(fault) => (turned_away(request.headers(), fault), By::Door),
             }
         }
         .instrument(span);
-        let response = match limit {
+        let (response, by) = match limit {
             None => answered.await,
             Some(limit) => match tokio::time::timeout(limit, answered).await {
                 Ok(answered) => answered,
-                Err(_) => Ok(Status::deadline_exceeded("the time the client gave is over").into_http()),
+                Err(_) => (Status::deadline_exceeded("the time the client gave is over").into_http(), By::Door),
             },
         };
-        let response = response.unwrap_or_else(|never| match never {});
-        call.answered(&response);
+        call.answered(&response, by);
         response.map(|body| Answer { body, call })
     }
 }
 
 impl Visitor {
     pub(crate) fn new(door: Door, peer: SocketAddr) -> Self {
-        Self { door, info: TcpConnectInfo { local_addr: None, remote_addr: Some(peer) } }
+        let share = Share::of(door.requests_bytes_max);
+        Self { door, info: TcpConnectInfo { local_addr: None, remote_addr: Some(peer) }, share }
     }
 }
 
@@ -101,7 +120,12 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let answer = self.door.clone().answer(request.map(Body::new), self.info.clone());
+        let (mut parts, body) = request.into_parts();
+        let body = Heard::new(body, parts.uri.path(), Arc::clone(&self.share));
+        if body.is_conversation() {
+            parts.extensions.insert(Arc::clone(&self.share));
+        }
+        let answer = self.door.clone().answer(Request::from_parts(parts, Body::new(body)), self.info.clone());
         Box::pin(async move { Ok(answer.await) })
     }
 }

@@ -10,7 +10,7 @@ use tonic::{
 };
 use uuid::Uuid;
 
-use crate::group_fault::GroupFault;
+use crate::{group_fault::GroupFault, limits::STATUS_TEXT_BYTES_MAX};
 
 /// Why a call of the first protocol failed.
 #[derive(Debug)]
@@ -238,11 +238,20 @@ impl From<Fault> for Status {
         let (code, text, name, facts) = fault.parts();
         let mut trailers = MetadataMap::new();
         for (key, value) in name.map(|name| ("exception", name.to_owned())).into_iter().chain(facts) {
-            let value = MetadataValue::try_from(ascii(&value)).expect("visible ASCII can be a trailer");
+            let value = MetadataValue::try_from(ascii(&cut(value))).expect("visible ASCII can be a trailer");
             trailers.insert(key, value);
         }
-        Self::with_metadata(code, text, trailers)
+        Self::with_metadata(code, cut(text), trailers)
     }
+}
+
+/// As much of a text as a client is told: it may repeat what a client sent.
+pub(crate) fn cut(mut text: String) -> String {
+    if text.len() > STATUS_TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(STATUS_TEXT_BYTES_MAX));
+        text.push('…');
+    }
+    text
 }
 
 /// `text` as a trailer can hold it: what is not visible ASCII is written as its bytes, `%C3%A9`.
@@ -303,6 +312,19 @@ mod tests {
             exception: maximum-append-size-exceeded
             maximum-append-size: 32505856"]]
         .assert_eq(&cases.map(shown).join("\n\n"));
+    }
+
+    /// What is no id was repeated as it was: a mebibyte of it in a header, for which clients end the connection.
+    #[test]
+    fn what_a_client_sent_is_not_repeated_at_any_length() {
+        let status = Status::from(Fault::Invalid(format!("event id is no UUID, found={}", "ä".repeat(1 << 20))));
+        assert!(status.message().len() < STATUS_TEXT_BYTES_MAX + 10 && status.message().ends_with("ä…"));
+        let reason = "x".repeat(1 << 20);
+        let group = gesta_store::GroupName::on_all("mail").unwrap();
+        let status = Status::from(GroupFault::failed(&group, reason));
+        assert!(status.metadata().iter().count() == 4 && status.message().len() < STATUS_TEXT_BYTES_MAX + 10);
+        let longest = status.metadata().get("reason").unwrap().len();
+        assert!(longest < STATUS_TEXT_BYTES_MAX + 10, "{longest}");
     }
 
     #[test]

@@ -10,7 +10,13 @@ use axum::{
     routing::get,
 };
 
-use crate::metrics::{self, Metrics};
+use gesta_store::EventStore;
+
+use crate::{
+    limits::STORE_LOOKED_AFTER_EVERY,
+    metrics::{self, Metrics},
+    stopping::Stopping,
+};
 
 /// `/health/live`, `/health/ready` and `/metrics`, added to `routes`.
 pub(crate) fn add_to(routes: Router, metrics: Metrics) -> Router {
@@ -29,6 +35,19 @@ fn ready(metrics: &Metrics) -> Response {
     match metrics.store.refusing_appends() {
         Some(why) => unready(&format!("appends are refused: {why}")),
         None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// Says in the log that the store takes no more appends, as soon as that is seen; nobody may be asking.
+pub(crate) async fn look_after(store: EventStore, mut stopping: Stopping) {
+    loop {
+        if let Some(why) = store.refusing_appends() {
+            return tracing::error!(why, "a write failed, appends are refused until the store is opened again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(STORE_LOOKED_AFTER_EVERY) => {}
+            () = stopping.told() => return,
+        }
     }
 }
 

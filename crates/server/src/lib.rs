@@ -4,11 +4,11 @@
 //! (pure functions), and is answered by the store; what fails is put into the protocol's words by `fault`. No rule of the
 //! store lives here.
 //!
-//! **Invariant:** no thread of the runtime waits for a disk. Appends are tickets, which are futures, and are admitted only when the store's
+//! **Invariant:** no thread of the runtime waits for a disk, or works for longer than a moment. Appends are tickets, which are futures, and are admitted only when the store's
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door` and `calls`, the way of a request; `health` and
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door`, `heard` and `calls`, the way of a request; `health` and
 //! [`metrics`]; `routes` and [`serve`].
 
 pub mod admission;
@@ -24,6 +24,7 @@ pub mod fault;
 pub mod group_fault;
 pub mod grpc;
 mod health;
+mod heard;
 pub mod limits;
 pub mod logging;
 pub mod metrics;

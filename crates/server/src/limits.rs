@@ -52,10 +52,17 @@ pub const CALLS_PER_CONNECTION_MAX: u32 = 4096;
 pub const CALL_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes a client may send ahead on one connection.
 pub const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Bytes of requests that have begun and not ended, on one connection, beyond the first of each call: eight of the largest appends.
+pub const CONNECTION_REQUESTS_BYTES_MAX: usize = 256 << 20;
+/// Bytes of a call that are not counted among them: as many as of its answers may wait, and more than most calls have.
+pub const CALL_BYTES_UNCOUNTED: usize = 64 << 10;
 /// Bytes of one call's answers that wait to be sent, whatever window its client opens: one frame, while the one before it is on its way.
 pub const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Largest HTTP/2 frame: fewer of them for large payloads.
 pub const FRAME_BYTES_MAX: u32 = 64 << 10;
+/// Bytes of the text that says why a call failed, and of each fact beside it: the longest name, twice. It goes in headers, of which some clients take 8 KiB; what
+/// clients sent is repeated in it.
+pub const STATUS_TEXT_BYTES_MAX: usize = 2048;
 /// Bytes of request headers.
 pub const HEADER_BYTES_MAX: u32 = 32 << 10;
 /// Calls a client may open and reset before they were looked at: beyond, its connection ends (a "rapid reset" costs it one).
@@ -68,6 +75,8 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const PING_TIME: Duration = Duration::from_secs(20);
 /// How long nobody is accepted after the system had no room for a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked whether the store still takes appends: an atomic load.
+pub const STORE_LOOKED_AFTER_EVERY: Duration = Duration::from_secs(1);
 /// How long calls in progress may take to end once the server was asked to stop.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// From when on a call that was not answered is told of in the log.

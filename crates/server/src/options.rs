@@ -21,6 +21,8 @@ pub struct Options {
     pub call_window_bytes: u32,
     /// Bytes a client may send ahead on one connection.
     pub connection_window_bytes: u32,
+    /// Bytes of requests that have begun and not ended, on one connection, beyond the first 64 KiB of each call.
+    pub connection_requests_bytes: usize,
     /// Bytes of one call's answers that wait to be sent.
     pub send_buffer_bytes: usize,
     /// How long a client may take to say what it speaks.
@@ -45,6 +47,7 @@ impl Default for Options {
             header_bytes: limits::HEADER_BYTES_MAX,
             call_window_bytes: limits::CALL_WINDOW_BYTES,
             connection_window_bytes: limits::CONNECTION_WINDOW_BYTES,
+            connection_requests_bytes: limits::CONNECTION_REQUESTS_BYTES_MAX,
             send_buffer_bytes: limits::SEND_BUFFER_BYTES,
             handshake_time: limits::HANDSHAKE_TIME,
             ping_interval: limits::PING_INTERVAL,

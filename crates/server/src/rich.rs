@@ -7,6 +7,7 @@ use gesta_store::{Error, ErrorKind, Rejection, StreamName};
 use prost::Message;
 use tonic::{Code, Status};
 
+use crate::fault::cut;
 use crate::proto::{
     google::rpc::{self, ErrorInfo, bad_request::FieldViolation},
     kurrent::rpc::AccessDeniedErrorDetails,
@@ -153,6 +154,7 @@ impl From<RichFault> for Status {
 }
 
 fn bad_request(field: &str, description: String) -> Status {
+    let description = cut(description);
     let text = format!("{field}: {description}");
     let violation = FieldViolation { field: field.to_owned(), description };
     let details = rpc::BadRequest { field_violations: vec![violation] };
@@ -222,7 +224,9 @@ fn violated(check: usize, stream: &StreamName, expected: i64, actual: i64) -> St
     )
 }
 
+/// A status of which a part is told three times: each is cut.
 fn status(code: Code, message: String, (domain, reason): (&str, &str), specific: Option<prost_types::Any>) -> Status {
+    let message = cut(message);
     let info = ErrorInfo { reason: reason.to_owned(), domain: domain.to_owned(), metadata: Default::default() };
     let details = [any("google.rpc.ErrorInfo", &info)].into_iter().chain(specific).collect();
     let rich = rpc::Status { code: code as i32, message: message.clone(), details };

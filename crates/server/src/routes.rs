@@ -1,7 +1,5 @@
 //! Which service answers which call.
 
-use std::net::SocketAddr;
-
 use gesta_store::{EventStore, Result};
 use tonic::service::Routes;
 
@@ -9,7 +7,7 @@ use crate::{
     admission::Admission,
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
-        RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered, UsersService,
+        RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered, UsersService, Whereabouts,
     },
     limits::{GROUP_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX},
     native::{StoreService, messages::store_server::StoreServer},
@@ -33,7 +31,7 @@ use crate::{
 pub(crate) struct Answering<'a> {
     pub(crate) store: &'a EventStore,
     pub(crate) security: &'a Security,
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Whereabouts,
     pub(crate) shutdown: &'a ShutdownRequest,
     pub(crate) stopping: Stopping,
     pub(crate) options: &'a Options,
@@ -44,7 +42,7 @@ pub(crate) struct Answering<'a> {
 /// # Errors
 /// As [`EventStore::info`].
 pub(crate) fn routes(answering: Answering<'_>) -> Result<axum::Router> {
-    let Answering { store, security, address, shutdown, stopping, options } = answering;
+    let Answering { store, security, place, shutdown, stopping, options } = answering;
     let id = store.info()?.store_id;
     let request_bytes = options.message_bytes;
     let admission = Admission::to(store.clone(), security.clone());
@@ -75,6 +73,6 @@ pub(crate) fn routes(answering: Answering<'_>) -> Result<axum::Router> {
         .add_service(UsersServer::new(users))
         .add_service(native)
         .add_service(ServerFeaturesServer::new(Features))
-        .add_service(GossipServer::new(Member::new(id, address)));
+        .add_service(GossipServer::new(Member::new(id, place)));
     Ok(routes.into_axum_router().fallback(Unoffered::answer))
 }

@@ -19,7 +19,7 @@ use crate::{
     calls::Calls,
     connections::{self, Traffic},
     door::Door,
-    grpc::ShutdownRequest,
+    grpc::{ShutdownRequest, Whereabouts},
     health,
     limits::BLOCKING_THREADS_MAX,
     metrics::Metrics,
@@ -206,13 +206,18 @@ impl Server {
         let answering = Answering {
             store: &store,
             security: &security,
-            address,
+            place: if address.ip().is_unspecified() || tls.is_some() {
+                Whereabouts::Found(address)
+            } else {
+                Whereabouts::Bound(address)
+            },
             shutdown: &shutdown,
             stopping: stopping.clone(),
             options: &options,
         };
         let routes = health::add_to(routes(answering).map_err(ServeError::Store)?, metrics);
-        let door = Door::new(routes, security, calls, traffic);
+        tokio::spawn(health::look_after(store.clone(), stopping.clone()));
+        let door = Door::new(routes, security, calls, traffic, options.connection_requests_bytes);
         let serving = connections::serve(listener, door, tls, &options, stopping);
         tracing::info!(%address, head = %store.head().position(), version = env!("CARGO_PKG_VERSION"), "listening");
         tell_systemd(NotifyState::Ready);

@@ -149,6 +149,35 @@ fn requests_that_are_too_large_are_refused_and_their_connection_goes_on() {
     assert!(!answer.is_empty());
 }
 
+/// Each of a thousand calls may be as long as the largest append, and none of them has to end.
+#[test]
+fn requests_that_do_not_end_hold_no_more_than_the_share_of_their_connection() {
+    let serving = Serving::start(Options { connection_requests_bytes: 1 << 20, ..Options::default() });
+    let mut wire = Wire::open(serving.address, 1 << 20);
+    wire.await_frame(&[SETTINGS]).expect("it is served");
+    let begin = |wire: &mut Wire| {
+        let call = wire.begin(APPEND, &[]);
+        wire.frame(DATA, 0, call, &[0, 0, 0x10, 0, 0]); // a mebibyte is to come
+        (0..8).for_each(|_| wire.frame(DATA, 0, call, &[0; 60 << 10]));
+        call
+    };
+    let calls: Vec<u32> = (0..3).map(|_| begin(&mut wire)).collect();
+    let (_, last) = wire.finish(calls[2]).expect("an answer");
+    assert_eq!((last.call, last.kind), (calls[2], HEADERS));
+    serves(&serving);
+    let (_, page) = serving.get("/metrics");
+    assert!(page.contains(r#"status="RESOURCE_EXHAUSTED"} 1"#), "{page}");
+    // What is given up is given back.
+    for call in [calls[0], calls[1]] {
+        wire.frame(RST_STREAM, 0, call, &[0, 0, 0, 8]);
+    }
+    // The one that asks is open itself.
+    while serving.metric("gesta_requests_open") > 1 {}
+    let call = wire.call(APPEND, &append("order-1", 2, 900 << 10));
+    let (answer, _) = wire.finish(call).expect("it is served");
+    assert!(!answer.is_empty());
+}
+
 #[test]
 fn a_call_has_the_time_its_client_gives_it() {
     let serving = Serving::start(Options::default());

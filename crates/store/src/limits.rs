@@ -83,6 +83,8 @@ pub const FALLEN_BEHIND_EVENTS: u64 = EVENTS_PER_COMMIT_MAX as u64;
 
 /// Longest regular expression on names, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 4096;
+/// Bytes of what an expression becomes: thirty times what honest ones do, tenths of a second to make, and kept for each who reads by one.
+pub const EXPRESSION_COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Steps back an expression may take on one name before it fails: a name has at most 1 KiB, and honest expressions take a few for each byte.
 pub const EXPRESSION_BACKTRACKS_MAX: usize = 100_000;
 

@@ -105,7 +105,14 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// All of them, in the order in which they are told.
 #[rustfmt::skip]
 pub(crate) const SETTINGS: &[Setting] = &[
-    open("listen", "Address and port to listen on; port 0 takes a free one", text!("ADDRESS", listen)),
+    open("listen", "Address and port to listen on; port 0 takes a free one", Field::Text {
+        shape: "ADDRESS",
+        get: |settings| settings.listen.to_string(),
+        set: |settings, text| {
+            settings.listen = text.parse().map_err(|_| "write an address and a port: 127.0.0.1:2113, [::1]:2113".to_owned())?;
+            Ok(())
+        },
+    }),
     open("insecure", "Allow an address that other machines can reach without TLS",
         Field::Flag { get: |settings| settings.insecure, set: |settings, flag| settings.insecure = flag }),
     open("auth", "Ask callers who they are and let them do what they may; with TLS they always are",
@@ -125,6 +132,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     open("limits.header-bytes", "Headers of one request", number!(Bytes, 4 << 10..=1 << 20, server.header_bytes)),
     open("limits.call-window", "Bytes a client may send ahead on one call", number!(Bytes, 64 << 10..=16 << 20, server.call_window_bytes)),
     open("limits.connection-window", "Bytes a client may send ahead on one connection", number!(Bytes, 64 << 10..=256 << 20, server.connection_window_bytes)),
+    open("limits.connection-requests", "Bytes of requests that have begun and not ended, on one connection, beyond the first 64 KiB of each call",
+        number!(Bytes, 40 << 20..=16 << 30, server.connection_requests_bytes)),
     open("limits.send-buffer", "Bytes of one call's answers that wait to be sent", number!(Bytes, 16 << 10..=16 << 20, server.send_buffer_bytes)),
     open("limits.handshake-time", "How long a client may take to say what it speaks, and over HTTP/1.1 between requests",
         span!(TENTH, MINUTES, server.handshake_time)),

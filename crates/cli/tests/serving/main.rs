@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files, sockets and processes")]
 
 mod faces;
+mod full_disk;
 mod hangup;
 mod kill;
 mod server;

@@ -43,6 +43,8 @@ fn what_is_wrong_is_named_with_its_place() {
     };
     let flag = says(&mut gesta(&["config", "--limits-connections", "many"]));
     assert!(flag.contains("\"many\" is not a number, source=--limits-connections key=limits.connections"), "{flag}");
+    let name = says(&mut gesta(&["serve", "--listen", "localhost:2113"]));
+    assert!(name.contains("write an address and a port: 127.0.0.1:2113"), "{name}");
     let variable = says(gesta(&["serve"]).env("GESTA_LOG_FORMAT", "xml"));
     assert!(variable.contains("source=GESTA_LOG_FORMAT key=log.format"), "{variable}");
     fs::write(place.path().join("gesta.toml"), "\nlimit = 1\n").expect("written");

@@ -95,7 +95,9 @@ pub(crate) async fn serve(
 
 fn http(options: &Options) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(options.handshake_time);
+    // What HTTP/1.1 takes at least for a buffer of headers.
+    let headers = usize::try_from(options.header_bytes).unwrap_or(usize::MAX).max(8 << 10);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(options.handshake_time).max_buf_size(headers);
     http.http2()
         .timer(TokioTimer::new())
         .initial_stream_window_size(options.call_window_bytes)

@@ -48,6 +48,16 @@ pub enum CheckpointEvery {
     Never,
 }
 
+/// Whether it takes its time to make the filter ready.
+#[must_use]
+pub fn takes_time(options: &FilterOptions) -> bool {
+    use filter_options::Filter as Wire;
+    match &options.filter {
+        Some(Wire::StreamIdentifier(expression) | Wire::EventType(expression)) => !expression.regex.is_empty(),
+        None => false,
+    }
+}
+
 /// The filter a read names.
 ///
 /// # Errors

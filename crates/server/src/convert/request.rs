@@ -87,6 +87,16 @@ pub enum Extent {
     Subscription,
 }
 
+/// Whether it takes its time to see what is asked for: an expression must be made ready.
+#[must_use]
+pub fn takes_time(request: &ReadReq) -> bool {
+    let options = request.options.as_ref().and_then(|options| options.filter_option.as_ref());
+    match options {
+        Some(FilterOption::Filter(filter)) => filter::takes_time(filter),
+        Some(FilterOption::NoFilter(_)) | None => false,
+    }
+}
+
 /// What a client asks for.
 ///
 /// # Errors

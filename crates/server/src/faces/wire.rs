@@ -16,7 +16,7 @@ use crate::{
         request::{Links, Place},
         stream,
     },
-    grpc::ShutdownRequest,
+    grpc::{ShutdownRequest, Whereabouts},
     options::Options,
     proto::event_store::client::{
         Empty,
@@ -50,7 +50,7 @@ impl Wire {
         let answering = Answering {
             store: &store,
             security: &Security::Open,
-            address,
+            place: Whereabouts::Bound(address),
             shutdown: &ShutdownRequest::default(),
             stopping,
             options: &Options::default(),

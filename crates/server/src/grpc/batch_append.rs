@@ -32,6 +32,7 @@ use crate::{
         stream,
     },
     fault::{Fault, Operation},
+    heard::Holding,
     limits::{APPEND_BYTES_MAX, BATCH_REQUESTS_IN_FLIGHT_MAX, BATCH_REQUESTS_OPEN_MAX},
     proto::event_store::client::streams::{
         BatchAppendReq, BatchAppendResp,
@@ -53,6 +54,8 @@ pub(super) struct Call {
     pub(super) admission: Admission,
     pub(super) rights: Rights,
     pub(super) requests: Streaming<BatchAppendReq>,
+    /// Its part of what the connection may have the server hold.
+    pub(super) holding: Holding,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -61,11 +64,12 @@ pub(super) struct Call {
 /// All that can be done at once is done before anything is waited for, and answers leave together: what a wait and a message to the
 /// connection cost is paid once for a group of appends, not for each.
 pub(super) async fn serve(
-    call: Call,
+    mut call: Call,
     answers: mpsc::Sender<Result<Vec<BatchAppendResp>, Status>>,
     mut stopping: Stopping,
 ) {
-    let mut serving = Serving { call, flow: Flow::default(), open: OpenRequests::default(), end: None };
+    let open = OpenRequests { holding: std::mem::take(&mut call.holding), ..OpenRequests::default() };
+    let mut serving = Serving { call, flow: Flow::default(), open, end: None };
     while serving.end.is_none() || !serving.flow.is_empty() {
         tokio::select! {
             () = poll_fn(|context| serving.poll(context)) => {}
@@ -253,6 +257,7 @@ struct Request {
 struct OpenRequests {
     requests: HashMap<Uuid, OpenRequest>,
     bytes: usize,
+    holding: Holding,
 }
 
 struct OpenRequest {
@@ -273,17 +278,24 @@ impl OpenRequests {
             }
             None => OpenRequest::begin(part.correlation_id.unwrap_or_default(), part.options, clock),
         };
-        let before = open.bytes();
+        // From here on it counts by itself, not among the others.
+        self.bytes = self.bytes.saturating_sub(open.bytes());
+        let room = APPEND_BYTES_MAX.saturating_sub(self.bytes);
         for message in part.proposed_messages {
-            open.push(proposed::from_batch(message), APPEND_BYTES_MAX.saturating_sub(self.bytes));
+            open.push(proposed::from_batch(message), room);
         }
         if part.is_final {
-            self.bytes = self.bytes.saturating_sub(before);
+            self.hold()?;
             return Ok(Some(Complete { echo: open.echo, request: open.request }));
         }
-        self.bytes = (self.bytes + open.bytes()).saturating_sub(before);
+        self.bytes += open.bytes();
+        self.hold()?;
         self.requests.insert(id, open);
         Ok(None)
+    }
+
+    fn hold(&mut self) -> Result<(), Fault> {
+        self.holding.hold(self.bytes).map_err(|_| Fault::TooBusy)
     }
 }
 
@@ -300,8 +312,11 @@ impl OpenRequest {
         let expected = expected::from_wire(options.expected_stream_position.as_ref());
         let stream = stream::from_wire(options.stream_identifier.as_ref());
         let deadline = options.deadline_option.as_ref().and_then(|option| deadline(option, clock));
-        let echo =
-            Echo { correlation_id, stream: options.stream_identifier, expected: expected.as_ref().ok().copied() };
+        let echo = Echo {
+            correlation_id,
+            stream: options.stream_identifier.as_ref().map(stream::apart),
+            expected: expected.as_ref().ok().copied(),
+        };
         let request = stream.and_then(|stream| {
             Ok(Request { stream, expected: expected?, proposed: ProposedEvents::default(), deadline })
         });
@@ -349,6 +364,7 @@ mod tests {
     use super::*;
     use crate::{
         convert::id::IdForm,
+        heard::Share,
         proto::event_store::client::streams::batch_append_req::{ProposedMessage, options::ExpectedStreamPosition},
     };
 
@@ -418,6 +434,28 @@ mod tests {
         assert_eq!(complete(parts).unwrap(), [too_large, Ok(1), Ok(1)]);
         let many = (0..=BATCH_REQUESTS_OPEN_MAX as u128).map(|request| first(request, &[]));
         assert!(matches!(complete(many), Err(Fault::Invalid(what)) if what.starts_with("too many requests")));
+    }
+
+    /// What a request had said before was counted once more with each of its parts, so that half the limit was too much in three.
+    #[test]
+    fn a_request_may_have_its_bytes_in_any_number_of_parts() {
+        let part_bytes = APPEND_BYTES_MAX / 10;
+        let parts = (0..9).map(|at| if at == 0 { first(1, &[part_bytes]) } else { part(1, &[part_bytes]) });
+        assert_eq!(complete(parts.chain([last(part(1, &[1]))])).unwrap(), [Ok(10)]);
+    }
+
+    /// A thousand calls, each with a large request it never ended, held a thousand times what one may.
+    #[test]
+    fn calls_of_one_connection_hold_no_more_together_than_its_share() {
+        let share = Share::of(10 << 20);
+        let call = || OpenRequests { holding: Holding::of(Arc::clone(&share)), ..OpenRequests::default() };
+        let begin = |call: &mut OpenRequests| call.add(first(1, &[4 << 20]), &ManualClock::default());
+        let (mut one, mut other) = (call(), call());
+        assert!(begin(&mut one).is_ok() && begin(&mut other).is_ok());
+        assert!(matches!(begin(&mut call()), Err(Fault::TooBusy)));
+        let complete = one.add(last(part(1, &[1])), &ManualClock::default()).unwrap();
+        assert!(complete.is_some_and(|complete| complete.request.is_ok()));
+        assert!(begin(&mut call()).is_ok());
     }
 
     #[test]

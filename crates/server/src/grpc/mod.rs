@@ -4,7 +4,7 @@ mod append;
 mod batch_append;
 mod delete;
 mod features;
-mod gossip;
+pub(crate) mod gossip;
 mod monitoring;
 mod operations;
 mod persistent;
@@ -18,7 +18,7 @@ mod users;
 mod waiting;
 
 pub use features::Features;
-pub use gossip::Member;
+pub use gossip::{Member, Whereabouts};
 pub use monitoring::MonitoringService;
 pub use operations::{OperationsService, ShutdownRequest};
 pub use persistent::{PersistentSubscriptionsService, Restarts};

@@ -9,10 +9,11 @@ use gesta_store::{
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{append, batch_append, delete, read::Reading, subscribe::Following};
+use super::{append, batch_append, delete, read::Reading, subscribe::Following, waiting::waiting};
 use crate::{
     admission::Admission,
     convert::request::{self, Extent},
+    heard::Holding,
     proto::event_store::client::streams::{
         AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp, TombstoneReq,
         TombstoneResp, streams_server::Streams,
@@ -47,7 +48,12 @@ impl Streams for StreamsService {
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
         let rights = self.security.rights(&request);
-        let request = request::from_wire(request.get_ref())?;
+        let request = request.into_inner();
+        let request = if request::takes_time(&request) {
+            waiting(move || request::from_wire(&request)).await?
+        } else {
+            request::from_wire(&request)?
+        };
         rights.check(Action::read(request.subject.name())).await?;
         let (store, stopping) = (self.store.clone(), self.stopping.clone());
         Ok(Response::new(match request.extent {
@@ -78,11 +84,13 @@ impl Streams for StreamsService {
         request: Request<Streaming<BatchAppendReq>>,
     ) -> Result<Response<Self::BatchAppendStream>, Status> {
         let rights = self.security.rights(&request);
+        let holding = request.extensions().get().map_or_else(Holding::default, |share| Holding::of(Arc::clone(share)));
         let (answers, receiver) = mpsc::channel(batch_append::PORTIONS_AHEAD);
         let call = batch_append::Call {
             admission: self.admission.clone(),
             rights,
             requests: request.into_inner(),
+            holding,
             clock: Arc::clone(&self.clock),
         };
         tokio::spawn(batch_append::serve(call, answers, self.stopping.clone()));

@@ -8,6 +8,8 @@ use axum::{
 };
 use tonic::Status;
 
+use crate::fault::cut;
+
 /// Packages of services that are known and not offered, with what to say.
 const SENTENCES: [(&str, &str); 2] = [
     ("kurrent.client.redaction", "chunk files cannot be switched: there are none"),
@@ -40,7 +42,7 @@ fn sentence(path: &str) -> String {
     let package = path.trim_start_matches('/').rsplit_once('.').map_or("", |(package, _)| package);
     match SENTENCES.iter().find(|(known, _)| *known == package) {
         Some((_, sentence)) => (*sentence).to_owned(),
-        None => format!("no such service, path={path}"),
+        None => cut(format!("no such service, path={path}")),
     }
 }
 

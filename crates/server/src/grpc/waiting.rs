@@ -1,4 +1,4 @@
-//! What may wait for a disk, or for others: done on a thread made for waiting.
+//! What may wait for a disk, or for others, or takes its time: done on a thread made for waiting.
 
 use tonic::Status;
 

@@ -5,6 +5,8 @@ use std::fmt;
 use gesta_store::{Error, ErrorKind, GroupError};
 use tonic::{Code, Status};
 
+use crate::fault::cut;
+
 /// Why a request to a server failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -91,7 +93,7 @@ pub(super) fn group_status(error: GroupError) -> Status {
     match ClientError::from(error) {
         ClientError::Store(error) => status(&error),
         ClientError::Group(refusal, what) => {
-            let mut status = Status::new(Code::FailedPrecondition, what);
+            let mut status = Status::new(Code::FailedPrecondition, cut(what));
             let word = tonic::metadata::MetadataValue::from_static(refusal.word());
             status.metadata_mut().insert(OF_GROUP, word);
             status
@@ -113,7 +115,7 @@ pub(super) fn status(error: &Error) -> Status {
         ErrorKind::Corrupted => Code::DataLoss,
         _ => Code::Internal,
     };
-    let mut status = Status::new(code, error.to_string());
+    let mut status = Status::new(code, cut(error.to_string()));
     status.metadata_mut().insert(OF_STORE, tonic::metadata::MetadataValue::from_static("error"));
     status
 }

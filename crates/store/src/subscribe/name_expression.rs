@@ -1,6 +1,6 @@
 //! Names by regular expression, for those who cannot say what they want as a [`Query`](crate::Query): every event is looked at.
 //!
-//! **Invariant:** an expression costs a bounded number of steps on any name, or fails.
+//! **Invariant:** an expression costs a bounded number of steps on any name, or fails; and no more memory than a bound, whatever is written in it.
 
 use std::sync::Arc;
 
@@ -32,13 +32,17 @@ impl NameExpression {
     /// The expression `text` on these names.
     ///
     /// # Errors
-    /// `Invalid` when it is too long or cannot be read.
+    /// `Invalid` when it is too long, cannot be read, or becomes too large. Making one may take tenths of a second.
     pub fn new(of: NameOf, text: &str) -> Result<Self> {
         let (bytes, max) = (text.len(), limits::EXPRESSION_BYTES_MAX);
         if bytes > max {
             return Err(Error::invalid(format!("regular expression is too long, bytes={bytes} bytes_max={max}")));
         }
-        let built = RegexBuilder::new(text).backtrack_limit(limits::EXPRESSION_BACKTRACKS_MAX).build();
+        let built = RegexBuilder::new(text)
+            .backtrack_limit(limits::EXPRESSION_BACKTRACKS_MAX)
+            .delegate_size_limit(limits::EXPRESSION_COMPILED_BYTES_MAX)
+            .delegate_dfa_size_limit(limits::EXPRESSION_COMPILED_BYTES_MAX)
+            .build();
         let regex = built.map_err(|error| Error::invalid(format!("regular expression cannot be read ({error})")))?;
         Ok(Self { of, text: text.into(), regex })
     }
@@ -92,6 +96,21 @@ mod tests {
         ] {
             let expression = NameExpression::new(of, text).unwrap();
             assert_eq!(expression.matches(stream, event_type).unwrap(), expected, "{text} {stream}");
+        }
+    }
+
+    /// Ten letters became ten megabytes, for each who followed the log by them.
+    #[test]
+    fn a_short_text_does_not_become_a_large_expression() {
+        for text in [r"(?:\w{50}){50}", "((((a{99}){99}){99}){99})"] {
+            assert!(NameExpression::new(NameOf::Stream, text).is_err(), "{text}");
+        }
+        for honest in [
+            r"^(?!\$.+|PersistentConfig\d+$).*$",
+            r"^\w+-\w{1,12}-[\p{L}\d]{8}$",
+            r"^(order|invoice|payment)-\d{4}-.*$",
+        ] {
+            assert!(NameExpression::new(NameOf::Stream, honest).is_ok(), "{honest}");
         }
     }
 

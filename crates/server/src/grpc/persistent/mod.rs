@@ -72,8 +72,13 @@ impl PersistentSubscriptions for PersistentSubscriptionsService {
     type ReadStream = Pumped<ReadResp>;
 
     async fn create(&self, request: Request<CreateReq>) -> Result<Response<CreateResp>, Status> {
-        let Creation { group, source, settings } = group::creation(request.get_ref())?;
-        self.with_group(group, |store, group| store.groups().create(group, source, settings)).await?;
+        let store = self.store.clone();
+        waiting(move || {
+            // Here too, since an expression takes its time to be made ready.
+            let Creation { group, source, settings } = group::creation(request.get_ref())?;
+            store.groups().create(&group, source, settings).map_err(|error| GroupFault::refused(&group, error))
+        })
+        .await?;
         Ok(Response::new(CreateResp {}))
     }
 
