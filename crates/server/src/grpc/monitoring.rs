@@ -7,13 +7,13 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::waiting::waiting;
 use crate::{
     fault::Fault,
     limits::STATS_EVERY_AT_LEAST,
     metrics::process,
     proto::event_store::client::monitoring::{StatsReq, StatsResp, monitoring_server::Monitoring},
     stopping::Stopping,
+    waiting::waiting,
 };
 
 /// The service of figures.
