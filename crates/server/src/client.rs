@@ -33,6 +33,7 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 pub struct Client {
     /// With a thread of its own, which answers the server's pings while nobody waits.
     pub(crate) runtime: Arc<Runtime>,
+    pub(crate) channel: Channel,
     pub(crate) store: StoreClient<Channel>,
     credentials: Option<MetadataValue<Ascii>>,
 }
@@ -67,8 +68,8 @@ impl Client {
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
             ClientError::Unreachable(format!("the server cannot be reached, url={shown}: {}", cause(&error)))
         })?;
-        let store = StoreClient::new(channel).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-        Ok(Self { runtime: Arc::new(runtime), store, credentials: address.credentials })
+        let store = StoreClient::new(channel.clone()).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
+        Ok(Self { runtime: Arc::new(runtime), channel, store, credentials: address.credentials })
     }
 
     /// A request, with who makes it.

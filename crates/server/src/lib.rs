@@ -16,6 +16,7 @@ mod calls;
 pub mod client;
 pub mod client_consumer;
 pub mod client_health;
+pub mod client_users;
 mod connections;
 pub mod consumers;
 pub mod convert;

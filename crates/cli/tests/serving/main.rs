@@ -2,7 +2,9 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests work on files, sockets and processes")]
 
+mod consuming;
 mod faces;
+mod git;
 mod hangup;
 mod kill;
 mod server;
