@@ -10,3 +10,5 @@ mod kill;
 mod server;
 mod setting;
 mod soak;
+#[cfg(feature = "otel")]
+mod traces;
