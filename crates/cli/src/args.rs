@@ -87,7 +87,7 @@ pub(crate) enum Command {
     Health(command::health::HealthArgs),
     /// Make certificates for development
     Certs(command::certs::CertsArgs),
-    /// Look after the users of a store no server runs on
+    /// Look after the users of a store
     Users(command::users::UsersArgs),
     /// Show the settings of a server, and where each comes from
     Config(command::config::ConfigArgs),

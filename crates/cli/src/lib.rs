@@ -56,6 +56,7 @@ mod pipeline;
 mod progress;
 mod query_args;
 mod reach;
+mod sending;
 mod settings;
 mod shell;
 mod table;
@@ -111,9 +112,11 @@ impl Program {
         // The demo is written for people, wherever its words go.
         let format = if matches!(cli.command, Command::Demo(_)) { Some(Format::Table) } else { cli.global.output };
         let mut shell = Shell::new(format, cli.global.color, cli.global.quiet);
+        let named = cli.global.url.as_deref();
+        let allowed = named.map_or(Ok(()), |url| command::must_not_name_a_server(&cli.command, url));
         let target = Target::new(cli.global.dir, cli.global.url, cli.global.ca);
         // What was written before a failure is data too.
-        let outcome = command::run(cli.command, &target, &self.models, &mut shell);
+        let outcome = allowed.and_then(|()| command::run(cli.command, &target, &self.models, &mut shell));
         let flushed = shell.flush();
         match outcome.and_then(|exit| flushed.map(|()| exit)) {
             Ok(exit) => exit.into(),

@@ -1,8 +1,8 @@
 //! The store a command reached: in a directory, or behind a server. Both are asked alike, and answer alike.
 
 use gesta::{
-    Append, AppendError, Appended, Batch, GroupName, Plan, Position, Query, Read, ReadOptions, RecordedEvent, Source,
-    StreamName,
+    Append, AppendError, Appended, Batch, ErrorKind, GroupName, Plan, Position, Query, Read, ReadOptions,
+    RecordedEvent, Source, StreamName,
 };
 use gesta_server::{
     client::{Client, RemoteRead},
@@ -35,6 +35,14 @@ pub(crate) struct StreamRow {
 }
 
 impl Reached {
+    /// The store, if it is in a directory.
+    pub(crate) fn directory(&self) -> Option<&gesta::EventStore> {
+        match self {
+            Self::Directory(store) => Some(store),
+            Self::Server(_) => None,
+        }
+    }
+
     /// Where its log ends.
     pub(crate) fn head(&self) -> Outcome<Position> {
         Ok(match self {
@@ -87,6 +95,16 @@ impl Reached {
             Self::Directory(store) => Reading::Here(Box::new(store.read(source, options).map_err(ClientError::Store)?)),
             Self::Server(client) => Reading::There(Box::new(client.read(&source, &options)?)),
         })
+    }
+
+    /// What there is first of a read; nothing, if there is nothing to read from.
+    pub(crate) fn first(&self, source: Source, options: ReadOptions) -> Outcome<Option<RecordedEvent>> {
+        let mut read = match self.read(source, ReadOptions { limit: Some(1), ..options }) {
+            Ok(read) => read,
+            Err(ClientError::Store(error)) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(read.next()?.and_then(|events| events.into_recorded().into_iter().next()))
     }
 
     /// How a query would be answered.

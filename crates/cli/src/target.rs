@@ -119,11 +119,14 @@ impl Target {
         self.open_with(Options::default())
     }
 
-    /// Opens the store that is there. If there is none, what is brought makes one.
+    /// The store that is there, in the directory or behind the server. If there is none in the directory, what is brought makes one.
     pub(crate) fn destination(&self) -> Outcome<Destination<'_>> {
+        if self.url.is_some() {
+            return Ok(Destination { target: self, store: self.reach()?.into() });
+        }
         let store = if self.is_there()? { self.open() } else { return Ok(Destination::nowhere(self)) };
         match store {
-            Ok(store) => Ok(Destination { target: self, store: store.into() }),
+            Ok(store) => Ok(Destination { target: self, store: Reached::Directory(store).into() }),
             // A directory, and no store in it yet.
             Err(failure) if failure.exit == Exit::NotFound => Ok(Destination::nowhere(self)),
             Err(failure) => Err(failure),
@@ -178,7 +181,7 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Destination<'t> {
     target: &'t Target,
-    store: OnceCell<EventStore>,
+    store: OnceCell<Reached>,
 }
 
 impl<'t> Destination<'t> {
@@ -187,16 +190,16 @@ impl<'t> Destination<'t> {
     }
 
     /// The store, if there is one yet.
-    pub(crate) fn found(&self) -> Option<&EventStore> {
+    pub(crate) fn found(&self) -> Option<&Reached> {
         self.store.get()
     }
 
     /// The store; makes one if there is none yet.
-    pub(crate) fn store(&self) -> Outcome<&EventStore> {
+    pub(crate) fn store(&self) -> Outcome<&Reached> {
         if let Some(store) = self.store.get() {
             return Ok(store);
         }
-        let made = self.target.open_or_create()?;
+        let made = self.target.reach_or_create()?;
         Ok(self.store.get_or_init(|| made))
     }
 }

@@ -146,10 +146,12 @@ pub(crate) struct OpenCall {
 
 /// The span of a call; none, unless somebody takes it.
 fn span(path: &str, peer: Option<SocketAddr>) -> Span {
-    let peer = peer.map(tracing::field::display);
+    let address = peer.map(|peer| tracing::field::display(peer.ip()));
+    let port = peer.map(|peer| peer.port());
     tracing::debug_span!(
         target: traces::TARGET, "call", otel.name = path, otel.kind = "server", rpc.system.name = "grpc", rpc.method = path,
-        network.peer.address = peer, rpc.response.status_code = tracing::field::Empty,
+        network.peer.address = address, network.peer.port = port, rpc.response.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
     )
 }
 
@@ -200,6 +202,9 @@ impl Drop for OpenCall {
         let Some(path) = &self.path else { return };
         let code = self.code.unwrap_or(Code::Cancelled);
         self.span.record("rpc.response.status_code", name_of(code));
+        if is_failure(code) {
+            self.span.record("otel.status_code", "ERROR");
+        }
         let method = self.known.take().unwrap_or_else(|| self.calls.method(path, code, By::Door));
         if let Some(count) = method.by_code.get(code as usize) {
             count.fetch_add(1, Relaxed);
@@ -213,6 +218,29 @@ pub(crate) fn is_call(headers: &HeaderMap) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.starts_with("application/grpc"))
+}
+
+/// Whether a call that ended so failed on this side, as the conventions for spans of servers say: what a client may not, or asks wrongly, is an answer.
+fn is_failure(code: Code) -> bool {
+    match code {
+        Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unauthenticated => false,
+    }
 }
 
 fn name_of(code: Code) -> &'static str {

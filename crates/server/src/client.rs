@@ -14,23 +14,27 @@ use tonic::{
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 
-use crate::native::{
-    self, AppendRequest, ClientError, GroupChange,
-    messages::{
-        ExplainReq, FollowReq, FollowResp, Group, GroupsReq, InfoReq, InfoResp, ParkedReq, ReadResp, StreamsReq,
-        VerifyReq, append_resp::Verdict, parked_resp, store_client::StoreClient, streams_resp,
+use crate::{
+    limits::{PING_INTERVAL, PING_TIME},
+    native::{
+        self, AppendRequest, ClientError, GroupChange,
+        messages::{
+            ExplainReq, FollowReq, FollowResp, Group, GroupsReq, InfoReq, InfoResp, ParkedReq, ReadResp, StreamsReq,
+            VerifyReq, append_resp::Verdict, parked_resp, store_client::StoreClient, streams_resp,
+        },
     },
 };
 
 /// How long it may take to connect.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// A connection to a server.
+/// A connection to a server. One that is silent is asked whether it is still there, while something is waited for.
 #[derive(Clone, Debug)]
 pub struct Client {
     /// With a thread of its own, which answers the server's pings while nobody waits.
-    runtime: Arc<Runtime>,
-    store: StoreClient<Channel>,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) channel: Channel,
+    pub(crate) store: StoreClient<Channel>,
     credentials: Option<MetadataValue<Ascii>>,
 }
 
@@ -47,7 +51,11 @@ impl Client {
         })?;
         let shown = &address.endpoint;
         let endpoint = Endpoint::from_shared(address.endpoint.clone()).map_err(|error| other(error.to_string()))?;
-        let mut endpoint = endpoint.connect_timeout(CONNECT_TIME).tcp_nodelay(true);
+        let mut endpoint = endpoint
+            .connect_timeout(CONNECT_TIME)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIME);
         if shown.starts_with("https:") {
             let Some(authority) = authority else {
                 return Err(other(format!("a certificate is needed to know the server by, url={shown}")));
@@ -60,12 +68,12 @@ impl Client {
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
             ClientError::Unreachable(format!("the server cannot be reached, url={shown}: {}", cause(&error)))
         })?;
-        let store = StoreClient::new(channel).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
-        Ok(Self { runtime: Arc::new(runtime), store, credentials: address.credentials })
+        let store = StoreClient::new(channel.clone()).max_decoding_message_size(crate::limits::MESSAGE_BYTES_MAX);
+        Ok(Self { runtime: Arc::new(runtime), channel, store, credentials: address.credentials })
     }
 
     /// A request, with who makes it.
-    fn request<M>(&self, message: M) -> Request<M> {
+    pub(crate) fn request<M>(&self, message: M) -> Request<M> {
         let mut request = Request::new(message);
         if let Some(credentials) = &self.credentials {
             request.metadata_mut().insert("authorization", credentials.clone());
@@ -249,6 +257,8 @@ pub struct RemoteFollow {
 pub enum Followed {
     /// These events, perhaps none; everything below the position was delivered or does not match.
     Events(Vec<RecordedEvent>, Position),
+    /// Everything that was there, up to this position.
+    CaughtUp(Position),
     /// Nothing in the given time.
     Nothing,
     /// The server ends the call.
@@ -267,7 +277,8 @@ impl RemoteFollow {
         Ok(match came {
             Err(_) => Followed::Nothing,
             Ok(message) => match message? {
-                Some(FollowResp { events: batch, checked_to }) => {
+                Some(FollowResp { checked_to, caught_up: true, .. }) => Followed::CaughtUp(Position(checked_to)),
+                Some(FollowResp { events: batch, checked_to, caught_up: false }) => {
                     Followed::Events(events(batch)?, Position(checked_to))
                 }
                 None => Followed::End,

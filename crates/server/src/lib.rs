@@ -8,14 +8,17 @@
 //! queue has room ([`admission`]); reads are pulled, batch by batch, on threads made for waiting ([`pump`]).
 //!
 //! # Reading order
-//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`grpc`]; `connections`, `door`, `heard` and `calls`, the way of a request; `health` and
+//! [`limits`] and [`fault`]; [`convert`]; [`pump`] and [`admission`]; [`security`]; [`consumers`]; [`grpc`]; `connections`, `door`, `heard` and `calls`, the way of a request; `health` and
 //! [`metrics`]; `routes` and [`serve`].
 
 pub mod admission;
 mod calls;
 pub mod client;
+pub mod client_consumer;
 pub mod client_health;
+pub mod client_users;
 mod connections;
+pub mod consumers;
 pub mod convert;
 mod door;
 #[cfg(test)]
@@ -39,6 +42,7 @@ pub mod security;
 pub mod serve;
 pub mod stopping;
 mod traces;
+mod waiting;
 
 pub use options::Options;
 pub use serve::{Callers, Exposure, ServeError, Server};

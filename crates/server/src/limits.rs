@@ -40,6 +40,8 @@ pub const GROUP_REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Requests of a consumer that are worked off together: clients acknowledge one message at a time, and handing work to a thread costs some
 /// 10 µs.
 pub const ANSWERS_PER_JOB_MAX: usize = 256;
+/// How long a consumer's request for messages stays without an answer at most: each proves that both sides are there.
+pub const NEXT_PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// How often figures are told at most on one call: telling them costs some 10 µs.
 pub const STATS_EVERY_AT_LEAST: Duration = Duration::from_millis(100);

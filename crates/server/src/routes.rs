@@ -5,9 +5,10 @@ use tonic::service::Routes;
 
 use crate::{
     admission::Admission,
+    consumers::{Connections, Restarts},
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
-        RecordsService, Restarts, ShutdownRequest, StreamsService, Unoffered, UsersService, Whereabouts,
+        RecordsService, ShutdownRequest, StreamsService, Unoffered, UsersService, Whereabouts,
     },
     limits::{GROUP_REQUEST_BYTES_MAX, MESSAGE_BYTES_MAX},
     native::{StoreService, messages::store_server::StoreServer},
@@ -48,16 +49,29 @@ pub(crate) fn routes(answering: Answering<'_>) -> Result<axum::Router> {
     let admission = Admission::to(store.clone(), security.clone());
     let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(request_bytes);
-    let restarts = Restarts::default();
-    let groups =
-        PersistentSubscriptionsService::new(store.clone(), security.clone(), restarts.clone(), stopping.clone());
+    let (restarts, connections) = (Restarts::default(), Connections::default());
+    let groups = PersistentSubscriptionsService::new(
+        store.clone(),
+        security.clone(),
+        restarts.clone(),
+        connections.clone(),
+        stopping.clone(),
+    );
     let groups = PersistentSubscriptionsServer::new(groups)
         .max_decoding_message_size(GROUP_REQUEST_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let operations = OperationsService::new(store.clone(), restarts, shutdown.clone());
+    let operations = OperationsService::new(store.clone(), restarts.clone(), shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
     let users = UsersService::new(store.clone(), admission.clone(), security.clone());
-    let native = StoreService::new(store.clone(), admission.clone(), stopping.clone(), options.dir.clone());
+    let native = StoreService::new(
+        store.clone(),
+        security.clone(),
+        admission.clone(),
+        restarts,
+        connections,
+        stopping.clone(),
+        options.dir.clone(),
+    );
     let native =
         StoreServer::new(native).max_decoding_message_size(request_bytes).max_encoding_message_size(MESSAGE_BYTES_MAX);
     let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);

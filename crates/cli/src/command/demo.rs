@@ -59,7 +59,8 @@ pub(crate) fn run(args: &DemoArgs, target: &Target, shell: &mut Shell) -> Outcom
     let options = ImportOptions { revision: "HEAD".to_owned(), name, under: None };
     let destination = target.destination()?;
     let imported = git::import(&destination, &repository, &options, &Interrupt::listen()?, shell)?;
-    let store = destination.store()?.clone();
+    drop(destination);
+    let store = target.open()?;
     for part in import_git::in_words(&imported).split("; ") {
         shell.line(format_args!("   {part}"))?;
     }

@@ -11,7 +11,7 @@ use gesta::{
     SubscribeOptions,
 };
 
-use super::{follow_group, follow_server, group::group_name};
+use super::{follow_group, follow_group_server, follow_server, group::group_name};
 use crate::{
     event_list::EventList,
     exit::{Exit, Failure, Outcome},
@@ -61,7 +61,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many times longer than a look a pause is, at least.
 const LOOK_SHARE: u32 = 20;
 /// How long the program is deaf to Ctrl-C.
-const DEAF_FOR: Duration = Duration::from_millis(50);
+pub(super) const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
 pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
@@ -70,7 +70,11 @@ pub(crate) fn run(args: &FollowArgs, target: &Target, shell: &mut Shell) -> Outc
         if args.filters.source(None)? != Source::All {
             return Err(Failure::usage("what a group follows was said when it was created: no filters with --group"));
         }
-        return follow_group::run(args, &group_name(group, on.as_ref())?, target, shell);
+        let group = group_name(group, on.as_ref())?;
+        return match target.url() {
+            Some(url) => follow_group_server::run(args, &group, &target.connect(url)?, shell),
+            None => follow_group::run(args, &group, target, shell),
+        };
     }
     let source = args.filters.source(args.stream.as_deref())?;
     let from = args.from.as_deref().map_or(Ok(From::Now), |from| place(from, &source))?;

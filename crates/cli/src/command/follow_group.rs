@@ -8,14 +8,30 @@ use gesta::{Consumer, ConsumerOptions, EventStore, GroupName, Message, MessageId
 use super::follow::{FollowArgs, Looked, interrupted, watch};
 use crate::{
     event_list::EventList,
-    exit::{Exit, Outcome},
+    exit::{Exit, Failure, Outcome},
     interrupt::Interrupt,
     shell::Shell,
     target::Target,
 };
 
 /// Messages taken at a time.
-const BATCH: usize = 100;
+pub(super) const BATCH: usize = 100;
+
+/// How this program takes part in a group: the next messages are made ready while it prints the last.
+pub(super) fn as_consumer() -> ConsumerOptions {
+    ConsumerOptions { name: "gesta follow".to_owned(), slots: 2 * BATCH }
+}
+
+/// How many messages are taken next, if so many were printed.
+pub(super) fn most(args: &FollowArgs, printed: u64) -> usize {
+    let room = args.limit.map_or(BATCH as u64, |limit| limit.saturating_sub(printed));
+    BATCH.min(usize::try_from(room).unwrap_or(BATCH))
+}
+
+/// Somebody wants the program to end.
+pub(super) fn interrupted_between_acks() -> Failure {
+    interrupted(", what was printed is acked")
+}
 
 /// Prints messages as they come.
 pub(super) fn run(args: &FollowArgs, group: &GroupName, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
@@ -26,7 +42,7 @@ pub(super) fn run(args: &FollowArgs, group: &GroupName, target: &Target, shell: 
         let heard = following.take_all(&store, &interrupt, shell)?;
         store.close()?;
         if interrupt.is_requested() {
-            return Err(interrupted(", what was printed is acked"));
+            return Err(interrupted_between_acks());
         }
         Ok(Looked { heard, printed: following.list.printed() })
     })
@@ -41,12 +57,10 @@ struct Following<'a> {
 impl Following<'_> {
     /// Takes, prints and acks what there is. Returns whether there was anything.
     fn take_all(&mut self, store: &EventStore, interrupt: &Interrupt, shell: &mut Shell) -> Outcome<bool> {
-        let options = ConsumerOptions { name: "gesta follow".to_owned(), slots: 2 * BATCH };
-        let consumer = store.groups().connect(self.group, &options)?;
+        let consumer = store.groups().connect(self.group, &as_consumer())?;
         let printed = self.list.printed();
         loop {
-            let room = self.args.limit.map_or(BATCH as u64, |limit| limit.saturating_sub(self.list.printed()));
-            let most = BATCH.min(usize::try_from(room).unwrap_or(BATCH));
+            let most = most(self.args, self.list.printed());
             let messages = if most == 0 { Vec::new() } else { consumer.try_next(most)? };
             if messages.is_empty() || interrupt.is_requested() {
                 return Ok(self.list.printed() > printed);

@@ -2,7 +2,7 @@
 //!
 //! The server keeps the place while the connection lasts; when it ends, it is told where to go on.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gesta::{ErrorKind, From, ReadOptions, Source};
 use gesta_server::{
@@ -10,7 +10,7 @@ use gesta_server::{
     native::ClientError,
 };
 
-use super::follow::{FollowArgs, interrupted, last_events};
+use super::follow::{DEAF_FOR, FollowArgs, interrupted, last_events};
 use crate::{
     event_list::EventList,
     exit::{Exit, Failure, Outcome},
@@ -18,9 +18,6 @@ use crate::{
     reach::Reached,
     shell::Shell,
 };
-
-/// How long the program is deaf to Ctrl-C.
-const DEAF_FOR: Duration = Duration::from_millis(50);
 
 /// Prints events as they come.
 pub(super) fn run(
@@ -36,7 +33,7 @@ pub(super) fn run(
         from = print_last(client, args, source, last, &mut list, shell)?;
     }
     let mut following = client.follow(source, from, args.resolve_links)?;
-    let (mut heard, mut next) = (Instant::now(), None);
+    let (mut heard, mut next, mut caught_up) = (Instant::now(), None, false);
     loop {
         if interrupt.is_requested() {
             let on = next.map_or_else(String::new, |next| format!(", go on with --from @{next}"));
@@ -53,11 +50,13 @@ pub(super) fn run(
                 shell.flush()?;
                 next = Some(checked_to);
             }
+            Followed::CaughtUp(checked_to) => (next, caught_up) = (Some(checked_to), true),
             Followed::Nothing => {}
             Followed::End => return Err(Failure::new(Exit::Unavailable, "the server ended the call")),
         }
         let done = args.limit.is_some_and(|limit| list.printed() >= limit);
-        if done || args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
+        // What is still being sent is no silence.
+        if done || caught_up && args.until_idle.is_some_and(|patience| heard.elapsed() >= patience) {
             return Ok(Exit::Ok);
         }
     }

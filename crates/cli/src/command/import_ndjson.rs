@@ -12,19 +12,17 @@ use std::{
 };
 
 use clap::Args;
-use gesta::{AppendError, EventStore, ExpectedRevision, Rejection, Timestamp, limits};
-use gesta_server::{
-    client::Client,
-    native::{AppendRequest, Change, Write},
-};
+use gesta::{AppendError, ExpectedRevision, Rejection, Timestamp, limits};
+use gesta_server::native::{AppendRequest, Change, Write};
 use serde_json::json;
 
 use crate::{
     exit::{Exit, Failure, Outcome},
     interrupt::{Interrupt, InterruptibleInput},
     ndjson::{ImportedEvent, LINE_BYTES_MAX, Line, Lines, parse},
-    pipeline::Pipeline,
     progress::Progress,
+    reach::Reached,
+    sending::{Answer, Sending},
     shell::{Format, Shell, counted, printable},
     table::cut,
     target::{Destination, Target},
@@ -92,21 +90,17 @@ struct Counts {
 pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let interrupt = Interrupt::listen()?;
     let (input, bytes) = open(&args.file, &interrupt)?;
-    let server = target.url().filter(|_| !args.dry_run).map(|url| target.connect(url)).transpose()?;
-    let destination = if args.dry_run || server.is_some() { None } else { Some(target.destination()?) };
+    let destination = if args.dry_run { None } else { Some(target.destination()?) };
     let found = destination.as_ref().and_then(Destination::found);
-    let last_recorded_at = match &server {
-        Some(server) => server.info()?.last_recorded_at.map(Timestamp),
-        None => found.map(EventStore::info).transpose()?.and_then(|info| info.last_recorded_at),
-    };
+    let info = found.map(|store| store.info(target)).transpose()?;
+    let last_recorded_at = info.and_then(|info| info.last_recorded_at).map(Timestamp);
     let begun = Instant::now();
     let mut import = Import {
         args,
         shell,
         progress: Progress::new(shell, "read", "bytes", bytes),
         destination: destination.as_ref(),
-        server: server.as_ref(),
-        pipeline: None,
+        sending: None,
         times: Times::after(last_recorded_at),
         ended: Ended::default(),
         group: Group::default(),
@@ -115,7 +109,7 @@ pub(crate) fn run(args: &ImportNdjsonArgs, target: &Target, shell: &mut Shell) -
     };
     let outcome = import.lines(Lines::new(input), &interrupt);
     let finished = import.finish();
-    let sent = import.pipeline.is_some();
+    let sent = import.sending.is_some();
     // What failed first is told: commits that were under way are of lines before the one that could not be read.
     let outcome = if import.stopped { outcome.and(finished) } else { finished.and(outcome) };
     let counts = import.counts;
@@ -169,12 +163,10 @@ struct Import<'a> {
     args: &'a ImportNdjsonArgs,
     shell: &'a Shell,
     progress: Progress,
-    /// None if nothing is to be recorded, or not here.
+    /// None if nothing is to be recorded.
     destination: Option<&'a Destination<'a>>,
-    /// Where it is recorded, if not here.
-    server: Option<&'a Client>,
     /// None until there is something to record.
-    pipeline: Option<Pipeline<'a, (u64, u64, u64)>>,
+    sending: Option<Sending<'a, (u64, u64, u64)>>,
     times: Times,
     ended: Ended,
     group: Group,
@@ -226,7 +218,7 @@ impl Import<'_> {
     }
 
     fn add(&mut self, mut event: ImportedEvent, number: u64) -> Outcome<()> {
-        let store = self.destination.and_then(Destination::found);
+        let store = self.destination.and_then(Destination::found).and_then(Reached::directory);
         if self.ended.has(&event.stream, store)? {
             return self.refused_line(number, Rejection::StreamDeleted { stream: event.stream });
         }
@@ -278,21 +270,14 @@ impl Import<'_> {
             recorded_at,
             ..AppendRequest::default()
         };
-        if let Some(server) = self.server {
-            // One after the other: calls that are under way together have no order.
-            let told = server.append(request).map_err(Failure::from);
-            let sent = told.and_then(|outcome| answered(note, outcome, counts, args, shell, progress));
-            self.stopped |= sent.is_err();
-            return sent;
-        }
         let Some(destination) = self.destination else {
             counts.events += events;
             counts.commits += 1;
             return Ok(());
         };
-        let pipeline = self.pipeline.get_or_insert(Pipeline::new(destination.store()?));
-        let sent = pipeline
-            .send(request.into(), note, bytes, |note, outcome| answered(note, outcome, counts, args, shell, progress));
+        let sending = self.sending.get_or_insert(Sending::to(destination.store()?));
+        let sent =
+            sending.send(request, note, bytes, |note, answer| answered(note, answer, counts, args, shell, progress));
         self.stopped |= sent.is_err();
         sent
     }
@@ -301,9 +286,9 @@ impl Import<'_> {
     fn finish(&mut self) -> Outcome<()> {
         self.send()?;
         let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
-        match &mut self.pipeline {
+        match &mut self.sending {
             None => Ok(()),
-            Some(pipeline) => pipeline.finish(|note, outcome| answered(note, outcome, counts, args, shell, progress)),
+            Some(sending) => sending.finish(|note, answer| answered(note, answer, counts, args, shell, progress)),
         }
     }
 }
@@ -315,14 +300,15 @@ fn write_of(imported: ImportedEvent) -> Write {
 
 fn answered(
     (first, last, events): (u64, u64, u64),
-    outcome: gesta::Outcome,
+    answer: Answer,
     counts: &mut Counts,
     args: &ImportNdjsonArgs,
     shell: &Shell,
     progress: &Progress,
 ) -> Outcome<()> {
     let lines = if first == last { format!("line {first}") } else { format!("lines {first} to {last}") };
-    match outcome {
+    let go_on = || format!("go on with --from-line {first}");
+    match answer.map_err(|failure| failure.at(&lines).after(go_on()))? {
         Ok(appended) => {
             counts.commits += 1;
             if appended.idempotent {
@@ -338,9 +324,7 @@ fn answered(
             Ok(())
         }
         Err(AppendError::Rejected(rejection)) => Err(Failure::from(rejection).at(lines)),
-        Err(AppendError::Failed(error)) => {
-            Err(Failure::from(error).at(lines).after(format_args!("go on with --from-line {first}")))
-        }
+        Err(AppendError::Failed(error)) => Err(Failure::from(error).at(lines).after(go_on())),
     }
 }
 

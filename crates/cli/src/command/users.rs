@@ -1,18 +1,22 @@
-//! `gesta users`: what can be done about users where nobody can be asked, which is while no server runs on the store.
+//! `gesta users`: what can be done about users, also where nobody can be asked, which is while no server runs on the store.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use gesta::entropy::Entropy;
-use gesta_server::security::{
-    passwords,
-    users::{self, FIRST_ADMIN},
+use gesta_server::{
+    client_users::UserDetails,
+    security::{
+        passwords,
+        users::{self, FIRST_ADMIN, User},
+    },
 };
 use serde_json::json;
 
 use super::serve_security::{password_in, refused};
 use crate::{
     exit::{Exit, Outcome},
+    reach::Reached,
     shell::{Format, Shell, printable},
     table::{Column, Table},
     target::Target,
@@ -27,9 +31,9 @@ pub(crate) struct UsersArgs {
 
 #[derive(Debug, Subcommand)]
 enum UsersCommand {
-    /// Give a user a new password, while no server runs on the store
+    /// Give a user a new password
     ResetPassword(ResetArgs),
-    /// List the users, while no server runs on the store
+    /// List the users
     List,
 }
 
@@ -37,6 +41,7 @@ enum UsersCommand {
 #[command(after_help = "Examples:
   gesta users reset-password --dir ./ledger                            of admin; prints the new password
   gesta users reset-password --dir ./ledger --password-file ./secret ada
+  gesta users reset-password --url https://admin:secret@host:2113 ada     of somebody else, on a server
 Who was disabled may sign in again. If there is nobody of that name, an administrator is made.")]
 struct ResetArgs {
     /// Whose
@@ -57,11 +62,15 @@ pub(crate) fn run(args: &UsersArgs, target: &Target, shell: &mut Shell) -> Outco
 
 fn reset(args: &ResetArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     let given = args.password_file.as_deref().map(password_in).transpose()?;
-    let store = target.open()?;
     let entropy = Entropy::from_os();
     let password = given.clone().unwrap_or_else(|| passwords::generated(&entropy));
-    users::reset_password(&store, &args.login, &password, &entropy).map_err(refused)?;
-    store.close()?;
+    match target.reach()? {
+        Reached::Directory(store) => {
+            users::reset_password(&store, &args.login, &password, &entropy).map_err(refused)?;
+            store.close()?;
+        }
+        Reached::Server(client) => client.reset_password(&args.login, &password)?,
+    }
     match (shell.format(), given) {
         (Format::Ndjson, None) => shell.json(&json!({"login": args.login, "password": password}))?,
         (Format::Ndjson, Some(_)) => shell.json(&json!({"login": args.login}))?,
@@ -72,11 +81,13 @@ fn reset(args: &ResetArgs, target: &Target, shell: &mut Shell) -> Outcome<Exit> 
 }
 
 fn list(target: &Target, shell: &mut Shell) -> Outcome<Exit> {
-    let store = target.open()?;
+    let found = match target.reach()? {
+        Reached::Directory(store) => users::all(&store)?.into_iter().map(|found| shown(found.user)).collect(),
+        Reached::Server(client) => client.users()?,
+    };
     let mut table =
         Table::new([Column::text("login"), Column::text("groups"), Column::text("state"), Column::long("name")]);
-    for found in users::all(&store)? {
-        let user = found.user;
+    for user in found {
         let (groups, state) = (user.groups.join(" "), if user.disabled { "disabled" } else { "enabled" });
         match shell.format() {
             Format::Table => table.row([
@@ -95,4 +106,10 @@ fn list(target: &Target, shell: &mut Shell) -> Outcome<Exit> {
     }
     table.print(shell)?;
     Ok(Exit::Ok)
+}
+
+/// What is shown of a user, as a server tells it.
+fn shown(user: User) -> UserDetails {
+    let User { login_name, full_name, groups, disabled, .. } = user;
+    UserDetails { login_name, full_name, groups, disabled, last_updated: None }
 }

@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use gesta::{Append, EventData, EventType, ExpectedRevision, StreamName, Tag, Timestamp, limits};
+use gesta::{EventData, EventType, ExpectedRevision, StreamName, Tag, Timestamp, limits};
+use gesta_server::native::{AppendRequest, Change, Write};
 use serde::Serialize;
 use uuid::{Uuid, uuid};
 
@@ -137,17 +138,22 @@ impl<'a> Facts<'a> {
     }
 
     /// Part `part` (the first is 0), its events and its bytes, if the stream of the repository stands at `expected`.
-    pub(super) fn part(&self, part: usize, expected: ExpectedRevision) -> (Append, usize, usize) {
+    pub(super) fn part(&self, part: usize, expected: ExpectedRevision) -> (AppendRequest, usize, usize) {
         let files = &self.commit.changes[self.parts[part].clone()];
         let head = if part == 0 { self.recorded() } else { self.continued(part) };
         let bytes = head.data.len() + files.iter().map(bytes_of).sum::<usize>();
-        let mut append = Append::to(self.place.stream.clone(), expected, [head]);
-        for change in files {
+        let of_files = files.iter().map(|change| {
             let (stream, event) = self.file(change);
-            append = append.stream(stream, ExpectedRevision::Any, [event]);
-        }
+            Write { stream, expected: ExpectedRevision::Any, change: Change::Append(vec![event]) }
+        });
+        let first = Write { stream: self.place.stream.clone(), expected, change: Change::Append(vec![head]) };
         let nanos = self.commit.committer.seconds.saturating_mul(1_000_000_000);
-        (append.recorded_at(Timestamp(nanos)), files.len() + 1, bytes)
+        let append = AppendRequest {
+            writes: std::iter::once(first).chain(of_files).collect(),
+            recorded_at: Some(Timestamp(nanos)),
+            ..AppendRequest::default()
+        };
+        (append, files.len() + 1, bytes)
     }
 
     fn recorded(&self) -> EventData {

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use gesta::{Direction, ErrorKind, EventStore, ExpectedRevision, ReadOptions, Revision, Source, StreamName};
+use gesta::{Direction, ExpectedRevision, ReadOptions, Revision, Source, StreamName};
 use serde::Deserialize;
 
 use super::{
@@ -17,8 +17,9 @@ use super::{
 use crate::{
     exit::{Exit, Failure, Outcome},
     interrupt::Interrupt,
-    pipeline::Pipeline,
     progress::Progress,
+    reach::Reached,
+    sending::{Answer, Sending},
     shell::Shell,
     target::Destination,
 };
@@ -132,25 +133,25 @@ fn record(
     imported: &mut Imported,
 ) -> Outcome<()> {
     // A store is not made before git has said something that is worth one.
-    let mut pipeline: Option<Pipeline<'_, ()>> = None;
-    let finish = |pipeline: Option<Pipeline<'_, ()>>| pipeline.map_or(Ok(()), |mut sent| sent.finish(answered));
+    let mut sending: Option<Sending<'_, ()>> = None;
+    let finish = |sending: Option<Sending<'_, ()>>| sending.map_or(Ok(()), |mut sent| sent.finish(answered));
     loop {
         let asked = Instant::now();
         let commit = log.next_commit();
         imported.waited_for_git += asked.elapsed();
         if interrupt.is_requested() {
-            finish(pipeline)?;
+            finish(sending)?;
             return Err(Failure::new(Exit::Interrupted, format!("interrupted, commits={}", imported.commits))
                 .with_remedy("everything so far is recorded; run the same import again to go on"));
         }
         let Some(commit) = commit? else {
-            return finish(pipeline);
+            return finish(sending);
         };
         let facts = Facts::of(&commit, place);
-        let pipeline = pipeline.get_or_insert(Pipeline::new(destination.store()?));
+        let sending = sending.get_or_insert(Sending::to(destination.store()?));
         for part in std::mem::take(&mut resume.parts)..facts.parts() {
             let (append, events, bytes) = facts.part(part, resume.expected);
-            pipeline.send(append, (), bytes, answered)?;
+            sending.send(append, (), bytes, answered)?;
             resume.expected = next(resume.expected);
             imported.events += events as u64;
         }
@@ -159,8 +160,8 @@ fn record(
     }
 }
 
-fn answered((): (), outcome: gesta::Outcome) -> Outcome<()> {
-    outcome.map(|_| ()).map_err(|error| {
+fn answered((): (), answer: Answer) -> Outcome<()> {
+    answer?.map(|_| ()).map_err(|error| {
         Failure::from(error)
             .with_remedy("another import may be under way; run this one again to go on where the store is")
     })
@@ -184,7 +185,7 @@ fn place(options: &ImportOptions) -> Outcome<Place> {
     Ok(Place { stream: repository_stream(&options.name)?, under })
 }
 
-fn resume(store: &EventStore, place: &Place, history: &[String], revision: &str) -> Outcome<Resume> {
+fn resume(store: &Reached, place: &Place, history: &[String], revision: &str) -> Outcome<Resume> {
     let Some((last, at)) = last_recorded(store, &place.stream)? else {
         room::check_free(store, place)?;
         return Ok(Resume::BEGINNING);
@@ -202,15 +203,9 @@ fn resume(store: &EventStore, place: &Place, history: &[String], revision: &str)
     })
 }
 
-fn last_recorded(store: &EventStore, stream: &StreamName) -> Outcome<Option<(LastFields, Revision)>> {
-    let options = ReadOptions { direction: Direction::Backward, limit: Some(1), ..ReadOptions::default() };
-    let mut read = match store.read(Source::Stream(stream.clone()), options) {
-        Ok(read) => read,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let Some(event) = read.next() else { return Ok(None) };
-    let event = event?;
+fn last_recorded(store: &Reached, stream: &StreamName) -> Outcome<Option<(LastFields, Revision)>> {
+    let options = ReadOptions { direction: Direction::Backward, ..ReadOptions::default() };
+    let Some(event) = store.first(Source::Stream(stream.clone()), options)? else { return Ok(None) };
     let fields = serde_json::from_slice(&event.data).map_err(|error| {
         let place = format!("{stream}@{}", event.revision);
         Failure::new(Exit::Other, format!("the last event was not written by an import, event={place} error={error}"))

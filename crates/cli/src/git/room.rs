@@ -1,6 +1,6 @@
 //! Where the files of a repository have room in a store: two repositories whose files share streams would be one muddle.
 
-use gesta::{EventStore, From, ReadOptions, RecordedEvent, Source};
+use gesta::{From, ReadOptions, RecordedEvent, Source};
 use serde::Deserialize;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     base64,
     exit::{Failure, Outcome},
+    reach::Reached,
 };
 
 /// What a commit's event says of its files.
@@ -28,7 +29,7 @@ struct FileFields {
 }
 
 /// Whether a repository that is new to `store` may be recorded at `place`.
-pub(super) fn check_free(store: &EventStore, place: &Place) -> Outcome<()> {
+pub(super) fn check_free(store: &Reached, place: &Place) -> Outcome<()> {
     if !place.under.is_empty() {
         return Ok(());
     }
@@ -45,7 +46,7 @@ pub(super) fn check_free(store: &EventStore, place: &Place) -> Outcome<()> {
 
 /// Whether the files of a repository that `store` has are recorded as `place` would name them. Whatever else is in the store,
 /// it goes on where it was.
-pub(super) fn check_same(store: &EventStore, place: &Place) -> Outcome<()> {
+pub(super) fn check_same(store: &Reached, place: &Place) -> Outcome<()> {
     let Some(file) = first_file(store, place)? else { return Ok(()) };
     let Ok(fields) = serde_json::from_slice::<FileFields>(&file.data) else { return Ok(()) };
     let exact = fields.path_base64.as_deref().and_then(base64::decode);
@@ -59,15 +60,16 @@ pub(super) fn check_same(store: &EventStore, place: &Place) -> Outcome<()> {
 }
 
 /// The event about the first file that is recorded of a repository.
-fn first_file(store: &EventStore, place: &Place) -> Outcome<Option<RecordedEvent>> {
-    for commit in store.read(Source::Stream(place.stream.clone()), ReadOptions::default())? {
-        let commit = commit?;
-        let fields = serde_json::from_slice::<CommitFields>(&commit.data);
-        if fields.is_ok_and(|fields| fields.files > 0) {
+fn first_file(store: &Reached, place: &Place) -> Outcome<Option<RecordedEvent>> {
+    let has_files = |commit: &RecordedEvent| {
+        serde_json::from_slice::<CommitFields>(&commit.data).is_ok_and(|fields| fields.files > 0)
+    };
+    let mut commits = store.read(Source::Stream(place.stream.clone()), ReadOptions::default())?;
+    while let Some(batch) = commits.next()? {
+        if let Some(commit) = batch.into_recorded().into_iter().find(has_files) {
             // The files of a commit stand right behind it.
             let from = From::Position(commit.position.next());
-            let mut behind = store.read(Source::All, ReadOptions { from, limit: Some(1), ..ReadOptions::default() })?;
-            return Ok(behind.next().transpose()?);
+            return store.first(Source::All, ReadOptions { from, ..ReadOptions::default() });
         }
     }
     Ok(None)

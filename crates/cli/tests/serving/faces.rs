@@ -51,6 +51,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["follow", "--from", "start", "--limit", "3"], ""),
     (&["follow", "order-1", "-n", "1", "--limit", "1"], ""),
     (&["follow", "nothing", "-n", "1", "--until-idle", "0s"], ""),
+    (&["follow", "--from", "start", "--until-idle", "0s"], ""),
     (&["streams"], ""),
     (&["streams", "order-", "-n", "1"], ""),
     (&["streams", "--after", "order-1"], ""),
@@ -86,6 +87,21 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["group", "replay", "mailer", "--one", "3"], ""),
     (&["group", "discard", "mailer", "--all"], ""),
     (&["handlers"], ""),
+    // From here on there is a rate at which they went, which is never the same twice.
+    (&["follow", "--group", "mailer", "--until-idle", "0s"], ""),
+    (&["append", "order-4", "Placed", "{}", "--id", ID_7, "--tag", "vip"], ""),
+    (&["append", "order-5", "Placed", "{}", "--id", ID_8], ""),
+    (&["append", "order-4", "Paid", "{}", "--id", ID_9, "--tag", "vip"], ""),
+    (&["follow", "--group", "mailer", "--limit", "1"], ""),
+    (&["follow", "--group", "mailer", "--until-idle", "0s"], ""),
+    (&["follow", "--group", "mailer", "--until-idle", "0s"], ""),
+    (&["follow", "$ce-order", "--group", "billing", "--limit", "2"], ""),
+    (&["follow", "$ce-order", "--group", "billing", "--until-idle", "10ms"], ""),
+    (&["group", "info", "billing", "--on", "$ce-order"], ""),
+    (&["follow", "--group", "nothing", "--limit", "1"], ""),
+    (&["follow", "order-1", "--group", "mailer"], ""),
+    (&["follow", "--group", "mailer", "--type", "P*"], ""),
+    (&["follow", "--group", "mailer", "--limit", "0"], ""),
     (&["group", "reset", "mailer", "--from", "now"], ""),
     (&["group", "delete", "billing", "--on", "$ce-order"], ""),
     (&["group", "delete", "billing", "--on", "$ce-order"], ""),
@@ -96,6 +112,9 @@ const ID_1: &str = "00000000-0000-0000-0000-000000000001";
 const ID_2: &str = "00000000-0000-0000-0000-000000000002";
 const ID_3: &str = "00000000-0000-0000-0000-000000000003";
 const ID_4: &str = "00000000-0000-0000-0000-000000000004";
+const ID_7: &str = "00000000-0000-0000-0000-000000000007";
+const ID_8: &str = "00000000-0000-0000-0000-000000000008";
+const ID_9: &str = "00000000-0000-0000-0000-000000000009";
 
 /// What a run says, without the times at which events were recorded and how long it took.
 fn run(place: &[&str], arguments: &[&str], output: &str, input: &str) -> (i32, String, String) {
@@ -171,10 +190,21 @@ fn info_is_the_same_but_for_how_it_was_opened_and_so_is_what_verify_finds() {
 fn what_cannot_be_asked_of_a_server_says_so() {
     let place = tempfile::tempdir().expect("a directory");
     let server = Server::start(place.path(), 0, &[]);
-    for arguments in [&["follow", "--group", "mailer"][..], &["import", "git", "."], &["users", "list"]] {
-        let (code, _, err) = run(&["--url", &server.url], arguments, "plain", "");
-        assert_eq!(code, 2, "{arguments:?}: {err}");
-        assert!(err.contains("this cannot be asked of a server, only of the directory of a store"), "{err}");
+    let of_the_directory = "this cannot be asked of a server, only of the directory of a store";
+    let cases = [
+        (&["export", "--intact", "-"][..], of_the_directory),
+        (&["state", "--model", "m"], "this program knows no such model"),
+        (&["demo"], "`gesta demo` asks no server, it records a repository in a store of its own"),
+        (&["serve"], "`gesta serve` asks no server, it is the server of a directory"),
+        (&["config"], "`gesta config` asks no server, it shows how a server of this machine would be set"),
+        (&["certs", "dev", "--out", "certs"], "`gesta certs` asks no server, it makes certificates in a directory"),
+        (&["bench"], "`gesta bench` asks no server, it measures a store of its own beside the raw disk"),
+        (&["completions", "bash"], "`gesta completions` asks no server, it prints a script for a shell"),
+    ];
+    for (arguments, words) in cases {
+        let (code, out, err) = run(&["--url", &server.url], arguments, "plain", "");
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.contains(words), "{arguments:?}: {err}");
     }
 }
 

@@ -1,8 +1,9 @@
 //! `gesta serve`, started on a free port and ready.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -63,6 +64,41 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A server with TLS that asks who calls, and how it is asked.
+pub(crate) struct Secured {
+    pub(crate) server: Server,
+    authority: PathBuf,
+}
+
+/// The password of its administrator.
+pub(crate) const PASSWORD: &str = "of-the-test";
+
+impl Secured {
+    /// Serves the store in `place`, whatever was put into it before.
+    pub(crate) fn start(place: &Path) -> Self {
+        let made = gesta(&["certs", "dev", "-q", "--out"]).arg(place.join("certs")).output().expect("runs");
+        assert!(made.status.success(), "{made:?}");
+        let file = |name: &str| place.join("certs").join(name).to_str().expect("UTF-8").to_owned();
+        fs::write(file("password"), PASSWORD).expect("writes");
+        let [certificate, key, password] = ["node.crt", "node.key", "password"].map(file);
+        let arguments = ["--tls-cert", &certificate, "--tls-key", &key, "--admin-password-file", &password];
+        let server = Server::start(&place.join("store"), 0, &arguments);
+        Self { server, authority: place.join("certs/ca.crt") }
+    }
+
+    /// How somebody asks it.
+    pub(crate) fn arguments(&self, user: &str) -> Vec<String> {
+        let url = self.server.url.replace("http://", &format!("https://{user}@"));
+        let authority = self.authority.to_str().expect("UTF-8").to_owned();
+        vec!["--url".to_owned(), url, "--ca".to_owned(), authority]
+    }
+
+    /// How its administrator does.
+    pub(crate) fn as_admin(&self) -> Vec<String> {
+        self.arguments(&format!("admin:{PASSWORD}"))
     }
 }
 

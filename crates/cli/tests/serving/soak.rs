@@ -72,14 +72,14 @@ fn follow(url: &str, from: u64, until: u64) -> u64 {
     let mut following = client.follow(&Source::All, from, false).expect("a subscription");
     let mut heard = 0;
     loop {
-        match following.next(Duration::from_secs(60)).expect("an answer") {
-            Followed::Events(events, checked_to) => {
-                heard += events.len() as u64;
-                if checked_to.0 >= until {
-                    return heard;
-                }
-            }
+        let (events, checked_to) = match following.next(Duration::from_secs(60)).expect("an answer") {
+            Followed::Events(events, checked_to) => (events.len(), checked_to),
+            Followed::CaughtUp(checked_to) => (0, checked_to),
             Followed::Nothing | Followed::End => panic!("a subscription goes on until it is given up"),
+        };
+        heard += events as u64;
+        if checked_to.0 >= until {
+            return heard;
         }
     }
 }

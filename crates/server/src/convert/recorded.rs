@@ -1,7 +1,7 @@
 //! Recorded events as answers to reads.
 
 use bytes::Bytes;
-use gesta_store::{ContentType, Link, Position, RecordedEvent, Timestamp, name::system};
+use gesta_store::{ContentType, EventType, Link, RecordedEvent, Timestamp, name::system};
 
 use super::{
     id::{self, IdForm},
@@ -57,22 +57,31 @@ fn recorded(event: &RecordedEvent, form: IdForm) -> read_event::RecordedEvent {
 
 /// The link through which `event` was read.
 fn link_to(event: &RecordedEvent, link: &Link, form: IdForm) -> read_event::RecordedEvent {
-    let Position(position) = link.position;
+    recorded(&as_it_is(event, link), form)
+}
+
+/// The link through which `event` was read, as an event of its own: what points to another, and has nothing else of it.
+#[must_use]
+pub fn as_it_is(event: &RecordedEvent, link: &Link) -> RecordedEvent {
     // An entry of a virtual stream that stands for a link points to where that points to.
     let data = if event.event_type.as_str() == system::LINK {
         event.data.clone()
     } else {
         Bytes::from(format!("{}@{}", event.revision, event.stream))
     };
-    read_event::RecordedEvent {
-        id: Some(id::to_wire(link.id, form)),
-        stream_identifier: Some(stream::to_wire(&link.stream)),
-        stream_revision: link.revision.0,
-        prepare_position: position,
-        commit_position: position,
-        metadata: properties(system::LINK, BINARY, link.recorded_at),
-        custom_metadata: Bytes::new(),
+    RecordedEvent {
+        position: link.position,
+        revision: link.revision,
+        recorded_at: link.recorded_at,
+        id: link.id,
+        stream: link.stream.clone(),
+        event_type: EventType::new(system::LINK).expect("the system's types are names"),
+        content_type: ContentType::Binary,
+        tags: Vec::new(),
         data,
+        metadata: Bytes::new(),
+        erased: false,
+        link: None,
     }
 }
 
@@ -102,7 +111,7 @@ pub fn timestamp(time: Timestamp) -> prost_types::Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use gesta_store::{Revision, StreamName};
+    use gesta_store::{Position, Revision, StreamName};
     use uuid::Uuid;
 
     use super::*;

@@ -265,6 +265,9 @@ pub struct FollowResp {
     /// Everything below was delivered or does not match.
     #[prost(uint64, tag = "2")]
     pub checked_to: u64,
+    /// What was there has been told.
+    #[prost(bool, tag = "3")]
+    pub caught_up: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Expected {
@@ -812,6 +815,87 @@ pub mod parked_resp {
         pub parked: i64,
     }
 }
+/// A consumer of a group. Each request has one answer, in their order; the first makes the consumer. When the client has no more to say, what it
+/// has not acked goes back, what it has acked is made durable, and the call ends.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsumeReq {
+    #[prost(oneof = "consume_req::Content", tags = "1, 2, 3")]
+    pub content: ::core::option::Option<consume_req::Content>,
+}
+/// Nested message and enum types in `ConsumeReq`.
+pub mod consume_req {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Join {
+        #[prost(string, tag = "1")]
+        pub group: ::prost::alloc::string::String,
+        #[prost(string, tag = "2")]
+        pub name: ::prost::alloc::string::String,
+        /// Most messages it may have at once.
+        #[prost(uint32, tag = "3")]
+        pub slots: u32,
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Next {
+        #[prost(uint32, tag = "1")]
+        pub max: u32,
+        /// How long the first of them is waited for.
+        #[prost(uint64, tag = "2")]
+        pub patience_ns: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Ack {
+        #[prost(uint64, repeated, tag = "1")]
+        pub positions: ::prost::alloc::vec::Vec<u64>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Content {
+        #[prost(message, tag = "1")]
+        Join(Join),
+        #[prost(message, tag = "2")]
+        Next(Next),
+        #[prost(message, tag = "3")]
+        Ack(Ack),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConsumeResp {
+    #[prost(oneof = "consume_resp::Content", tags = "1, 2, 3")]
+    pub content: ::core::option::Option<consume_resp::Content>,
+}
+/// Nested message and enum types in `ConsumeResp`.
+pub mod consume_resp {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Message {
+        /// By what it is acked.
+        #[prost(uint64, tag = "1")]
+        pub position: u64,
+        #[prost(message, optional, tag = "2")]
+        pub event: ::core::option::Option<super::Event>,
+        #[prost(uint32, tag = "3")]
+        pub retries: u32,
+    }
+    /// Perhaps fewer than there are; none: there were none in the given time.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Messages {
+        #[prost(message, repeated, tag = "1")]
+        pub messages: ::prost::alloc::vec::Vec<Message>,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Acked {
+        /// What the group says of those the consumer does not have any more; the others are settled.
+        #[prost(string, optional, tag = "1")]
+        pub not_in_flight: ::core::option::Option<::prost::alloc::string::String>,
+    }
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Content {
+        #[prost(message, tag = "1")]
+        Joined(super::Nothing),
+        #[prost(message, tag = "2")]
+        Messages(Messages),
+        #[prost(message, tag = "3")]
+        Acked(Acked),
+    }
+}
 /// Generated client implementations.
 pub mod store_client {
     #![allow(
@@ -1112,6 +1196,30 @@ pub mod store_client {
                 .insert(GrpcMethod::new("gesta.store.v1.Store", "Parked"));
             self.inner.unary(req, path, codec).await
         }
+        pub async fn consume(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::ConsumeReq>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ConsumeResp>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/gesta.store.v1.Store/Consume",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("gesta.store.v1.Store", "Consume"));
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1185,6 +1293,16 @@ pub mod store_server {
             &self,
             request: tonic::Request<super::ParkedReq>,
         ) -> std::result::Result<tonic::Response<super::ParkedResp>, tonic::Status>;
+        /// Server streaming response type for the Consume method.
+        type ConsumeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ConsumeResp, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        async fn consume(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ConsumeReq>>,
+        ) -> std::result::Result<tonic::Response<Self::ConsumeStream>, tonic::Status>;
     }
     #[derive(Debug)]
     pub struct StoreServer<T> {
@@ -1695,6 +1813,50 @@ pub mod store_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/gesta.store.v1.Store/Consume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConsumeSvc<T: Store>(pub Arc<T>);
+                    impl<T: Store> tonic::server::StreamingService<super::ConsumeReq>
+                    for ConsumeSvc<T> {
+                        type Response = super::ConsumeResp;
+                        type ResponseStream = T::ConsumeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::ConsumeReq>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Store>::consume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConsumeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -15,13 +15,12 @@ mod streams;
 mod subscribe;
 mod unoffered;
 mod users;
-mod waiting;
 
 pub use features::Features;
 pub use gossip::{Member, Whereabouts};
 pub use monitoring::MonitoringService;
 pub use operations::{OperationsService, ShutdownRequest};
-pub use persistent::{PersistentSubscriptionsService, Restarts};
+pub use persistent::PersistentSubscriptionsService;
 pub use projections::ProjectionsService;
 pub use records::RecordsService;
 pub use streams::StreamsService;

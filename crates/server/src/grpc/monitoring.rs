@@ -7,13 +7,13 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::waiting::waiting;
 use crate::{
     fault::Fault,
     limits::STATS_EVERY_AT_LEAST,
     metrics::process,
     proto::event_store::client::monitoring::{StatsReq, StatsResp, monitoring_server::Monitoring},
     stopping::Stopping,
+    waiting::waiting,
 };
 
 /// The service of figures.
@@ -57,14 +57,19 @@ async fn tell(
         let failed = told.is_err();
         tokio::select! {
             sent = answers.send(told) => if sent.is_err() || failed { return },
-            () = stopping.told() => return,
+            () = stopping.told() => return stop(&answers).await,
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
             () = answers.closed() => return,
-            () = stopping.told() => return,
+            () = stopping.told() => return stop(&answers).await,
         }
     }
+}
+
+/// Tells the client: an end without a word would look as if there were no more figures.
+async fn stop(answers: &mpsc::Sender<Result<StatsResp, Status>>) {
+    let _ = answers.send(Err(Fault::Stopping.into())).await;
 }
 
 /// How busy the process is, from one time to the next.

@@ -6,10 +6,16 @@ use gesta_store::EventStore;
 use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
-use super::{persistent::Restarts, waiting::waiting};
-use crate::proto::event_store::client::{
-    Empty,
-    operations::{ScavengeResp, SetNodePriorityReq, StartScavengeReq, StopScavengeReq, operations_server::Operations},
+use crate::{
+    consumers::Restarts,
+    fault::Fault,
+    proto::event_store::client::{
+        Empty,
+        operations::{
+            ScavengeResp, SetNodePriorityReq, StartScavengeReq, StopScavengeReq, operations_server::Operations,
+        },
+    },
+    waiting::waiting,
 };
 
 /// That somebody asked the server to end. Cheap to clone.
@@ -61,7 +67,7 @@ impl Operations for OperationsService {
     /// Answers when nothing is left to be merged.
     async fn merge_indexes(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
         let store = self.store.clone();
-        waiting(move || Ok(store.settle()?)).await?;
+        waiting(move || store.settle().map_err(Fault::from)).await?;
         Ok(Response::new(Empty {}))
     }
 

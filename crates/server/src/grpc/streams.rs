@@ -9,7 +9,7 @@ use gesta_store::{
 use tokio::sync::mpsc;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{append, batch_append, delete, read::Reading, subscribe::Following, waiting::waiting};
+use super::{append, batch_append, delete, read::Reading, subscribe::Following};
 use crate::{
     admission::Admission,
     convert::request::{self, Extent},
@@ -21,6 +21,7 @@ use crate::{
     pump::{Pumped, pump},
     security::{Action, Security},
     stopping::Stopping,
+    waiting::waiting,
 };
 
 /// The service of streams.

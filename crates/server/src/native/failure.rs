@@ -5,7 +5,7 @@ use std::fmt;
 use gesta_store::{Error, ErrorKind, GroupError};
 use tonic::{Code, Status};
 
-use crate::fault::cut;
+use crate::fault::{Fault, cut};
 
 /// Why a request to a server failed.
 #[derive(Clone, Debug)]
@@ -52,11 +52,20 @@ pub enum GroupRefusal {
     Invalid,
     /// It has something to do before.
     Unavailable,
+    /// The consumer was dropped, since the group is not what it was: it may connect again.
+    Dropped,
 }
 
 impl GroupRefusal {
-    const ALL: [Self; 6] =
-        [Self::NoSuchGroup, Self::GroupExists, Self::NotParked, Self::NotInFlight, Self::Invalid, Self::Unavailable];
+    const ALL: [Self; 7] = [
+        Self::NoSuchGroup,
+        Self::GroupExists,
+        Self::NotParked,
+        Self::NotInFlight,
+        Self::Invalid,
+        Self::Unavailable,
+        Self::Dropped,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -66,6 +75,7 @@ impl GroupRefusal {
             Self::NotInFlight => "not-in-flight",
             Self::Invalid => "invalid",
             Self::Unavailable => "unavailable",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -79,6 +89,7 @@ impl From<GroupError> for ClientError {
             GroupError::GroupExists { .. } => GroupRefusal::GroupExists,
             GroupError::NotParked { .. } => GroupRefusal::NotParked,
             GroupError::NotInFlight { .. } => GroupRefusal::NotInFlight,
+            GroupError::Dropped { .. } => GroupRefusal::Dropped,
             other if other.kind() == ErrorKind::Unavailable => GroupRefusal::Unavailable,
             _ => GroupRefusal::Invalid,
         };
@@ -118,6 +129,11 @@ pub(super) fn status(error: &Error) -> Status {
     let mut status = Status::new(code, cut(error.to_string()));
     status.metadata_mut().insert(OF_STORE, tonic::metadata::MetadataValue::from_static("error"));
     status
+}
+
+/// A failure for which this protocol has no more words than the first ones.
+pub(super) fn fault_status(fault: Fault) -> Status {
+    if let Fault::Store(error) = &fault { status(error) } else { fault.into() }
 }
 
 impl From<Status> for ClientError {

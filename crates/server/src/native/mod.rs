@@ -4,6 +4,7 @@
 //! both ways here, in pure functions, so that a client and a server of the same version cannot disagree.
 
 mod append;
+mod consuming;
 mod events;
 mod failure;
 mod groups;

@@ -5,19 +5,20 @@ use gesta_store::{
     StreamName, SubscribeOptions,
 };
 use prost::Message as _;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     append::{AppendRequest, appended_to_wire, rejection_to_wire},
+    consuming::{Answers, Consuming},
     events::batch_to_wire,
     failure,
     groups::{GroupChange, describe_groups, describe_parked},
     info,
     inspecting::plan_to_wire,
     messages::{
-        AppendReq, AppendResp, ChangeGroupReq, ChangeGroupResp, ExplainReq, ExplainResp, FollowReq, FollowResp,
-        GroupsReq, GroupsResp, InfoReq, InfoResp, ParkedReq, ParkedResp, ReadReq, ReadResp, StreamsReq, StreamsResp,
-        VerifyReq, VerifyResp, append_resp::Verdict, store_server::Store, streams_resp,
+        AppendReq, AppendResp, ChangeGroupReq, ChangeGroupResp, ConsumeReq, ExplainReq, ExplainResp, FollowReq,
+        FollowResp, GroupsReq, GroupsResp, InfoReq, InfoResp, ParkedReq, ParkedResp, ReadReq, ReadResp, StreamsReq,
+        StreamsResp, VerifyReq, VerifyResp, append_resp::Verdict, store_server::Store, streams_resp,
     },
     query::{
         as_of_from_wire, as_of_to_wire, from_from_wire, from_to_wire, missing, query_from_wire, source_from_wire,
@@ -27,17 +28,23 @@ use super::{
 };
 use crate::{
     admission::Admission,
+    consumers::{Connections, Restarts},
     fault::Fault,
     limits::{PARKED_TOLD_MAX, READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
     pump::{Follower, Pull, Pulled, Pumped, Step, batch_events, pump},
+    security::Security,
     stopping::Stopping,
+    waiting::waiting,
 };
 
 /// The service.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreService {
     store: EventStore,
+    security: Security,
     admission: Admission,
+    restarts: Restarts,
+    connections: Connections,
     stopping: Stopping,
     dir: String,
     verifying: Verifying,
@@ -45,8 +52,16 @@ pub(crate) struct StoreService {
 
 impl StoreService {
     /// The store that is in `dir`.
-    pub(crate) fn new(store: EventStore, admission: Admission, stopping: Stopping, dir: String) -> Self {
-        Self { store, admission, stopping, dir, verifying: Verifying::default() }
+    pub(crate) fn new(
+        store: EventStore,
+        security: Security,
+        admission: Admission,
+        restarts: Restarts,
+        connections: Connections,
+        stopping: Stopping,
+        dir: String,
+    ) -> Self {
+        Self { store, security, admission, restarts, connections, stopping, dir, verifying: Verifying::default() }
     }
 
     /// As `ask`, of its groups.
@@ -63,10 +78,7 @@ impl StoreService {
         question: impl FnOnce(&EventStore) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Status> {
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || question(&store)).await {
-            Ok(answer) => answer.map_err(|error| failure::status(&error)),
-            Err(_) => Err(Status::internal("a question panicked: this is a fault of gesta, please report it")),
-        }
+        waiting(move || question(&store).map_err(|error| failure::status(&error))).await
     }
 }
 
@@ -75,6 +87,7 @@ impl Store for StoreService {
     type ReadStream = Pumped<ReadResp>;
     type FollowStream = Pumped<FollowResp>;
     type VerifyStream = Pumped<VerifyResp>;
+    type ConsumeStream = Answers;
 
     async fn info(&self, _: Request<InfoReq>) -> Result<Response<InfoResp>, Status> {
         let dir = self.dir.clone();
@@ -129,7 +142,7 @@ impl Store for StoreService {
         };
         let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;
         let follower = self.ask(move |store| Ok(Follower::open(store, source, options)));
-        let follower = follower.await?.map_err(to_status)?;
+        let follower = follower.await?.map_err(failure::fault_status)?;
         Ok(Response::new(pump(Following(follower), self.stopping.clone())))
     }
 
@@ -178,10 +191,17 @@ impl Store for StoreService {
         });
         Ok(Response::new(ParkedResp { messages: messages.collect() }))
     }
-}
 
-fn to_status(fault: Fault) -> Status {
-    if let Fault::Store(error) = &fault { failure::status(error) } else { fault.into() }
+    async fn consume(&self, request: Request<Streaming<ConsumeReq>>) -> Result<Response<Answers>, Status> {
+        let consuming = Consuming {
+            store: self.store.clone(),
+            rights: self.security.rights(&request),
+            connections: self.connections.clone(),
+            restarts: self.restarts.clone(),
+            stopping: self.stopping.clone(),
+        };
+        consuming.begin(request).await.map(Response::new)
+    }
 }
 
 /// A read as it goes over the wire.
@@ -247,11 +267,12 @@ impl Pull for Following {
     }
 
     fn pull(&mut self) -> Result<Pulled<FollowResp>, Fault> {
-        let events = match self.0.step()? {
-            Step::Events(batch) => batch_to_wire(&batch),
-            Step::CaughtUp(_) | Step::Looked => Vec::new(),
+        let (events, caught_up) = match self.0.step()? {
+            Step::Events(batch) => (batch_to_wire(&batch), false),
+            Step::CaughtUp(_) => (Vec::new(), true),
+            Step::Looked => (Vec::new(), false),
             Step::Idle => return Ok(Pulled::Wait),
         };
-        Ok(Pulled::Messages(vec![FollowResp { events, checked_to: self.0.looked_to().0 }]))
+        Ok(Pulled::Messages(vec![FollowResp { events, checked_to: self.0.looked_to().0, caught_up }]))
     }
 }

@@ -31,8 +31,8 @@ const SERVICES: &[(&str, &[(&str, Need)])] = &[
         &[("Statistics", OBSERVE), ("State", OBSERVE), ("Result", OBSERVE), ("*", OPERATE)]),
     ("event_store.client.operations.Operations", &[("*", OPERATE)]),
     ("event_store.client.monitoring.Monitoring", &[("*", OBSERVE)]),
-    // It knows nothing of streams' access control lists: whoever may use it may do everything.
-    ("gesta.store.v1.Store", &[("*", ADMINISTER)]),
+    // But for consumers it knows nothing of streams' access control lists: whoever may use it may do everything.
+    ("gesta.store.v1.Store", &[("Consume", Need::Asked), ("*", ADMINISTER)]),
     ("event_store.client.gossip.Gossip", &[("*", GREET)]),
     ("event_store.client.server_features.ServerFeatures", &[("*", GREET)]),
 ];
@@ -62,6 +62,8 @@ mod tests {
         assert_eq!(need("/event_store.client.persistent_subscriptions.PersistentSubscriptions/Delete"), OPERATE);
         assert_eq!(need("/event_store.client.persistent_subscriptions.PersistentSubscriptions/List"), OBSERVE);
         assert_eq!(need("/health/live"), GREET);
+        assert_eq!(need("/gesta.store.v1.Store/Consume"), Need::Asked);
+        assert_eq!(need("/gesta.store.v1.Store/Groups"), ADMINISTER);
         for path in ["", "/", "/streams/order-1", "/new.Service/Call", "/health/live/", "//health/live"] {
             assert_eq!(need(path), ADMINISTER, "{path}");
         }

@@ -5,8 +5,8 @@ use gesta_store::{
     Source, StreamName,
 };
 
-use super::connections::Connections;
 use crate::{
+    consumers::Connections,
     convert::{
         group_info::{self, Places},
         stream,

@@ -1,22 +1,18 @@
 //! The service of persistent subscriptions: groups of consumers, whose state the store keeps.
 //!
-//! In reading order: `seat` is a consumer as a call has it; `in_hand` is which messages a client has; `reading` is the call that brings them and
-//! takes the answers; `connections` is who is connected; `infos` is what is told of groups; `restarts` sends everybody away; and this file is
-//! the door.
+//! In reading order: `in_hand` is which messages a client has; `reading` is the call that brings them and takes the answers; `infos` is what is told
+//! of groups; and this file is the door. What consumers of every protocol share is in [`consumers`](crate::consumers).
 
-mod connections;
 mod in_hand;
 mod infos;
 mod reading;
-mod restarts;
-mod seat;
 
 use gesta_store::{Discard, EventStore, GroupError, GroupName, GroupSettings, Replay, Revision};
 use tonic::{Request, Response, Status, Streaming};
 
-use self::{connections::Connections, reading::Reader};
-use super::waiting::waiting;
+use self::reading::Reader;
 use crate::{
+    consumers::{Connections, Restarts},
     convert::group::{self, Change, Creation},
     fault::Fault,
     group_fault::GroupFault,
@@ -31,9 +27,8 @@ use crate::{
     pump::Pumped,
     security::Security,
     stopping::Stopping,
+    waiting::waiting,
 };
-
-pub use restarts::Restarts;
 
 /// The service of persistent subscriptions.
 #[derive(Clone, Debug)]
@@ -48,8 +43,14 @@ pub struct PersistentSubscriptionsService {
 impl PersistentSubscriptionsService {
     /// The groups of `store`.
     #[must_use]
-    pub fn new(store: EventStore, security: Security, restarts: Restarts, stopping: Stopping) -> Self {
-        Self { store, security, stopping, restarts, connections: Connections::default() }
+    pub(crate) fn new(
+        store: EventStore,
+        security: Security,
+        restarts: Restarts,
+        connections: Connections,
+        stopping: Stopping,
+    ) -> Self {
+        Self { store, security, stopping, restarts, connections }
     }
 
     /// Does something with a group that may wait for a disk.

@@ -15,13 +15,9 @@ use gesta_store::{
 use tokio::sync::mpsc;
 use tonic::{Request, Status, Streaming};
 
-use super::{
-    connections::Connections,
-    in_hand::InHand,
-    restarts::Restarts,
-    seat::{Bell, Seat},
-};
+use super::in_hand::InHand;
 use crate::{
+    consumers::{Bell, Connections, Guest, Restarts, Seat, Unseated, unless_late},
     convert::{
         delivered, group,
         group_info::Peer,
@@ -31,7 +27,6 @@ use crate::{
     },
     fault::Fault,
     group_fault::GroupFault,
-    grpc::waiting::waiting,
     limits::{ANSWERS_PER_JOB_MAX, GROUP_BATCH_MESSAGES, READ_BATCHES_AHEAD},
     proto::event_store::client::persistent_subscriptions::{
         ReadReq, ReadResp,
@@ -44,12 +39,11 @@ use crate::{
     pump::Pumped,
     security::{Action, Rights, Sight},
     stopping::Stopping,
+    waiting::waiting,
 };
 
 /// The header by which clients say what they call themselves.
 const CONNECTION_NAME: &str = "connection-name";
-/// How a group is looked after at the latest when something is due: a clock that is read twice may be a little behind itself.
-const DUE_AT_LEAST: Duration = Duration::from_millis(1);
 
 /// What a call needs of the server.
 #[derive(Debug)]
@@ -92,9 +86,12 @@ impl Reader {
         self.rights.check(Action::read(&wanted.source)).await?;
         let Self { store, rights, stopping, restarts, connections } = self;
         let restarted = restarts.heard();
-        let (group, options) = (wanted.group.clone(), ConsumerOptions { name, slots: wanted.slots });
+        let group = wanted.group.clone();
         let peer = Peer { address, user: rights.login().to_owned() };
-        let seat = waiting(move || Seat::take(&store, &group, &options, peer, connections)).await?;
+        let guest = Guest { group: group.clone(), options: ConsumerOptions { name, slots: wanted.slots }, peer };
+        let seat =
+            waiting(move || Seat::take(&store, guest, connections).map_err(|error| GroupFault::refused(&group, error)));
+        let seat = seat.await?;
         let (batches, receiver) = mpsc::channel(READ_BATCHES_AHEAD);
         let serving = Serving {
             links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
@@ -189,16 +186,9 @@ async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(),
             continue;
         }
         drop(room);
-        let due = serving.seat.due_in();
-        let due = async {
-            match due {
-                Some(due) => tokio::time::sleep(due.max(DUE_AT_LEAST)).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = bell.rung() => {}
-            () = due => {}
+            () = serving.seat.due() => {}
             () = batches.closed() => return Ok(()),
         }
     }
@@ -210,26 +200,17 @@ impl Serving {
         let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
         let (form, links, rights) = (self.wanted.id_form, self.links, self.rights.clone());
         waiting(move || {
-            let messages = seat.next(GROUP_BATCH_MESSAGES)?;
-            let mut sent = Vec::with_capacity(messages.len());
-            let mut withheld = Vec::new();
-            for message in &messages {
-                let links = match rights.sight(&message.event)? {
-                    Sight::Whole => links,
-                    Sight::LinkAlone => Links::AsTheyAre,
-                    Sight::Nothing => {
-                        withheld.push(message.id);
-                        continue;
-                    }
-                };
+            let messages = seat.next(GROUP_BATCH_MESSAGES, &rights).map_err(|why| match why {
+                Unseated::Group(error) => GroupFault::refused(seat.group(), error),
+                Unseated::Server(fault) => fault,
+            })?;
+            let sent = messages.iter().map(|(message, sight)| {
+                let links = if *sight == Sight::Whole { links } else { Links::AsTheyAre };
                 let mut in_hand = in_hand.lock().unwrap_or_else(PoisonError::into_inner);
                 in_hand.deliver(delivered::answered_by(message), message.id);
-                sent.push(ReadResp { content: Some(delivered::to_wire(message, form, links)) });
-            }
-            if !withheld.is_empty() {
-                seat.nack(&withheld, Nack::Skip, "not for this consumer")?;
-            }
-            Ok(sent)
+                ReadResp { content: Some(delivered::to_wire(message, form, links)) }
+            });
+            Ok::<_, Fault>(sent.collect())
         })
         .await
     }
@@ -267,10 +248,11 @@ async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> R
 }
 
 fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
-    match answer {
+    let answered = match answer {
         Answer::Ack(ids) => seat.ack(&ids),
         Answer::Nack(ids, nack, reason) => seat.nack(&ids, nack, &reason),
-    }
+    };
+    unless_late(answered).map_err(|error| GroupFault::refused(seat.group(), error))
 }
 
 impl Serving {

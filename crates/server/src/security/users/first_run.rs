@@ -7,6 +7,10 @@ use crate::security::{caller::ADMINS, passwords};
 
 /// The name of the administrator that the first run makes.
 pub const FIRST_ADMIN: &str = "admin";
+/// What whoever is made administrator so is called.
+pub const FIRST_NAME: &str = "Administrator";
+/// The group such a user is in.
+pub const FIRST_GROUP: &str = ADMINS;
 
 /// What a server that asks for users found when it started.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,8 +65,8 @@ pub fn reset_password(store: &EventStore, login: &str, password: &str, entropy: 
 fn admin(login: &str, password: &str, entropy: &Entropy) -> Result<User, Error> {
     Ok(User {
         login_name: login.to_owned(),
-        full_name: "Administrator".to_owned(),
-        groups: vec![ADMINS.to_owned()],
+        full_name: FIRST_NAME.to_owned(),
+        groups: vec![FIRST_GROUP.to_owned()],
         disabled: false,
         hash: passwords::kept(password, entropy)?,
     })

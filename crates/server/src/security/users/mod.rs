@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_PER_USER_MAX, LOGIN_BYTES_MAX, NAME_BYTES_MAX};
 
-pub use first_run::{FIRST_ADMIN, FirstRun, first_run, reset_password};
+pub use first_run::{FIRST_ADMIN, FIRST_GROUP, FIRST_NAME, FirstRun, first_run, reset_password};
 
 /// What the stream of a user is called, without the user's name.
 pub const USER_PREFIX: &str = "$user-";

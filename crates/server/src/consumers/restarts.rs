@@ -23,7 +23,7 @@ impl Restarts {
     }
 
     /// Hears of every restart from now on.
-    pub(super) fn heard(&self) -> watch::Receiver<u64> {
+    pub(crate) fn heard(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
 }

@@ -2,17 +2,17 @@
 
 use tonic::Status;
 
-use crate::fault::Fault;
-
 /// Does it there.
 ///
 /// # Errors
 /// What it meets.
-pub(super) async fn waiting<T: Send + 'static>(
-    what: impl FnOnce() -> Result<T, Fault> + Send + 'static,
-) -> Result<T, Status> {
+pub(crate) async fn waiting<T, E>(what: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, Status>
+where
+    T: Send + 'static,
+    E: Into<Status> + Send + 'static,
+{
     match tokio::task::spawn_blocking(what).await {
-        Ok(done) => Ok(done?),
+        Ok(done) => done.map_err(Into::into),
         Err(_) => Err(Status::internal("a call panicked: this is a fault of gesta, please report it")),
     }
 }
