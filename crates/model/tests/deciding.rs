@@ -82,6 +82,10 @@ fn once_is_once_even_from_two_domains() {
     assert_eq!(one.get::<Account>(2_u32).wait().expect("read").cents, 10);
     let reused = one.send_once("req-1", withdraw(1)).wait().expect_err("another command");
     assert!(matches!(reused, SendError::Failed(Error::RequestReused { .. })), "{reused:?}");
+    // The answer to another question would be taken for this one's.
+    let changed = one.send_once("req-1", Move { from: 1, to: 2, cents: 11 }).wait().expect_err("another amount");
+    let SendError::Failed(changed @ Error::RequestChanged { .. }) = changed else { panic!("{changed:?}") };
+    assert_eq!(changed.to_string(), "request key was used for another request, key=req-1 command=Move");
     // A refusal records nothing: the request may succeed later.
     assert!(one.send_once("req-2", withdraw(1_000)).wait().expect_err("overdrawn").refusal().is_some());
     record(&store, [deposited(1, 5_000)]);
