@@ -17,15 +17,19 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.ident, "events are the variants of an enum"));
     };
     if data.variants.is_empty() {
-        return Err(Error::new_spanned(&input.ident, "an enum of events has a variant for each kind, and so at least one"));
+        return Err(Error::new_spanned(
+            &input.ident,
+            "an enum of events has a variant for each kind, and so at least one",
+        ));
     }
     check_serde(&input.attrs, SerdeOn::Enum)?;
     let krate = krate::path();
     let settings = Settings::of(input)?;
     let kinds = data.variants.iter().map(Kind::of).collect::<Result<Vec<_>>>()?;
     check_names(&kinds, &settings.ignores)?;
-    let (names, generics) = (&input.ident, input.generics.split_for_impl());
-    let (impl_generics, type_generics, where_clause) = generics;
+    let names = &input.ident;
+    let generics = bounded(input, &krate);
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let consts = kinds.iter().map(|kind| kind.constant(&krate));
     let indices = kinds.iter().enumerate().map(|(index, kind)| {
         let variant = &kind.variant.ident;
@@ -61,6 +65,18 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// The generics of the enum; if there are any, with what serde makes of them: it bounds them by itself, and a bound on the enum would be one too many for it.
+fn bounded(input: &DeriveInput, krate: &TokenStream) -> syn::Generics {
+    let mut generics = input.generics.clone();
+    if !generics.params.is_empty() {
+        let private = quote!(#krate::__private);
+        generics.make_where_clause().predicates.push(syn::parse_quote!(
+            Self: #private::Serialize + #private::DeserializeOwned + ::core::marker::Send + ::core::marker::Sync + 'static
+        ));
+    }
+    generics
+}
+
 /// What stands on the enum: `#[event(format = Cbor, ignores("old-kind"))]`.
 #[derive(Default)]
 struct Settings {
@@ -75,7 +91,11 @@ impl Settings {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("format") {
                     let format = meta.value()?.parse()?;
-                    if settings.format.replace(format).is_some() { Err(meta.error("`format` is said twice")) } else { Ok(()) }
+                    if settings.format.replace(format).is_some() {
+                        Err(meta.error("`format` is said twice"))
+                    } else {
+                        Ok(())
+                    }
                 } else if meta.path.is_ident("ignores") {
                     settings.ignores.extend(list::<LitStr>(&meta)?);
                     Ok(())
@@ -148,7 +168,9 @@ impl Parse for Attribute {
             input.parse::<Token![=]>()?;
             match key.to_string().as_str() {
                 // A second one would silently replace the first.
-                "at" if all.at.is_some() => return Err(Error::new(key.span(), "an event has one home: further paths are `also`")),
+                "at" if all.at.is_some() => {
+                    return Err(Error::new(key.span(), "an event has one home: further paths are `also`"));
+                }
                 "at" => all.at = Some(input.parse()?),
                 "also" => all.also.push(input.parse()?),
                 "v" => all.version = input.parse::<LitInt>()?.base10_parse()?,
@@ -327,7 +349,9 @@ fn check_names(kinds: &[Kind<'_>], ignores: &[LitStr]) -> Result<()> {
         }
     }
     match ignores.iter().find(|ignored| seen.contains(&ignored.value())) {
-        Some(both) => Err(Error::new(both.span(), format!("a kind cannot be ignored that is one, name={}", both.value()))),
+        Some(both) => {
+            Err(Error::new(both.span(), format!("a kind cannot be ignored that is one, name={}", both.value())))
+        }
         None => Ok(()),
     }
 }
@@ -344,9 +368,16 @@ enum SerdeOn {
 fn check_serde(attributes: &[syn::Attribute], on: SerdeOn) -> Result<()> {
     let refused: &[&str] = match on {
         SerdeOn::Enum => &["tag", "content", "untagged", "from", "try_from", "into", "transparent", "remote"],
-        SerdeOn::Variant => {
-            &["skip", "skip_serializing", "skip_deserializing", "other", "untagged", "with", "serialize_with", "deserialize_with"]
-        }
+        SerdeOn::Variant => &[
+            "skip",
+            "skip_serializing",
+            "skip_deserializing",
+            "other",
+            "untagged",
+            "with",
+            "serialize_with",
+            "deserialize_with",
+        ],
     };
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
         let words = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;

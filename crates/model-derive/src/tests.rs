@@ -52,7 +52,10 @@ fn events_that_could_not_be_told_apart_or_found_do_not_compile() {
         ("#[event(\"a\", at = \"s-{y?}\")]", "every event has a home: its holes cannot be optional"),
         ("#[event(\"a\", at = \"s\", at = \"t\")]", "an event has one home: further paths are `also`"),
         ("#[event(\"a\", at = \"s\")] #[event(\"b\", at = \"s\")]", "an event has one `#[event(…)]`: it is one kind"),
-        ("#[event(\"\", at = \"s\")]", "a wire name is not empty, has no control characters and does not begin with `$`"),
+        (
+            "#[event(\"\", at = \"s\")]",
+            "a wire name is not empty, has no control characters and does not begin with `$`",
+        ),
         ("#[event(\"a\", at = \"s\", tag = \"t\")]", "an event has `at`, `also`, `v`, `since` and `upcast(…)`"),
         ("#[event(\"a\", at = \"s\", v = 0)]", "versions count from 1, and `since` is not after `v`"),
         (
@@ -68,23 +71,74 @@ fn events_that_could_not_be_told_apart_or_found_do_not_compile() {
 
 #[test]
 fn kinds_of_one_name_do_not_compile() {
-    let twice = parse_quote!(enum E { #[event("a", at = "s")] A, #[event("a", at = "t")] B });
+    let twice = parse_quote!(
+        enum E {
+            #[event("a", at = "s")]
+            A,
+            #[event("a", at = "t")]
+            B,
+        }
+    );
     assert_eq!(event(twice), "two events have the same wire name, name=a");
-    let by_version = parse_quote!(enum E { #[event("a.v2", at = "s")] A, #[event("a", at = "s", v = 2, upcast(1 = f))] B });
+    let by_version = parse_quote!(
+        enum E {
+            #[event("a.v2", at = "s")]
+            A,
+            #[event("a", at = "s", v = 2, upcast(1 = f))]
+            B,
+        }
+    );
     assert_eq!(event(by_version), "two events have the same wire name, name=a.v2");
-    let old = parse_quote!(#[event(ignores("b", "a"))] enum E { #[event("a", at = "s", v = 2, upcast(1 = f))] B });
+    let old = parse_quote!(
+        #[event(ignores("b", "a"))]
+        enum E {
+            #[event("a", at = "s", v = 2, upcast(1 = f))]
+            B,
+        }
+    );
     assert_eq!(event(old), "a kind cannot be ignored that is one, name=a");
 }
 
 #[test]
 fn what_is_no_enum_of_fields_does_not_compile() {
-    assert_eq!(event(parse_quote!(struct E { x: u32 })), "events are the variants of an enum");
-    assert_eq!(event(parse_quote!(enum E {})), "an enum of events has a variant for each kind, and so at least one");
-    let two = parse_quote!(enum E { #[event("a", at = "s")] A(u32, u32) });
+    assert_eq!(
+        event(parse_quote!(
+            struct E {
+                x: u32,
+            }
+        )),
+        "events are the variants of an enum"
+    );
+    assert_eq!(
+        event(parse_quote!(
+            enum E {}
+        )),
+        "an enum of events has a variant for each kind, and so at least one"
+    );
+    let two = parse_quote!(
+        enum E {
+            #[event("a", at = "s")]
+            A(u32, u32),
+        }
+    );
     assert_eq!(event(two), "an event has named fields, or one struct of them");
-    let none = parse_quote!(enum E { #[event("a", at = "s-{x}")] A });
+    let none = parse_quote!(
+        enum E {
+            #[event("a", at = "s-{x}")]
+            A,
+        }
+    );
     assert_eq!(event(none), "the event has no fields");
-    assert_eq!(event(parse_quote!(#[event(json)] enum E { #[event("a", at = "s")] A })), "an enum of events has `format = …` and `ignores(…)`");
+    assert_eq!(
+        event(parse_quote!(
+            #[event(json)]
+            enum E {
+                #[event("a", at = "s")]
+                A,
+            }
+        )),
+        "an enum of events has `format = …` and `ignores(…)`"
+    );
 }
 
 /// A skipped variant shifts the numbers by which serde knows the others: an event was then read back as another one, without a word.
@@ -92,11 +146,23 @@ fn what_is_no_enum_of_fields_does_not_compile() {
 fn serde_cannot_be_told_to_write_something_else() {
     let on_enum = |word: &str| {
         let word: proc_macro2::TokenStream = word.parse().expect("tokens");
-        event(parse_quote!(#[serde(#word)] enum E { #[event("a", at = "s")] A }))
+        event(parse_quote!(
+            #[serde(#word)]
+            enum E {
+                #[event("a", at = "s")]
+                A,
+            }
+        ))
     };
     let on_variant = |word: &str| {
         let word: proc_macro2::TokenStream = word.parse().expect("tokens");
-        event(parse_quote!(enum E { #[event("a", at = "s")] #[serde(rename = "z", #word)] A }))
+        event(parse_quote!(
+            enum E {
+                #[event("a", at = "s")]
+                #[serde(rename = "z", #word)]
+                A,
+            }
+        ))
     };
     let refused = |name: &str| {
         format!("an event is written as its fields alone, under its wire name: it cannot have serde({name})")
@@ -107,26 +173,58 @@ fn serde_cannot_be_told_to_write_something_else() {
     for word in ["skip", "skip_deserializing", "other", "untagged"] {
         assert_eq!(on_variant(word), refused(word));
     }
-    assert_eq!((on_enum("rename_all = \"lowercase\""), on_variant("alias = \"y\"")), ("compiles".into(), "compiles".into()));
+    assert_eq!(
+        (on_enum("rename_all = \"lowercase\""), on_variant("alias = \"y\"")),
+        ("compiles".into(), "compiles".into())
+    );
 }
 
 #[test]
 fn commands_say_what_they_must_know() {
-    assert_eq!(command(parse_quote!(#[command((A, B), key = (x, y), or = R, ignores("a"))] struct C { x: u32, y: u32 })), "compiles");
     assert_eq!(
-        command(parse_quote!(struct C { x: u32 })),
+        command(parse_quote!(
+            #[command((A, B), key = (x, y), or = R, ignores("a"))]
+            struct C {
+                x: u32,
+                y: u32,
+            }
+        )),
+        "compiles"
+    );
+    assert_eq!(
+        command(parse_quote!(
+            struct C {
+                x: u32,
+            }
+        )),
         "a command says what it must know: #[command(Model, key = field, or = Refusal)]"
     );
     assert_eq!(
-        command(parse_quote!(#[command(A, keys = x)] struct C { x: u32 })),
+        command(parse_quote!(
+            #[command(A, keys = x)]
+            struct C {
+                x: u32,
+            }
+        )),
         "a command has `key`, `or`, `event`, `name` and `ignores(…)`"
     );
     assert_eq!(
-        command(parse_quote!(#[command(A, key = x + 1)] struct C { x: u32 })),
+        command(parse_quote!(
+            #[command(A, key = x + 1)]
+            struct C {
+                x: u32,
+            }
+        )),
         "a key is a field of the command, (), or a tuple of them"
     );
     assert_eq!(
-        command(parse_quote!(#[command(A, key = x)] #[command(B, key = x)] struct C { x: u32 })),
+        command(parse_quote!(
+            #[command(A, key = x)]
+            #[command(B, key = x)]
+            struct C {
+                x: u32,
+            }
+        )),
         "a command has one `#[command(…)]`: several models are a tuple"
     );
 }
@@ -134,7 +232,27 @@ fn commands_say_what_they_must_know() {
 #[test]
 fn keys_and_monoids_are_structs() {
     let key = |input: DeriveInput| told(crate::law::derive_key(&input));
-    assert_eq!(key(parse_quote!(struct K(u32);)), "compiles");
-    assert_eq!(key(parse_quote!(struct K { a: u32, b: u32 })), "a key is a struct around one other key");
-    assert_eq!(told(crate::law::derive_monoid(&parse_quote!(enum M { A }))), "can only be derived for a struct");
+    assert_eq!(
+        key(parse_quote!(
+            struct K(u32);
+        )),
+        "compiles"
+    );
+    assert_eq!(
+        key(parse_quote!(
+            struct K {
+                a: u32,
+                b: u32,
+            }
+        )),
+        "a key is a struct around one other key"
+    );
+    assert_eq!(
+        told(crate::law::derive_monoid(&parse_quote!(
+            enum M {
+                A,
+            }
+        ))),
+        "can only be derived for a struct"
+    );
 }

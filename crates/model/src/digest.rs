@@ -35,7 +35,8 @@ mod tests {
     fn a_digest_depends_on_values_and_not_on_the_order_of_sets() {
         let same = [json!([1, 2, {"a": 1, "b": [null]}]), json!([{"b": [null], "a": 1}, 2, 1])];
         assert_eq!(digest(&same[0]), digest(&same[1]));
-        let other = [json!([1, 2]), json!([1, 2, 2]), json!({"1": 2}), json!("1"), json!(1), json!([]), json!({}), json!(null)];
+        let other =
+            [json!([1, 2]), json!([1, 2, 2]), json!({"1": 2}), json!("1"), json!(1), json!([]), json!({}), json!(null)];
         let mut all: Vec<Uuid> = other.iter().map(digest).collect();
         all.sort_unstable();
         all.dedup();

@@ -134,5 +134,6 @@ pub mod __private {
         command::{Asked, AskedField, AskedSerialized, AskedUnknown, are_kinds},
         event::Name,
     };
+    pub use serde::{Serialize, de::DeserializeOwned};
     pub use uuid::Uuid;
 }

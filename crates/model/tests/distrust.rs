@@ -49,7 +49,8 @@ impl Algebraic for Saturating {
 /// Large amounts, of which it takes a thousand to reach the limit; then some are taken out again.
 fn many(store: &EventStore) -> Saturating {
     const LARGE: i64 = 10_000_000_000_000_000;
-    let events: Vec<Bank> = (0..2_000).map(|n| if n < 1_200 { deposited(1, LARGE) } else { withdrawn(1, LARGE) }).collect();
+    let events: Vec<Bank> =
+        (0..2_000).map(|n| if n < 1_200 { deposited(1, LARGE) } else { withdrawn(1, LARGE) }).collect();
     events.chunks(500).for_each(|commit| record_together(store, commit.to_vec()));
     let mut state = Saturating::default();
     events.iter().for_each(|event| state.apply(event, &Place::imagined(0, "")));

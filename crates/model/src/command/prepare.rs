@@ -76,7 +76,9 @@ pub(super) fn decide<C: Decide>(reader: &Reader, command: &C) -> Result<Decision
 
 /// What a command would record now.
 pub(crate) fn would<C: Decide>(reader: &Reader, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
-    decide(reader, command).map(|decision| decision.events)
+    let Decision { events, .. } = decide(reader, command)?;
+    events.iter().try_for_each(|event| to_recordable(event).map(drop))?;
+    Ok(events)
 }
 
 /// The query for what was recorded for a request.
@@ -85,6 +87,10 @@ pub(super) fn recorded_for(request: &str) -> Result<Query> {
 }
 
 fn tag_of(request: &str) -> Result<Tag> {
+    if request.is_empty() {
+        // Whoever forgets keys would be given the answer to the first of all requests.
+        return Err(Error::Unanswerable("a request key is empty".to_owned()));
+    }
     Ok(Tag::new(format!("request:{request}"))?)
 }
 

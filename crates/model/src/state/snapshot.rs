@@ -150,7 +150,8 @@ impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
     fn read(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>> {
         let place = self.place(store, scope)?;
         let file = self.options.disk.open(&place.file(), OpenMode::Read).ok()?;
-        let known = self.parse(store, &place, &file.map().ok()?, head).filter(|known| self.is_fold(store, scope, known));
+        let known =
+            self.parse(store, &place, &file.map().ok()?, head).filter(|known| self.is_fold(store, scope, known));
         let count = if known.is_some() { &self.snapshots.counts.used } else { &self.snapshots.counts.ignored };
         count.fetch_add(1, Ordering::Relaxed);
         known

@@ -9,7 +9,7 @@ mod world;
 #[cfg(feature = "laws")]
 mod ignoring;
 
-use std::fmt::Debug;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use gesta_store::{EventData, EventRef, Position, Revision, StreamName, Tags, Timestamp, event::encode_tags};
 use uuid::Uuid;
@@ -91,15 +91,21 @@ impl Given {
 
     /// The events as if they were recorded, with the encoded tags of each.
     fn views<'e>(&'e self, tags: &'e [Vec<u8>]) -> Vec<EventRef<'e>> {
+        let mut revisions = BTreeMap::<&StreamName, u64>::new();
         let indexed = (0_u64..).zip(&self.events).zip(tags);
-        indexed.map(|((index, (stream, event)), tags)| view(index, stream, event, tags)).collect()
+        let view = |((index, (stream, event)), tags): ((u64, &'e (StreamName, EventData)), &'e Vec<u8>)| {
+            let next = revisions.entry(stream).or_default();
+            *next += 1;
+            view([index, *next - 1], stream, event, tags)
+        };
+        indexed.map(view).collect()
     }
 }
 
-fn view<'e>(index: u64, stream: &'e StreamName, event: &'e EventData, tags: &'e [u8]) -> EventRef<'e> {
+fn view<'e>([index, revision]: [u64; 2], stream: &'e StreamName, event: &'e EventData, tags: &'e [u8]) -> EventRef<'e> {
     EventRef {
         position: Position(index),
-        revision: Revision(index),
+        revision: Revision(revision),
         recorded_at: Timestamp(i64::try_from(index).unwrap_or(i64::MAX)),
         id: Uuid::from_u128(u128::from(index) + 1),
         stream,

@@ -401,9 +401,9 @@ impl<M: Algebraic<Event: Clone>> Fast<M> for Summaries<M> {
         }
         match self.answer(key, scope, head) {
             // A law that does not hold is not the reader's trouble, nor is an event of another instance that cannot be read: the fold answers.
-            Err(
-                Error::Demoted(_) | Error::UnknownKind { .. } | Error::Undecodable { .. } | Error::Panicked { .. },
-            ) => Ok(None),
+            Err(Error::Demoted(_) | Error::UnknownKind { .. } | Error::Undecodable { .. } | Error::Panicked { .. }) => {
+                Ok(None)
+            }
             answer => answer.map(Some),
         }
     }
