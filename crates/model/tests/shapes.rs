@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 use gesta_model::{
     Command, Decide, Domain, DomainOptions, Error, Event, Model, Moment, Place, SendError, Summaries, testing::given,
 };
-use gesta_store::{Position, ReadOptions, Revision, Timestamp, clock::ManualClock};
+use gesta_store::{
+    ContentType, EventData, ExpectedRevision, Position, ReadOptions, Revision, Timestamp, clock::ManualClock,
+};
 use serde::{Deserialize, Serialize};
 use shared::*;
 
@@ -79,6 +81,72 @@ fn events_of_every_shape_are_read_back_as_they_were() {
         shapes number 7
         shape-3-x flat {"id":3,"type":"x","a":1,"b":null}"#]]
     .assert_eq(&lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// A format of one's own: no text, and another media type.
+#[derive(Debug)]
+struct Masked;
+impl gesta_model::Format for Masked {
+    fn content_type() -> ContentType {
+        ContentType::new("application/x-masked").expect("a media type")
+    }
+    fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+        let json = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+        Ok(json.into_iter().map(|byte| byte ^ 0xff).collect())
+    }
+    fn decode<T: serde::de::DeserializeOwned>(data: &[u8]) -> Result<T, String> {
+        serde_json::from_slice(&unmasked(data)).map_err(|error| error.to_string())
+    }
+    fn decode_fields<T: serde::de::DeserializeOwned>(index: usize, data: &[u8]) -> Result<T, String> {
+        gesta_model::event::decode_variant(index, &mut serde_json::Deserializer::from_slice(&unmasked(data)))
+    }
+}
+
+fn unmasked(data: &[u8]) -> Vec<u8> {
+    data.iter().map(|byte| byte ^ 0xff).collect()
+}
+
+#[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[event(format = Masked)]
+enum Secret {
+    #[event("told", at = "secret-{id}", v = 2, upcast(1 = twice))]
+    Told { id: u32, times: u32 },
+}
+
+fn twice(mut old: serde_json::Value) -> Result<serde_json::Value, String> {
+    old["times"] = 2.into();
+    Ok(old)
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Secrets(u32);
+impl Model for Secrets {
+    type Event = Secret;
+    type Key = u32;
+    const AT: &'static str = "secret-*";
+    fn apply(&mut self, Secret::Told { times, .. }: &Secret, _: &Place<'_>) {
+        self.0 += times;
+    }
+}
+
+#[test]
+fn events_may_be_written_in_any_format_of_serde() {
+    let store = store();
+    let domain = domain(&store);
+    domain.record([Secret::Told { id: 1, times: 5 }]).expect("recorded");
+    let written = store.read_all(ReadOptions::default()).expect("reads").next().expect("one").expect("reads");
+    assert_eq!(written.content_type.as_str(), "application/x-masked");
+    assert!(std::str::from_utf8(&written.data).is_err(), "not JSON");
+    let put = |content_type: &str, data: Vec<u8>| {
+        let content_type = ContentType::new(content_type).expect("a media type");
+        let event = EventData { content_type, ..EventData::json("told".parse().expect("a type"), data) };
+        store.append("secret-1".parse().expect("a name"), ExpectedRevision::Any, [event]).wait().expect("recorded");
+    };
+    put("application/x-masked", unmasked(br#"{"id":1}"#));
+    assert_eq!(domain.get::<Secrets>(1_u32).wait().expect("an older version in the same format").0, 7);
+    put("application/json", br#"{"id":1}"#.to_vec());
+    let failed = domain.get::<Secrets>(1_u32).wait().expect_err("another format").to_string();
+    assert!(failed.contains("its data is application/json instead of application/x-masked"), "{failed}");
 }
 
 #[derive(Event, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -239,6 +307,30 @@ impl Decide for Tell {
 fn what_is_given_to_a_test_has_the_revisions_of_its_streams() {
     let given = given([deposited(2, 1), deposited(1, 1), deposited(2, 1), deposited(1, 1)]);
     given.when(&Tell { account: 1 }).refuses(&Places(vec![(1, 0), (3, 1)]));
+}
+
+/// Decides by how often it was asked.
+#[derive(Debug)]
+struct Counting(std::sync::atomic::AtomicI64);
+impl Command for Counting {
+    const NAME: &'static str = "Counting";
+    type Knows = Account;
+    type Event = Bank;
+    type Refusal = std::convert::Infallible;
+    fn keys(&self) -> u32 {
+        1
+    }
+}
+impl Decide for Counting {
+    fn decide(&self, _: &Account) -> Result<Vec<Bank>, std::convert::Infallible> {
+        Ok(vec![deposited(1, self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))])
+    }
+}
+
+#[test]
+#[should_panic(expected = "Counting decides otherwise each time")]
+fn a_command_that_is_no_function_fails_its_test() {
+    given([deposited(1, 1)]).when(&Counting(0.into())).then([deposited(1, 0)]);
 }
 
 /// Decides for an event whose path lacks its end.

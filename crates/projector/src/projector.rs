@@ -27,7 +27,8 @@ pub trait Projector: Send + Sync + 'static {
 
     /// Where its events are: all of the kinds of [`Event`](Projector::Event), unless said. Links are not followed.
     ///
-    /// The next version of each kind is among them: it cannot be read yet, and so is parked, until a program does that can.
+    /// The next version of each kind is among them: it cannot be read yet, and so is parked, visibly, for a program that can
+    /// ([`Control::retry_parked`](crate::Control::retry_parked)). Else the tables of an older program would go on without it, for ever.
     fn source(&self) -> Source {
         let types = Self::Event::KINDS.iter().flat_map(Kind::types).map(TypeFilter::Exact).collect();
         Source::Query(Query::of(QueryItem { types, ..QueryItem::default() }))

@@ -45,7 +45,11 @@ pub struct Given {
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Decided<C: Command>(Result<Vec<C::Event>, C::Refusal>);
+pub struct Decided<C: Command> {
+    first: Result<Vec<C::Event>, C::Refusal>,
+    /// Decided again, on states folded again: the same, if nothing but events and the command has a say.
+    second: Result<Vec<C::Event>, C::Refusal>,
+}
 
 impl Given {
     /// Events of another type as well.
@@ -55,15 +59,18 @@ impl Given {
         self
     }
 
-    /// Decides a command by what was given.
+    /// Decides a command by what was given; twice, since it must come to the same.
     ///
     /// # Panics
     /// If a key names nothing.
     pub fn when<C: Decide>(&self, command: &C) -> Decided<C> {
         let blocks = self.tag_blocks();
-        let known = C::Knows::imagine(&command.keys(), &self.views(&blocks));
-        let known = known.unwrap_or_else(|error| panic!("given events: {error}"));
-        Decided(command.decide(C::Knows::states(&known)))
+        let decide = || {
+            let known = C::Knows::imagine(&command.keys(), &self.views(&blocks));
+            let known = known.unwrap_or_else(|error| panic!("given events: {error}"));
+            command.decide(C::Knows::states(&known))
+        };
+        Decided { first: decide(), second: decide() }
     }
 
     /// Has the instance of a process that an event is on the path of hear it, after what was given.
@@ -130,7 +137,7 @@ where
     #[track_caller]
     pub fn then(self, events: impl IntoIterator<Item = C::Event>) {
         let expected: Vec<_> = events.into_iter().collect();
-        match self.0 {
+        match self.same() {
             Ok(decided) => assert_eq!(decided, expected, "{} decided something else", C::NAME),
             Err(refusal) => panic!("{} was refused: {refusal:?}", C::NAME),
         }
@@ -142,14 +149,25 @@ where
     /// If it came to something else.
     #[track_caller]
     pub fn refuses(self, refusal: &C::Refusal) {
-        match self.0 {
+        match self.same() {
             Ok(decided) => panic!("{} was not refused, but decided {decided:?}", C::NAME),
             Err(refused) => assert_eq!(refused, *refusal, "{} was refused for another reason", C::NAME),
         }
     }
 
     /// The result itself.
+    ///
+    /// # Panics
+    /// If it came to something else the second time.
+    #[track_caller]
     pub fn result(self) -> Result<Vec<C::Event>, C::Refusal> {
-        self.0
+        self.same()
+    }
+
+    #[track_caller]
+    fn same(self) -> Result<Vec<C::Event>, C::Refusal> {
+        let Self { first, second } = self;
+        assert_eq!(first, second, "{} decides otherwise each time: a model, or the command, is no function", C::NAME);
+        first
     }
 }
