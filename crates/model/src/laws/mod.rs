@@ -184,17 +184,13 @@ impl<M: Algebraic> Laws<M> {
 /// Events that are cut at every place when the fewest are looked for.
 const EVERY_CUT_MAX: usize = 8;
 
-/// Tries the law that decides on events that were recorded onto a state, which a sequence of its own does not reach; with the fewest, about, that show
-/// that it does not hold.
-pub(crate) fn check_onto<M: Algebraic<Event: Clone>>(
+/// Tries the law that decides on events that were recorded onto a state, which a sequence of its own does not reach. The fewest of them, about, that show
+/// that it does not hold; `None` if it does.
+pub(crate) fn refute_onto<M: Algebraic<Event: Clone>>(
     state: &M,
     events: &[Witness<M::Event>],
-) -> Result<(), (Vec<Witness<M::Event>>, Broken)> {
-    let fails = |events: &[Witness<M::Event>]| check::onto(state, events).err();
-    if fails(events).is_none() {
-        return Ok(());
-    }
-    smallest(events.to_vec(), fails).map_or(Ok(()), Err)
+) -> Option<(Vec<Witness<M::Event>>, Broken)> {
+    smallest(events.to_vec(), |events| check::onto(state, events).err())
 }
 
 /// The fewest events, about, that still fail: parts of them are left out, halves first, as long as there is something to leave out.

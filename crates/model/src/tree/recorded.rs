@@ -8,7 +8,7 @@ use crate::{
     demotion::{Broken, Demotion},
     error::{Result, guarded},
     fold::{Part, each},
-    laws::{Laws, Witness, check_onto},
+    laws::{Laws, Witness, refute_onto},
     model::Algebraic,
     scope::{Scope, paths_of},
 };
@@ -64,7 +64,7 @@ impl<M: Algebraic<Event: Clone>> Window<M> {
     fn close(&mut self, laws: &Laws<M>) {
         let events = std::mem::take(&mut self.events);
         if self.broken.is_none() {
-            let onto = check_onto(&self.before, &events).err().map(|(events, broken)| demotion::<M>(broken, &events));
+            let onto = refute_onto(&self.before, &events).map(|(events, broken)| demotion::<M>(broken, &events));
             self.broken = found(laws, events).or(onto);
         }
         self.before.clone_from(&self.state);
