@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    DeriveInput, Error, Expr, Ident, LitStr, Result, Token, Type,
+    Data, DeriveInput, Error, Expr, Ident, LitStr, Member, Result, Token, Type,
     parse::{Parse, ParseStream},
 };
 
@@ -53,13 +53,16 @@ impl Parse for Attribute {
 /// Expands the derive.
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let krate = krate::path();
-    let attribute = input.attrs.iter().find(|attribute| attribute.path().is_ident("command"));
-    let attribute = attribute.ok_or_else(|| {
+    let mut attributes = input.attrs.iter().filter(|attribute| attribute.path().is_ident("command"));
+    let attribute = attributes.next().ok_or_else(|| {
         Error::new_spanned(
             &input.ident,
             "a command says what it must know: #[command(Model, key = field, or = Refusal)]",
         )
     })?;
+    if let Some(second) = attributes.next() {
+        return Err(Error::new_spanned(second, "a command has one `#[command(…)]`: several models are a tuple"));
+    }
     let Attribute { models, key, refusal, event, name, ignores } = attribute.parse_args()?;
     let first = if let Type::Tuple(tuple) = &models {
         tuple.elems.first().ok_or_else(|| Error::new_spanned(tuple, "a command knows a model"))?
@@ -72,18 +75,55 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let command = &input.ident;
     let name = name.map_or_else(|| command.to_string(), |name| name.value());
     let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    let asked = asked(input, &krate);
+    // Of a command without type arguments at once, else when it is sent.
+    let checked_now = input.generics.params.is_empty().then(|| {
+        quote! { const _: &[&str] = <#command as #krate::Command>::IGNORES; }
+    });
     Ok(quote! {
         #[automatically_derived]
         impl #impl_generics #krate::Command for #command #type_generics #where_clause {
             const NAME: &'static str = #name;
-            const IGNORES: &'static [&'static str] = &[#(#ignores),*];
+            const IGNORES: &'static [&'static str] = {
+                let ignores: &'static [&'static str] = &[#(#ignores),*];
+                assert!(
+                    #krate::__private::are_kinds(ignores, <#models as #krate::Knows>::KINDS),
+                    "the command `ignores` a name that is no kind of event of its models"
+                );
+                ignores
+            };
             type Knows = #models;
             type Event = #event;
             type Refusal = #refusal;
             #[allow(clippy::useless_conversion, clippy::unused_unit)]
             fn keys(&self) -> <#models as #krate::Knows>::Keys { #keys }
+            #asked
         }
+        #checked_now
     })
+}
+
+/// What tells two commands of a type apart: their fields.
+fn asked(input: &DeriveInput, krate: &TokenStream) -> TokenStream {
+    let Data::Struct(data) = &input.data else { return TokenStream::new() };
+    let fields = data.fields.members().map(|member| {
+        let name = match &member {
+            Member::Named(name) => name.to_string(),
+            Member::Unnamed(index) => index.index.to_string(),
+        };
+        quote!((&#krate::__private::AskedField(#name, &self.#member)).add_to(&mut asked);)
+    });
+    quote! {
+        #[allow(clippy::needless_borrow, clippy::borrow_deref_ref)]
+        fn asked(&self) -> ::core::option::Option<#krate::__private::Uuid> {
+            #[allow(unused_imports)]
+            use #krate::__private::{AskedSerialized as _, AskedUnknown as _};
+            #[allow(unused_mut)]
+            let mut asked = #krate::__private::Asked::default();
+            #(#fields)*
+            ::core::option::Option::Some(asked.finish())
+        }
+    }
 }
 
 /// The key of one model, or a tuple of one for each.

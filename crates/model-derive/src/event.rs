@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    Data, DeriveInput, Error, Fields, Ident, LitInt, LitStr, Path, Result, Token, Variant,
+    Data, DeriveInput, Error, Fields, Ident, LitInt, LitStr, Meta, Path, Result, Token, Variant,
     meta::ParseNestedMeta,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
@@ -16,12 +16,20 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Enum(data) = &input.data else {
         return Err(Error::new_spanned(&input.ident, "events are the variants of an enum"));
     };
+    if data.variants.is_empty() {
+        return Err(Error::new_spanned(
+            &input.ident,
+            "an enum of events has a variant for each kind, and so at least one",
+        ));
+    }
+    check_serde(&input.attrs, SerdeOn::Enum)?;
     let krate = krate::path();
     let settings = Settings::of(input)?;
     let kinds = data.variants.iter().map(Kind::of).collect::<Result<Vec<_>>>()?;
-    check_names(&kinds)?;
-    let (names, generics) = (&input.ident, input.generics.split_for_impl());
-    let (impl_generics, type_generics, where_clause) = generics;
+    check_names(&kinds, &settings.ignores)?;
+    let names = &input.ident;
+    let generics = bounded(input, &krate);
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let consts = kinds.iter().map(|kind| kind.constant(&krate));
     let indices = kinds.iter().enumerate().map(|(index, kind)| {
         let variant = &kind.variant.ident;
@@ -57,6 +65,18 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// The generics of the enum; if there are any, with what serde makes of them: it bounds them by itself, and a bound on the enum would be one too many for it.
+fn bounded(input: &DeriveInput, krate: &TokenStream) -> syn::Generics {
+    let mut generics = input.generics.clone();
+    if !generics.params.is_empty() {
+        let private = quote!(#krate::__private);
+        generics.make_where_clause().predicates.push(syn::parse_quote!(
+            Self: #private::Serialize + #private::DeserializeOwned + ::core::marker::Send + ::core::marker::Sync + 'static
+        ));
+    }
+    generics
+}
+
 /// What stands on the enum: `#[event(format = Cbor, ignores("old-kind"))]`.
 #[derive(Default)]
 struct Settings {
@@ -70,8 +90,12 @@ impl Settings {
         for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("event")) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("format") {
-                    settings.format = Some(meta.value()?.parse()?);
-                    Ok(())
+                    let format = meta.value()?.parse()?;
+                    if settings.format.replace(format).is_some() {
+                        Err(meta.error("`format` is said twice"))
+                    } else {
+                        Ok(())
+                    }
                 } else if meta.path.is_ident("ignores") {
                     settings.ignores.extend(list::<LitStr>(&meta)?);
                     Ok(())
@@ -143,6 +167,10 @@ impl Parse for Attribute {
             }
             input.parse::<Token![=]>()?;
             match key.to_string().as_str() {
+                // A second one would silently replace the first.
+                "at" if all.at.is_some() => {
+                    return Err(Error::new(key.span(), "an event has one home: further paths are `also`"));
+                }
                 "at" => all.at = Some(input.parse()?),
                 "also" => all.also.push(input.parse()?),
                 "v" => all.version = input.parse::<LitInt>()?.base10_parse()?,
@@ -156,13 +184,17 @@ impl Parse for Attribute {
 
 impl<'v> Kind<'v> {
     fn of(variant: &'v Variant) -> Result<Self> {
-        let attribute = variant.attrs.iter().find(|attribute| attribute.path().is_ident("event"));
-        let attribute = attribute.ok_or_else(|| {
+        check_serde(&variant.attrs, SerdeOn::Variant)?;
+        let mut attributes = variant.attrs.iter().filter(|attribute| attribute.path().is_ident("event"));
+        let attribute = attributes.next().ok_or_else(|| {
             Error::new_spanned(
                 variant,
                 "an event needs its wire name and home: #[event(\"name\", at = \"stream-{field}\")]",
             )
         })?;
+        if let Some(second) = attributes.next() {
+            return Err(Error::new_spanned(second, "an event has one `#[event(…)]`: it is one kind"));
+        }
         let parsed: Attribute = attribute.parse_args()?;
         let at = parsed.at.ok_or_else(|| Error::new(parsed.name.span(), "an event needs a home stream: at = \"…\""))?;
         let kind = Self {
@@ -305,8 +337,8 @@ impl<'v> Kind<'v> {
     }
 }
 
-/// No two kinds share a wire name, in any of their versions.
-fn check_names(kinds: &[Kind<'_>]) -> Result<()> {
+/// No two kinds share a wire name, in any of their versions, and none is ignored.
+fn check_names(kinds: &[Kind<'_>], ignores: &[LitStr]) -> Result<()> {
     let mut seen = std::collections::BTreeSet::new();
     for kind in kinds {
         for version in kind.since..=kind.version {
@@ -314,6 +346,47 @@ fn check_names(kinds: &[Kind<'_>]) -> Result<()> {
             if !seen.insert(wire.clone()) {
                 return Err(Error::new(kind.name.span(), format!("two events have the same wire name, name={wire}")));
             }
+        }
+    }
+    match ignores.iter().find(|ignored| seen.contains(&ignored.value())) {
+        Some(both) => {
+            Err(Error::new(both.span(), format!("a kind cannot be ignored that is one, name={}", both.value())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Where an attribute of serde stands.
+#[derive(Clone, Copy)]
+enum SerdeOn {
+    Enum,
+    Variant,
+}
+
+/// Refuses what would have serde write something else than a variant's fields, or count variants otherwise than they stand: a variant is read back by
+/// its number.
+fn check_serde(attributes: &[syn::Attribute], on: SerdeOn) -> Result<()> {
+    let refused: &[&str] = match on {
+        SerdeOn::Enum => &["tag", "content", "untagged", "from", "try_from", "into", "transparent", "remote"],
+        SerdeOn::Variant => &[
+            "skip",
+            "skip_serializing",
+            "skip_deserializing",
+            "other",
+            "untagged",
+            "with",
+            "serialize_with",
+            "deserialize_with",
+        ],
+    };
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+        let words = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;
+        if let Some(word) = words.iter().find(|word| refused.iter().any(|refused| word.path().is_ident(refused))) {
+            let name = word.path().get_ident().map(ToString::to_string).unwrap_or_default();
+            return Err(Error::new_spanned(
+                word,
+                format!("an event is written as its fields alone, under its wire name: it cannot have serde({name})"),
+            ));
         }
     }
     Ok(())

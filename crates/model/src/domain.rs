@@ -69,7 +69,8 @@ impl Domain {
         Sending::new(&self.reader, command, None)
     }
 
-    /// As [`send`](Domain::send), but once for a request key, ever: sent again, it is answered with what was recorded the first time.
+    /// As [`send`](Domain::send), but once for a request key, ever: sent again, it is answered with what was recorded the first time. The same key with
+    /// another command, or with one that asks for something else, is an error: `RequestReused`, `RequestChanged`.
     ///
     /// A refusal, and a decision for nothing, record nothing; sent again, such a command is decided anew.
     pub fn send_once<C: Decide>(&self, request: impl Into<String>, command: C) -> Sending<'_, C> {

@@ -93,6 +93,14 @@ pub enum Error {
         /// The command it is used with now.
         now: &'static str,
     },
+    /// A request key was used before, by such a command that asked for something else.
+    #[error("request key was used for another request, key={key} command={command}")]
+    RequestChanged {
+        /// The key.
+        key: String,
+        /// The command.
+        command: &'static str,
+    },
 }
 
 fn shown(types: &[(gesta_store::EventType, u64)]) -> String {

@@ -88,6 +88,7 @@ extern crate self as gesta_model;
 pub mod algebra;
 pub mod command;
 pub mod demotion;
+mod digest;
 pub mod domain;
 pub mod error;
 pub mod event;
@@ -129,5 +130,10 @@ pub use gesta_model_derive::{Command, Event, Key, Monoid};
 /// What derives write, and nobody else needs.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::event::Name;
+    pub use crate::{
+        command::{Asked, AskedField, AskedSerialized, AskedUnknown, are_kinds},
+        event::Name,
+    };
+    pub use serde::{Serialize, de::DeserializeOwned};
+    pub use uuid::Uuid;
 }

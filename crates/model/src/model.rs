@@ -6,7 +6,7 @@ use gesta_store::Query;
 
 use crate::{
     algebra::Summary,
-    event::{Event, Place, Reach, reach, stars},
+    event::{Event, Place, Reach, is_plain, reach, stars},
     key::Key,
 };
 
@@ -51,6 +51,24 @@ use crate::{
 ///     fn apply(&mut self, _: &Bank, _: &Place) {}
 /// }
 /// let read = |domain: &Domain| domain.get::<Account>("7").wait().is_ok();
+/// # let _ = &read as &dyn Fn(&Domain) -> bool;
+/// ```
+/// Nor does one that is written as events write theirs, or as queries do:
+///
+/// ```compile_fail,E0080
+/// # use gesta_model::{Domain, Event, Model, Place};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Event, Serialize, Deserialize)]
+/// # enum Bank { #[event("money-deposited", at = "account-{account}")] Deposited { account: String, cents: i64 } }
+/// # #[derive(Clone, Default)]
+/// # struct Vault;
+/// impl Model for Vault {
+///     type Event = Bank;
+///     type Key = ();
+///     const AT: &str = "account-{account}"; // would be a stream of just this name
+///     fn apply(&mut self, _: &Bank, _: &Place) {}
+/// }
+/// let read = |domain: &Domain| domain.get::<Vault>(()).wait().is_ok();
 /// # let _ = &read as &dyn Fn(&Domain) -> bool;
 /// ```
 pub trait Model: Default + Clone + Send + Sync + 'static {
@@ -128,6 +146,10 @@ impl<M: Model> Checked<M> {
     pub(crate) const REACH: Reach = {
         let reach = reach(M::AT, <M::Event as Event>::KINDS);
         let everything = M::AT.len() == 2 && stars(M::AT) == 2;
+        assert!(
+            everything || is_plain(M::AT),
+            "the model's path `AT` is text with a `*` for each part of its `Key`, or `**`: `{{…}}` is for events, and for other patterns there is `query`"
+        );
         assert!(
             everything || reach.home || reach.further,
             "no event of the model's `Event` type can be on its path `AT`: compare `AT` with `at = …` and `also = …` of the events"

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use gesta_store::{
-    Category, EventRef, EventType, PathPattern, Query, QueryItem, Source, StreamFilter, StreamName, Tag, TypeFilter,
+    Category, EventRef, EventStore, PathPattern, Query, QueryItem, Source, StreamFilter, StreamName, StreamStatus, Tag,
+    TypeFilter,
 };
 
 use crate::{
@@ -103,6 +104,20 @@ impl Scope {
         self.stream.as_ref().and_then(|(_, metadata)| metadata.as_ref())
     }
 
+    /// Whether what was read once of it stays what its readers see.
+    ///
+    /// Events never change, but a stream with a metadata document may hide some (`$maxCount`, `$tb`, deletion), and one that was ended shows none.
+    /// Such streams are folded anew each time; they are short by intention.
+    pub(crate) fn is_steady(&self, store: &EventStore) -> Result<bool> {
+        let Some(stream) = self.stream() else { return Ok(true) };
+        if stream.is_system() {
+            return Ok(false); // computed, or a metadata stream itself
+        }
+        // Without metadata a stream is missing, ended, or shows everything.
+        let has_metadata = self.metadata_stream().is_some_and(|metadata| is_written(store, metadata).unwrap_or(true));
+        Ok(!has_metadata && !matches!(store.stream_status(stream)?, StreamStatus::Tombstoned { .. }))
+    }
+
     /// What a decision stands on: nothing more of this. A scope that is kept has no query that says what its stream says.
     pub(crate) fn condition(&self) -> Cow<'_, Query> {
         match self.stream() {
@@ -128,7 +143,12 @@ impl Scope {
     }
 }
 
-/// The paths of one event that fit the pattern of `M`: the instances it belongs to. Each once.
+fn is_written(store: &EventStore, stream: &StreamName) -> Result<bool> {
+    Ok(store.stream_status(stream)? != StreamStatus::Missing)
+}
+
+/// The paths of one event that fit the pattern of `M`: the instances it belongs to. Each once. Only such as the scope of one instance looks at: a tag that
+/// somebody else gave the event is no path of a model whose events are found by their homes.
 pub(crate) fn paths_of<'e, M: Model>(
     stream: &'e str,
     tags: impl Iterator<Item = &'e str>,
@@ -136,8 +156,9 @@ pub(crate) fn paths_of<'e, M: Model>(
     let fits = |path: &str| {
         if path.starts_with('/') { fits_path(M::AT, path) } else { StreamFilter::Pattern(M::AT.into()).matches(path) }
     };
-    let home = Some(stream).filter(|stream| !M::AT.starts_with('/') && fits(stream));
-    home.into_iter().chain(tags.filter(move |tag| Some(*tag) != home && fits(tag)))
+    let reach = Checked::<M>::REACH;
+    let home = Some(stream).filter(|stream| reach.home && fits(stream));
+    home.into_iter().chain(tags.filter(move |tag| reach.further && Some(*tag) != home && fits(tag)))
 }
 
 fn fits_path(pattern: &str, path: &str) -> bool {
@@ -177,8 +198,7 @@ fn stream_filter(pattern: &str) -> Result<StreamFilter> {
     })
 }
 
-/// The wire types of kinds, those of older versions too.
+/// The wire types of kinds.
 pub(crate) fn types(kinds: &[Kind]) -> Vec<TypeFilter> {
-    let wires = kinds.iter().flat_map(|kind| std::iter::once(kind.wire).chain(kind.upcasts.iter().map(|old| old.wire)));
-    wires.filter_map(|wire| EventType::new(wire).ok()).map(TypeFilter::Exact).collect()
+    kinds.iter().flat_map(Kind::types).map(TypeFilter::Exact).collect()
 }

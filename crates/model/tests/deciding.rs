@@ -82,10 +82,46 @@ fn once_is_once_even_from_two_domains() {
     assert_eq!(one.get::<Account>(2_u32).wait().expect("read").cents, 10);
     let reused = one.send_once("req-1", withdraw(1)).wait().expect_err("another command");
     assert!(matches!(reused, SendError::Failed(Error::RequestReused { .. })), "{reused:?}");
+    // The answer to another question would be taken for this one's.
+    let changed = one.send_once("req-1", Move { from: 1, to: 2, cents: 11 }).wait().expect_err("another amount");
+    let SendError::Failed(changed @ Error::RequestChanged { .. }) = changed else { panic!("{changed:?}") };
+    assert_eq!(changed.to_string(), "request key was used for another request, key=req-1 command=Move");
     // A refusal records nothing: the request may succeed later.
     assert!(one.send_once("req-2", withdraw(1_000)).wait().expect_err("overdrawn").refusal().is_some());
     record(&store, [deposited(1, 5_000)]);
     assert!(!one.send_once("req-2", withdraw(1_000)).wait().expect("recorded").replayed);
+}
+
+/// Sends itself once more while it is decided, and records where nothing that it stands on is.
+struct Twice<'d> {
+    domain: &'d Domain,
+    again: std::sync::atomic::AtomicBool,
+}
+impl Command for Twice<'_> {
+    const NAME: &'static str = "Twice";
+    type Knows = Account;
+    type Event = Bank;
+    type Refusal = std::convert::Infallible;
+    fn keys(&self) -> u32 {
+        9
+    }
+}
+impl Decide for Twice<'_> {
+    fn decide(&self, _: &Account) -> Result<Vec<Bank>, std::convert::Infallible> {
+        if self.again.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            let inner = Twice { domain: self.domain, again: false.into() };
+            assert!(!self.domain.send_once("r", inner).wait().expect("recorded").replayed);
+        }
+        Ok(vec![deposited(1, 5)])
+    }
+}
+
+#[test]
+fn once_is_once_when_both_are_on_their_way() {
+    let domain = domain(&store());
+    let receipt = domain.send_once("r", Twice { domain: &domain, again: true.into() }).wait().expect("replayed");
+    assert!(receipt.replayed && receipt.attempts == 2, "{receipt:?}");
+    assert_eq!(domain.get::<Account>(1_u32).wait().expect("read").cents, 5);
 }
 
 /// Deposits behind the decision's back while it is made, so often.

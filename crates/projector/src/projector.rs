@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use gesta_model::{Event, Place};
-use gesta_store::{EventType, Query, QueryItem, Source, TypeFilter};
+use gesta_model::{Event, Kind, Place};
+use gesta_store::{Query, QueryItem, Source, TypeFilter};
 
 use crate::{
     build::Build,
@@ -26,10 +26,11 @@ pub trait Projector: Send + Sync + 'static {
     const TABLES: &'static [&'static str];
 
     /// Where its events are: all of the kinds of [`Event`](Projector::Event), unless said. Links are not followed.
+    ///
+    /// The next version of each kind is among them: it cannot be read yet, and so is parked, visibly, for a program that can
+    /// ([`Control::retry_parked`](crate::Control::retry_parked)). Else the tables of an older program would go on without it, for ever.
     fn source(&self) -> Source {
-        let kinds = Self::Event::KINDS.iter();
-        let wires = kinds.flat_map(|kind| std::iter::once(kind.wire).chain(kind.upcasts.iter().map(|old| old.wire)));
-        let types = wires.filter_map(|wire| EventType::new(wire).ok()).map(TypeFilter::Exact).collect();
+        let types = Self::Event::KINDS.iter().flat_map(Kind::types).map(TypeFilter::Exact).collect();
         Source::Query(Query::of(QueryItem { types, ..QueryItem::default() }))
     }
 

@@ -55,7 +55,7 @@ const LAYERS: &[Layer] = &[
 const MODEL_LAYERS: &[Layer] = &[
     Layer {
         name: "vocabulary",
-        modules: &["algebra", "key", "demotion", "error", "middleware", "options", "parked"],
+        modules: &["algebra", "key", "demotion", "digest", "error", "middleware", "options", "parked"],
         open: true,
     },
     Layer { name: "event", modules: &["event"], open: false },

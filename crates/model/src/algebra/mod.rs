@@ -7,9 +7,9 @@
 //! | law | says | permits |
 //! |---|---|---|
 //! | [`Monoid`] | effects compose, with an identity, associatively | parallel replay, summary trees, ranges, windows |
-//! | [`Commutative`] | order does not matter | merging parts in any order |
+//! | [`Commutative`] | order does not matter | merging parts in any order: [`Gathered`] |
 //! | [`Idempotent`] | any *word* replayed changes nothing: `w·w = w` | resuming from an older checkpoint |
-//! | [`Invertible`] | an effect can be taken back | windows by subtraction, ranges as differences |
+//! | [`Invertible`] | an effect can be taken back | windows by subtraction: [`SubtractOnEvict`]; ranges as differences |
 //! | [`Reset`] | an effect may make everything before it irrelevant | reading backwards until it |
 //!
 //! Invariant: every battery here keeps its laws on every input, extremes included; `algebra/tests.rs` tries.
@@ -18,6 +18,7 @@ mod affine;
 pub mod codec;
 mod distinct;
 mod extreme;
+mod gathered;
 mod keyed;
 mod machine;
 mod number;
@@ -36,6 +37,7 @@ pub use affine::Affine;
 pub use codec::Codec;
 pub use distinct::{Approx, Hll};
 pub use extreme::{Max, Min};
+pub use gathered::{Gathered, Overlap};
 pub use keyed::MapOf;
 pub use machine::{Fsm, FsmError};
 pub use number::{Count, Sum};

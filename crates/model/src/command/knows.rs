@@ -21,6 +21,9 @@ pub trait Knows: 'static {
     /// The states, and what they stand on.
     #[doc(hidden)]
     type Known: Send;
+    /// The kinds of events of each.
+    #[doc(hidden)]
+    const KINDS: &'static [&'static [Kind]];
 
     /// Loads all at `head`; `None` when some cached state is further.
     #[doc(hidden)]
@@ -35,6 +38,37 @@ pub trait Knows: 'static {
 
     #[doc(hidden)]
     fn ground(known: &Self::Known, ground: &mut Vec<Ground>);
+}
+
+/// Whether every name is one of a kind: a name that is misspelt would ignore nothing, silently.
+#[doc(hidden)]
+#[must_use]
+pub const fn are_kinds(names: &[&str], models: &[&[Kind]]) -> bool {
+    let mut name = 0;
+    while name < names.len() {
+        let (mut found, mut model) = (false, 0);
+        while model < models.len() {
+            let mut kind = 0;
+            while kind < models[model].len() {
+                found = found || is_same(models[model][kind].name.as_bytes(), names[name].as_bytes());
+                kind += 1;
+            }
+            model += 1;
+        }
+        if !found {
+            return false;
+        }
+        name += 1;
+    }
+    true
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut index = 0;
+    while index < one.len() && index < other.len() && one[index] == other[index] {
+        index += 1;
+    }
+    index == one.len() && index == other.len()
 }
 
 /// A state and what it stands on.
@@ -83,6 +117,7 @@ impl<M: Model> Knows for M {
     type Keys = M::Key;
     type Ref<'k> = &'k M;
     type Known = Known<M>;
+    const KINDS: &'static [&'static [Kind]] = &[M::Event::KINDS];
 
     fn load(reader: &Reader, key: &M::Key, head: AtHead) -> Result<Option<Known<M>>> {
         let loaded = load_exactly::<M>(reader, key, head)?;
@@ -128,6 +163,7 @@ macro_rules! tuples {
             type Keys = ($($model::Key,)+);
             type Ref<'k> = ($(&'k $model,)+);
             type Known = ($(Known<$model>,)+);
+            const KINDS: &'static [&'static [Kind]] = &[$(<$model::Event as Event>::KINDS),+];
 
             fn load(reader: &Reader, keys: &Self::Keys, head: AtHead) -> Result<Option<Self::Known>> {
                 Ok(Some(($(

@@ -5,6 +5,7 @@
 //! decides again with fresh state.
 
 mod around;
+mod asked;
 mod knows;
 mod lane;
 mod prepare;
@@ -12,7 +13,10 @@ mod send;
 
 use std::fmt;
 
-pub use knows::Knows;
+use uuid::Uuid;
+
+pub use asked::{Asked, AskedField, AskedSerialized, AskedUnknown};
+pub use knows::{Knows, are_kinds};
 pub(crate) use lane::Lane;
 pub(crate) use prepare::{Along, would};
 pub use send::Sending;
@@ -71,11 +75,32 @@ pub trait Command: Send + Sync {
     type Refusal;
 
     /// Kinds of events, by their names, that cannot change its verdict: what is decided stands, even if such was recorded meanwhile. Tried by
-    /// `testing::ignores_hold` (feature `laws`), for a claim that is false loses updates.
+    /// `testing::ignores_hold` (feature `laws`), for a claim that is false loses updates. To the derive, a name that is no kind of its models is an error:
+    ///
+    /// ```compile_fail,E0080
+    /// # use gesta_model::{Command, Event, Model, Place};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Event, Serialize, Deserialize)]
+    /// # enum Bank { #[event("money-deposited", at = "account-{account}")] Deposited { account: String, cents: i64 } }
+    /// # #[derive(Clone, Default)] struct Account;
+    /// # impl Model for Account {
+    /// #     type Event = Bank; type Key = String; const AT: &str = "account-*";
+    /// #     fn apply(&mut self, _: &Bank, _: &Place) {}
+    /// # }
+    /// #[derive(Command)]
+    /// #[command(Account, key = account, ignores("money-deposit"))] // misspelt
+    /// struct Withdraw { account: String }
+    /// ```
     const IGNORES: &'static [&'static str] = &[];
 
     /// Which instances it must know.
     fn keys(&self) -> <Self::Knows as Knows>::Keys;
+
+    /// What it asks for, as far as that can be told: what a request key was used with. The derive makes it of all fields that serde can write; `None`: only
+    /// the name tells commands apart.
+    fn asked(&self) -> Option<Uuid> {
+        None
+    }
 }
 
 /// How a command is decided. Pure: it may be called again, with fresher state, before its events are recorded.

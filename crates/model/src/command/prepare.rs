@@ -28,6 +28,8 @@ pub(super) struct Decision<E> {
 pub(super) struct Circumstances {
     /// The request key, if it is to be recorded once.
     pub(super) request: Option<String>,
+    /// What is asked for under it.
+    pub(super) asked: Option<Uuid>,
     /// Keys of the metadata documents.
     pub(super) metadata: Map<String, Value>,
     /// What is recorded in the same commit, even if the decision is for nothing.
@@ -47,6 +49,8 @@ pub(crate) struct Along {
 
 /// The name of the command in metadata.
 pub(super) const COMMAND: &str = "$command";
+/// What the command asked for in metadata, if it is to be recorded once.
+pub(super) const ASKED: &str = "$asked";
 
 /// Loads what the command must know, and decides.
 pub(super) fn decide<C: Decide>(reader: &Reader, command: &C) -> Result<Decision<C::Event>, SendError<C::Refusal>> {
@@ -72,7 +76,9 @@ pub(super) fn decide<C: Decide>(reader: &Reader, command: &C) -> Result<Decision
 
 /// What a command would record now.
 pub(crate) fn would<C: Decide>(reader: &Reader, command: &C) -> Result<Vec<C::Event>, SendError<C::Refusal>> {
-    decide(reader, command).map(|decision| decision.events)
+    let Decision { events, .. } = decide(reader, command)?;
+    events.iter().try_for_each(|event| to_recordable(event).map(drop))?;
+    Ok(events)
 }
 
 /// The query for what was recorded for a request.
@@ -81,6 +87,10 @@ pub(super) fn recorded_for(request: &str) -> Result<Query> {
 }
 
 fn tag_of(request: &str) -> Result<Tag> {
+    if request.is_empty() {
+        // Whoever forgets keys would be given the answer to the first of all requests.
+        return Err(Error::Unanswerable("a request key is empty".to_owned()));
+    }
     Ok(Tag::new(format!("request:{request}"))?)
 }
 
@@ -156,6 +166,9 @@ pub(super) fn append_undecided<E: Event>(reader: &Reader, events: impl IntoItera
 fn metadata_of<C: Command>(reader: &Reader, circumstances: &Circumstances) -> Result<Vec<u8>> {
     let mut metadata = circumstances.metadata.clone();
     metadata.insert(COMMAND.to_owned(), C::NAME.into());
+    if let Some(asked) = circumstances.asked {
+        metadata.insert(ASKED.to_owned(), asked.to_string().into());
+    }
     metadata.entry(system::CORRELATION_ID).or_insert_with(|| fresh_id(reader).to_string().into());
     serde_json::to_vec(&metadata)
         .map_err(|error| Error::Unrecordable { event_type: C::NAME, reason: format!("metadata: {error}") })

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Decide, Lane, SendError, around,
-    prepare::{Along, COMMAND, Circumstances, append_of, append_undecided, decide, recorded_for},
+    prepare::{ASKED, Along, COMMAND, Circumstances, append_of, append_undecided, decide, recorded_for},
 };
 use crate::{
     error::{Error, Result},
@@ -67,7 +67,8 @@ pub(crate) async fn send_along<C: Decide>(
 
 impl<'d, C: Decide> Sending<'d, C> {
     pub(crate) fn new(reader: &'d Reader, command: C, request: Option<String>) -> Self {
-        Self { reader, command, circumstances: Circumstances { request, ..Circumstances::default() } }
+        let asked = request.as_ref().and_then(|_| command.asked());
+        Self { reader, command, circumstances: Circumstances { request, asked, ..Circumstances::default() } }
     }
 
     /// Under this correlation id, instead of a fresh one.
@@ -187,21 +188,23 @@ impl<'d, C: Decide> Sending<'d, C> {
         let mut receipt = Receipt::new(None, None, attempt, true);
         for event in self.reader.store.read_query(query, ReadOptions::default())? {
             let event = event?;
-            let first = command_of(&event.metadata);
-            if first.as_deref() != Some(C::NAME) {
-                let (key, first) = (request.clone(), first.unwrap_or_else(|| "unknown".to_owned()));
+            let first: Value = serde_json::from_slice(&event.metadata).unwrap_or_default();
+            let said = |key: &str| first.get(key).and_then(Value::as_str);
+            if said(COMMAND) != Some(C::NAME) {
+                let (key, first) = (request.clone(), said(COMMAND).unwrap_or("unknown").to_owned());
                 return Err(Error::RequestReused { key, first, now: C::NAME });
+            }
+            let asked = self.circumstances.asked.map(|asked| asked.to_string());
+            if let (Some(first), Some(now)) = (said(ASKED), asked)
+                && first != now
+            {
+                return Err(Error::RequestChanged { key: request.clone(), command: C::NAME });
             }
             receipt.first_position = receipt.first_position.or(Some(event.position));
             receipt.last_position = Some(event.position);
         }
         Ok(Some(receipt))
     }
-}
-
-fn command_of(metadata: &[u8]) -> Option<String> {
-    let document: Value = serde_json::from_slice(metadata).ok()?;
-    document.get(COMMAND)?.as_str().map(str::to_owned)
 }
 
 impl<'d, C: Decide + 'd> IntoFuture for Sending<'d, C>

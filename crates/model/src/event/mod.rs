@@ -13,6 +13,7 @@ mod place;
 mod reach;
 mod wire;
 
+use gesta_store::EventType;
 use serde::{Serialize, de::DeserializeOwned};
 /// A raw value, as upcasts see it.
 pub use serde_json::Value;
@@ -21,7 +22,7 @@ pub use format::{Format, Json, decode_variant};
 pub use kinds::KnownKinds;
 pub use name::Name;
 pub use place::Place;
-pub(crate) use reach::{Reach, meets, reach, stars};
+pub(crate) use reach::{Reach, is_plain, meets, reach, stars};
 #[cfg(test)]
 pub(crate) use wire::Defect;
 pub(crate) use wire::{Reading, read};
@@ -97,6 +98,16 @@ pub struct Kind {
     pub also: &'static [&'static str],
     /// How older versions are brought up to date, oldest first, without a gap up to `version`.
     pub upcasts: &'static [Upcast],
+}
+
+impl Kind {
+    /// The event types by which it is looked for: its own, those of older versions, and that of the next version. The last cannot be read yet, and is
+    /// there to be noticed: else a program that is not up to date would go on without the facts of one that is, and never know.
+    pub fn types(&self) -> impl Iterator<Item = EventType> {
+        let next = format!("{}.v{}", self.name, self.version.saturating_add(1));
+        let known = std::iter::once(self.wire).chain(self.upcasts.iter().map(|old| old.wire));
+        known.filter_map(|wire| EventType::new(wire).ok()).chain(EventType::new(&next).ok())
+    }
 }
 
 /// A step from one version of a kind to the next, on the raw value.

@@ -44,6 +44,21 @@ pub(crate) const fn stars(pattern: &str) -> usize {
     count
 }
 
+/// Whether a pattern is one of which models are made: text and single `*`s. A `{…}` belongs to templates, and a `**` to queries: taken for text, they would
+/// fit nothing that is ever recorded.
+pub(crate) const fn is_plain(pattern: &str) -> bool {
+    let bytes = pattern.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let star_twice = bytes[at] == b'*' && at > 0 && bytes[at - 1] == b'*';
+        if bytes[at] == b'{' || bytes[at] == b'}' || star_twice {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 /// Whether some text fits both.
 pub(crate) const fn meets(pattern: &str, template: &str) -> bool {
     let (pattern, template) = (pattern.as_bytes(), template.as_bytes());
@@ -148,5 +163,8 @@ mod tests {
             assert_eq!(meets(pattern, template), *expected, "{pattern} and {template}");
         }
         assert_eq!((stars("/a/*/b/*"), stars("a")), (2, 0));
+        let plain = ["account-*", "/shops/*/carts/*", "a", "*"];
+        let other = ["account-{account}", "/shops/**", "a-**", "/shops/{a|b}", "}"];
+        assert!(plain.iter().all(|pattern| is_plain(pattern)) && !other.iter().any(|pattern| is_plain(pattern)));
     }
 }

@@ -59,6 +59,16 @@ pub(super) fn composition<M: Algebraic>(events: Events<'_, M>, cuts: [usize; 2])
     equal(law, &acted(acted(folded(M::default(), &events[..cuts[0]]), &b), &c), &folded(M::default(), events))
 }
 
+/// The law that decides, from a state that was reached some other way.
+pub(super) fn onto<M: Algebraic>(state: &M, events: Events<'_, M>) -> Result<(), Broken> {
+    let (left, right) = (acted(state.clone(), &summary::<M>(events)), folded(state.clone(), events));
+    let Err(Broken { law, evidence }) = equal("act(lift(e1)·…·lift(en)) = apply e1, …, apply en", &left, &right)
+    else {
+        return Ok(());
+    };
+    Err(Broken { law, evidence: format!("  state: {state:?}\n{evidence}") })
+}
+
 /// Order does not matter, neither to summaries nor to states.
 pub(super) fn commutativity<M: Algebraic<Summary: Commutative>>(
     events: Events<'_, M>,

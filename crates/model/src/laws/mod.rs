@@ -41,7 +41,12 @@ pub struct Witness<E> {
 impl<E: Event> Witness<E> {
     /// A recorded event.
     pub(crate) fn of(event: E, recorded: &EventRef<'_>) -> Self {
-        let EventRef { position, revision, recorded_at, id, stream, metadata, .. } = *recorded;
+        Self::at(event, &Place::of(recorded))
+    }
+
+    /// An event at its place.
+    pub(crate) fn at(event: E, place: &Place<'_>) -> Self {
+        let Place { position, revision, recorded_at, id, stream, metadata } = *place;
         Self { event, position, revision, recorded_at, id, stream: stream.to_owned(), metadata: metadata.to_owned() }
     }
 
@@ -163,31 +168,52 @@ impl<M: Algebraic> Laws<M> {
     }
 
     /// The fewest of `events`, about, for which a law still does not hold.
-    pub(crate) fn shrink(&self, mut events: Vec<Witness<M::Event>>) -> Option<(Vec<Witness<M::Event>>, Broken)>
+    pub(crate) fn shrink(&self, events: Vec<Witness<M::Event>>) -> Option<(Vec<Witness<M::Event>>, Broken)>
     where
         M::Event: Clone,
     {
-        let fails = |events: &[Witness<M::Event>]| {
-            let places = [0, events.len() / 3, events.len() / 2, events.len()];
+        smallest(events, |events| {
+            let few = [0, events.len() / 3, events.len() / 2, events.len()];
+            let places = if events.len() <= EVERY_CUT_MAX { (0..=events.len()).collect() } else { few.to_vec() };
             let cuts = places.iter().flat_map(|&a| places.iter().map(move |&b| [a, b]));
             cuts.filter(|[a, b]| a <= b).find_map(|cuts| self.check(events, cuts).err())
-        };
-        let mut broken = fails(&events)?;
-        let mut width = events.len() / 2;
-        while width > 0 {
-            let mut from = 0;
-            while from < events.len() {
-                let mut fewer = events.clone();
-                fewer.drain(from..(from + width).min(events.len()));
-                match fails(&fewer) {
-                    Some(still) => (events, broken) = (fewer, still),
-                    None => from += width,
-                }
-            }
-            width /= 2;
-        }
-        Some((events, broken))
+        })
     }
+}
+
+/// Events that are cut at every place when the fewest are looked for.
+const EVERY_CUT_MAX: usize = 8;
+
+/// Tries the law that decides on events that were recorded onto a state, which a sequence of its own does not reach. The fewest of them, about, that show
+/// that it does not hold; `None` if it does.
+pub(crate) fn refute_onto<M: Algebraic<Event: Clone>>(
+    state: &M,
+    events: &[Witness<M::Event>],
+) -> Option<(Vec<Witness<M::Event>>, Broken)> {
+    smallest(events.to_vec(), |events| check::onto(state, events).err())
+}
+
+/// The fewest events, about, that still fail: parts of them are left out, halves first, as long as there is something to leave out.
+fn smallest<E: Clone>(
+    mut events: Vec<Witness<E>>,
+    fails: impl Fn(&[Witness<E>]) -> Option<Broken>,
+) -> Option<(Vec<Witness<E>>, Broken)> {
+    let mut broken = fails(&events)?;
+    let mut width = events.len() / 2;
+    while width > 0 {
+        let (mut from, before) = (0, events.len());
+        while from < events.len() {
+            let mut fewer = events.clone();
+            fewer.drain(from..(from + width).min(events.len()));
+            match fails(&fewer) {
+                Some(still) => (events, broken) = (fewer, still),
+                None => from += width,
+            }
+        }
+        // What was left out last may have been what kept another one.
+        width = if width == 1 && events.len() < before { 1 } else { width / 2 };
+    }
+    Some((events, broken))
 }
 
 /// Declares the laws of an algebraic model, as a module of tests that try to refute them. Needs the feature `laws`, in tests only.

@@ -38,18 +38,19 @@ impl<'d, M: Model> Get<'d, M> {
         self
     }
 
-    /// At least what `token` stands for, such as the position of a receipt.
+    /// At least what `token` stands for, such as the position of a receipt. A token of another store may stand for what is never recorded here: where that can be,
+    /// [`wait`](Get::wait) with a [`timeout`](Get::timeout).
     pub fn at_least(self, token: impl Into<Token>) -> Self {
         let Token(position) = token.into();
         self.level(position.map_or(ReadLevel::Latest, ReadLevel::AtLeast))
     }
 
-    /// What is cached, if it was checked no longer ago than `age`.
+    /// What is cached, if it was checked no longer ago than `age`. With an age of zero, the latest.
     pub fn stale(self, age: Duration) -> Self {
         self.level(ReadLevel::Stale(age))
     }
 
-    /// As of a position, a time or a revision.
+    /// As of a position, a time or a revision. A time that has not come yet is now.
     pub fn as_of(self, moment: impl Into<Moment>) -> Self {
         self.level(ReadLevel::AsOf(moment.into()))
     }
@@ -64,7 +65,7 @@ impl<'d, M: Model> Get<'d, M> {
     ///
     /// # Errors
     /// An event on the model's path that cannot be read, unless the model skips such; a panic of its code; `Unanswerable` for a moment that is
-    /// not yet, or a key that names nothing; what the store may fail with.
+    /// not recorded yet, or a key that names nothing; what the store may fail with.
     pub fn wait(self) -> Result<State<M>> {
         self.explain().map(|(state, _)| state)
     }
@@ -97,7 +98,10 @@ impl<'d, M: Model> Get<'d, M> {
         let store = &reader.store;
         let head = store.head().position();
         let slot = reader.cache.slot::<M>(key)?;
-        if let ReadLevel::Stale(age) = self.level {
+        // What was checked in this very moment may still lack what came after, if the clock is coarse: no staleness is none.
+        if let ReadLevel::Stale(age) = self.level
+            && !age.is_zero()
+        {
             let known = slot.lock().clone();
             let now = reader.options.clock.elapsed();
             if let Some(known) = known.filter(|known| now.saturating_sub(known.checked_at) <= age) {
@@ -110,7 +114,10 @@ impl<'d, M: Model> Get<'d, M> {
             }
             ReadLevel::AsOf(Moment::Position(last)) => load::load_as_of(reader, key, &slot, head_after(last, head)?),
             ReadLevel::AsOf(Moment::Time(time)) => load::load_as_of(reader, key, &slot, head_at(reader, time)?),
-            ReadLevel::AsOf(Moment::Revision(revision)) => load::load_revision(reader, &slot.scope, revision, head),
+            ReadLevel::AsOf(Moment::Revision(revision)) => {
+                let then = load::head_at_revision::<M>(store, &slot.scope, revision, head)?;
+                load::load_as_of(reader, key, &slot, then)
+            }
         }
     }
 }

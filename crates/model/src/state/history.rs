@@ -5,6 +5,7 @@ use gesta_store::EventRef;
 use super::{
     Moment, Reader,
     get::{head_after, head_at},
+    load::head_at_revision,
 };
 use crate::{
     error::Result,
@@ -48,13 +49,13 @@ impl<'d, M: Model> History<'d, M> {
         let store = &self.reader.store;
         let scope = Scope::of::<M>(&self.key)?;
         let now = store.head().position();
-        let (head, most) = match self.until {
-            None => (now, None),
-            Some(Moment::Position(last)) => (head_after(last, now)?, None),
-            Some(Moment::Time(time)) => (head_at(self.reader, time)?, None),
-            Some(Moment::Revision(last)) => (now, Some(last.0.saturating_add(1))),
+        let head = match self.until {
+            None => now,
+            Some(Moment::Position(last)) => head_after(last, now)?,
+            Some(Moment::Time(time)) => head_at(self.reader, time)?,
+            Some(Moment::Revision(last)) => head_at_revision::<M>(store, &scope, last, now)?,
         };
-        let limit = self.limit.into_iter().chain(most).min();
+        let limit = self.limit;
         let mut state = M::default();
         each::<M>(store, &scope, Part { limit, ..Part::until(head) }, &mut |recorded, event, place| {
             state.apply(event, place);

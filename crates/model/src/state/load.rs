@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_store::{EventStore, From, Position, StreamName, StreamStatus};
+use gesta_store::{AsOf, Direction, ErrorKind, EventStore, From, Position, ReadOptions, Revision, StreamName};
 
 use super::{
     Base, Reader, State,
@@ -23,24 +23,6 @@ pub(crate) struct Loaded<M> {
     pub(crate) events: u64,
     /// Whether it is not what was known before.
     changed: bool,
-}
-
-/// Whether what was read once of a scope stays what its readers see.
-///
-/// Events never change, but a stream with a metadata document may hide some (`$maxCount`, `$tb`, deletion), and one that was ended shows none.
-/// Such streams are folded anew each time; they are short by intention.
-pub(crate) fn is_steady(store: &EventStore, scope: &Scope) -> Result<bool> {
-    let Some(stream) = scope.stream() else { return Ok(true) };
-    if stream.is_system() {
-        return Ok(false); // computed, or a metadata stream itself
-    }
-    // Without metadata a stream is missing, ended, or shows everything.
-    let has_metadata = stream.metadata_stream().is_ok_and(|metadata| is_written(store, &metadata).unwrap_or(true));
-    Ok(!has_metadata && !matches!(store.stream_status(stream)?, StreamStatus::Tombstoned { .. }))
-}
-
-fn is_written(store: &EventStore, stream: &StreamName) -> Result<bool> {
-    Ok(store.stream_status(stream)? != StreamStatus::Missing)
 }
 
 /// At which head a decision wants its states.
@@ -102,7 +84,7 @@ fn advance<M: Model>(
     let weighed = before.as_ref().map(|known| known.bytes);
     let mut loaded = match before.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
         Some(loaded) => loaded,
-        None if is_steady(store, scope)? => from_far(reader, key, scope, head)?,
+        None if scope.is_steady(store)? => from_far(reader, key, scope, head)?,
         None => {
             let mut loaded = from_nothing::<M>(store, scope, head)?;
             loaded.known.checked_at = checked_at;
@@ -257,30 +239,42 @@ pub(crate) fn load_as_of<M: Model>(reader: &Reader, key: &M::Key, slot: &Slot<M>
     if let Some(loaded) = known.map(|known| onto(store, scope, known, head)).transpose()?.flatten() {
         return Ok(loaded);
     }
-    if is_steady(store, scope)? { from_far(reader, key, scope, head) } else { from_nothing(store, scope, head) }
+    if scope.is_steady(store)? { from_far(reader, key, scope, head) } else { from_nothing(store, scope, head) }
 }
 
-/// The state when `revision` was the last of the only stream.
-pub(crate) fn load_revision<M: Model>(
-    reader: &Reader,
+/// The head there was when `revision` was the last of the only stream, if that can be read.
+pub(super) fn head_at_revision<M: Model>(
+    store: &EventStore,
     scope: &Scope,
-    revision: gesta_store::Revision,
+    revision: Revision,
     head: Position,
-) -> Result<Loaded<M>> {
-    if scope.stream().is_none() {
-        let model = M::name();
+) -> Result<Position> {
+    let model = M::name();
+    let Some(stream) = scope.stream() else {
         return Err(Error::Unanswerable(format!("only a model of one stream has revisions, model={model}")));
+    };
+    let found = one_event(store, stream, head, Direction::Forward, From::Revision(revision))?;
+    if let Some((_, position)) = found.filter(|(found, _)| *found == revision) {
+        return Ok(position.next());
     }
-    let mut known = nothing::<M>();
-    let part = Part { limit: Some(revision.0.saturating_add(1)), ..Part::until(head) };
-    let folded = fold(&reader.store, scope, part, Arc::make_mut(&mut known.state))?;
-    if folded.last_revision != Some(revision) {
-        let last = folded.last_revision.map_or_else(|| "none".to_owned(), |last| last.to_string());
-        let model = M::name();
-        return Err(Error::Unanswerable(format!(
-            "revision cannot be read, model={model} revision={revision} last={last}"
-        )));
+    let last = one_event(store, stream, head, Direction::Backward, From::Beginning)?;
+    let last = last.map_or_else(|| "none".to_owned(), |(last, _)| last.to_string());
+    Err(Error::Unanswerable(format!("revision cannot be read, model={model} revision={revision} last={last}")))
+}
+
+/// The first event of a stream below `head`, from somewhere in some direction.
+fn one_event(
+    store: &EventStore,
+    stream: &StreamName,
+    head: Position,
+    direction: Direction,
+    from: From,
+) -> Result<Option<(Revision, Position)>> {
+    let Some(last) = head.0.checked_sub(1).map(Position) else { return Ok(None) };
+    let as_of = Some(AsOf::Position(last));
+    let options = ReadOptions { direction, from, as_of, limit: Some(1), ..ReadOptions::default() };
+    match store.read_stream(stream.clone(), options) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        read => Ok(read?.next().transpose()?.map(|event| (event.revision, event.position))),
     }
-    let head = folded.last_position.map_or(head, Position::next);
-    Loaded::of(known, Base::Nothing, folded, head)
 }

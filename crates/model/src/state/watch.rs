@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use gesta_store::{Delivery, From, Position, SubscribeOptions, Subscription};
+use gesta_store::{Delivery, EventRef, From, Position, SubscribeOptions, Subscription};
 
 use super::{Reader, State, get::Get};
 use crate::{error::Result, model::Model, scope::Scope};
@@ -21,6 +21,7 @@ pub struct Watch<M: Model> {
 
 #[derive(Debug)]
 struct Following {
+    scope: Scope,
     subscription: Subscription,
     /// The head of the last state that was given.
     told: Position,
@@ -66,11 +67,11 @@ impl<M: Model> Watch<M> {
 
     fn first(&mut self) -> Result<State<M>> {
         let state = Get::<M>::new(&self.reader, self.key.clone()).wait()?;
-        let source = Scope::of::<M>(&self.key)?.source();
+        let scope = Scope::of::<M>(&self.key)?;
         let options =
             SubscribeOptions { checkpoint_events: None, ..SubscribeOptions::from(From::Position(state.head)) };
-        let subscription = self.reader.store.subscribe(source, options)?;
-        self.following = Some(Following { subscription, told: state.head });
+        let subscription = self.reader.store.subscribe(scope.source(), options)?;
+        self.following = Some(Following { scope, subscription, told: state.head });
         Ok(state)
     }
 
@@ -86,7 +87,8 @@ impl<M: Model> Watch<M> {
 impl Following {
     /// Whether a delivery holds what the last state did not.
     fn is_news(&self, delivery: &Delivery) -> bool {
-        matches!(delivery, Delivery::Events(batch) if batch.last_position().is_some_and(|last| last >= self.told))
+        let is_new = |event: &EventRef<'_>| event.position >= self.told && self.scope.admits(event);
+        matches!(delivery, Delivery::Events(batch) if batch.iter().any(|event| is_new(&event)))
     }
 }
 

@@ -9,7 +9,7 @@ mod world;
 #[cfg(feature = "laws")]
 mod ignoring;
 
-use std::fmt::Debug;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use gesta_store::{EventData, EventRef, Position, Revision, StreamName, Tags, Timestamp, event::encode_tags};
 use uuid::Uuid;
@@ -45,7 +45,11 @@ pub struct Given {
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Decided<C: Command>(Result<Vec<C::Event>, C::Refusal>);
+pub struct Decided<C: Command> {
+    first: Result<Vec<C::Event>, C::Refusal>,
+    /// Decided again, on states folded again: the same, if nothing but events and the command has a say.
+    second: Result<Vec<C::Event>, C::Refusal>,
+}
 
 impl Given {
     /// Events of another type as well.
@@ -55,15 +59,18 @@ impl Given {
         self
     }
 
-    /// Decides a command by what was given.
+    /// Decides a command by what was given; twice, since it must come to the same.
     ///
     /// # Panics
     /// If a key names nothing.
     pub fn when<C: Decide>(&self, command: &C) -> Decided<C> {
         let blocks = self.tag_blocks();
-        let known = C::Knows::imagine(&command.keys(), &self.views(&blocks));
-        let known = known.unwrap_or_else(|error| panic!("given events: {error}"));
-        Decided(command.decide(C::Knows::states(&known)))
+        let decide = || {
+            let known = C::Knows::imagine(&command.keys(), &self.views(&blocks));
+            let known = known.unwrap_or_else(|error| panic!("given events: {error}"));
+            command.decide(C::Knows::states(&known))
+        };
+        Decided { first: decide(), second: decide() }
     }
 
     /// Has the instance of a process that an event is on the path of hear it, after what was given.
@@ -91,15 +98,21 @@ impl Given {
 
     /// The events as if they were recorded, with the encoded tags of each.
     fn views<'e>(&'e self, tags: &'e [Vec<u8>]) -> Vec<EventRef<'e>> {
+        let mut revisions = BTreeMap::<&StreamName, u64>::new();
         let indexed = (0_u64..).zip(&self.events).zip(tags);
-        indexed.map(|((index, (stream, event)), tags)| view(index, stream, event, tags)).collect()
+        let view = |((index, (stream, event)), tags): ((u64, &'e (StreamName, EventData)), &'e Vec<u8>)| {
+            let next = revisions.entry(stream).or_default();
+            *next += 1;
+            view([index, *next - 1], stream, event, tags)
+        };
+        indexed.map(view).collect()
     }
 }
 
-fn view<'e>(index: u64, stream: &'e StreamName, event: &'e EventData, tags: &'e [u8]) -> EventRef<'e> {
+fn view<'e>([index, revision]: [u64; 2], stream: &'e StreamName, event: &'e EventData, tags: &'e [u8]) -> EventRef<'e> {
     EventRef {
         position: Position(index),
-        revision: Revision(index),
+        revision: Revision(revision),
         recorded_at: Timestamp(i64::try_from(index).unwrap_or(i64::MAX)),
         id: Uuid::from_u128(u128::from(index) + 1),
         stream,
@@ -124,7 +137,7 @@ where
     #[track_caller]
     pub fn then(self, events: impl IntoIterator<Item = C::Event>) {
         let expected: Vec<_> = events.into_iter().collect();
-        match self.0 {
+        match self.same() {
             Ok(decided) => assert_eq!(decided, expected, "{} decided something else", C::NAME),
             Err(refusal) => panic!("{} was refused: {refusal:?}", C::NAME),
         }
@@ -136,14 +149,25 @@ where
     /// If it came to something else.
     #[track_caller]
     pub fn refuses(self, refusal: &C::Refusal) {
-        match self.0 {
+        match self.same() {
             Ok(decided) => panic!("{} was not refused, but decided {decided:?}", C::NAME),
             Err(refused) => assert_eq!(refused, *refusal, "{} was refused for another reason", C::NAME),
         }
     }
 
     /// The result itself.
+    ///
+    /// # Panics
+    /// If it came to something else the second time.
+    #[track_caller]
     pub fn result(self) -> Result<Vec<C::Event>, C::Refusal> {
-        self.0
+        self.same()
+    }
+
+    #[track_caller]
+    fn same(self) -> Result<Vec<C::Event>, C::Refusal> {
+        let Self { first, second } = self;
+        assert_eq!(first, second, "{} decides otherwise each time: a model, or the command, is no function", C::NAME);
+        first
     }
 }

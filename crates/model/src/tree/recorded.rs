@@ -8,7 +8,7 @@ use crate::{
     demotion::{Broken, Demotion},
     error::{Result, guarded},
     fold::{Part, each},
-    laws::{Laws, Witness},
+    laws::{Laws, Witness, refute_onto},
     model::Algebraic,
     scope::{Scope, paths_of},
 };
@@ -36,18 +36,39 @@ pub(crate) fn check<M: Algebraic<Event: Clone>>(
     head: Position,
 ) -> Result<LawReport> {
     let scope = Scope::of::<M>(key)?;
-    let (mut window, mut broken): (Vec<Witness<M::Event>>, _) = (Vec::new(), None);
-    let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
-        window.push(Witness::of(event.clone(), recorded));
-        if window.len() == WINDOW && broken.is_none() {
-            broken = found(laws, std::mem::take(&mut window));
+    let mut window = Window { before: M::default(), state: M::default(), events: Vec::new(), broken: None };
+    let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, place| {
+        if window.broken.is_none() {
+            window.state.apply(event, place);
+            window.events.push(Witness::of(event.clone(), recorded));
+            if window.events.len() == WINDOW {
+                window.close(laws);
+            }
         }
-        window.truncate(WINDOW - 1);
     })?;
-    if broken.is_none() {
-        broken = guarded(|| format!("laws of {}", M::name()), || found(laws, window))?;
+    guarded(|| format!("laws of {}", M::name()), || window.close(laws))?;
+    Ok(LawReport { events: folded.events, broken: window.broken })
+}
+
+/// Events of one instance that are tried together.
+struct Window<M: Algebraic> {
+    /// The state before them, and after.
+    before: M,
+    state: M,
+    events: Vec<Witness<M::Event>>,
+    broken: Option<Demotion>,
+}
+
+impl<M: Algebraic<Event: Clone>> Window<M> {
+    /// Tries the laws on the events alone, and then as what they were: events that came to a state. It may be one that no window alone leads to.
+    fn close(&mut self, laws: &Laws<M>) {
+        let events = std::mem::take(&mut self.events);
+        if self.broken.is_none() {
+            let onto = refute_onto(&self.before, &events).map(|(events, broken)| demotion::<M>(broken, &events));
+            self.broken = found(laws, events).or(onto);
+        }
+        self.before.clone_from(&self.state);
     }
-    Ok(LawReport { events: folded.events, broken })
 }
 
 /// Tries laws on the events of every instance below `head`: windows of each instance's own.
@@ -91,5 +112,9 @@ fn found<M: Algebraic<Event: Clone>>(laws: &Laws<M>, window: Vec<Witness<M::Even
     let broken: Broken =
         cuts.filter(|[first, second]| first <= second).find_map(|cuts| laws.check(&window, cuts).err())?;
     let (events, broken) = laws.shrink(window.clone()).unwrap_or((window, broken));
-    Some(Demotion { model: M::name(), broken, events: events.iter().map(|witness| witness.position).collect() })
+    Some(demotion::<M>(broken, &events))
+}
+
+fn demotion<M: Algebraic>(broken: Broken, events: &[Witness<M::Event>]) -> Demotion {
+    Demotion { model: M::name(), broken, events: events.iter().map(|witness| witness.position).collect() }
 }

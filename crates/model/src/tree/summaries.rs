@@ -20,12 +20,17 @@ use crate::{
     algebra::{Monoid, Reset},
     demotion::Demotion,
     error::{Error, Result, guarded},
-    fold::Folded,
+    fold::{Folded, Part, each_backward, fold},
     key::Key,
+    laws::{Laws, Witness},
     model::{Algebraic, Model, Unreadable},
     scope::{Scope, path_of},
 };
 
+/// Events a check of a reset looks at, at most.
+const EVIDENCE_MAX: usize = 512;
+/// And before the reset.
+const BEFORE_RESET: usize = 32;
 /// Most times the density of a model's events stretches its blocks.
 const STRETCH_MAX: u64 = 1 << 12;
 
@@ -98,6 +103,9 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     /// As [`Get::wait`](crate::Get::wait); `Demoted` if a law turned out to be false.
     pub fn state(&self, key: &M::Key, head: Position) -> Result<M> {
         let scope = Scope::of::<M>(key)?;
+        if !scope.is_steady(&self.inner.store)? {
+            return self.folded(&scope, head);
+        }
         self.answer(key, &scope, head).map(|answer| answer.state)
     }
 
@@ -107,6 +115,11 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     /// As [`state`](Summaries::state).
     pub fn between(&self, key: &M::Key, range: Range<Position>) -> Result<M::Summary> {
         let scope = Scope::of::<M>(key)?;
+        if !scope.is_steady(&self.inner.store)? {
+            // What its readers see now, no node has.
+            let line = self.log(scope, range.end, WHOLE_BLOCK)?;
+            return self.lifted(&line, range.start.0..range.end.0);
+        }
         let Some(line) = self.line(&scope, range.end)? else { return self.between_by_runs(key, scope, range) };
         let places = match line.axis {
             Axis::Positions => range.start.0..range.end.0,
@@ -166,6 +179,9 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     /// As [`state`](Summaries::state).
     pub fn point(&self, key: &M::Key, head: Position) -> Result<M> {
         let scope = Scope::of::<M>(key)?;
+        if !scope.is_steady(&self.inner.store)? {
+            return self.folded(&scope, head);
+        }
         self.by_runs(key, scope, head).map(|answer| answer.state)
     }
 
@@ -236,9 +252,10 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
         };
         let Cover { before, nodes, after } = cover(0..end, line.block);
         let count = nodes.len();
-        let mut sum = M::Summary::identity();
-        for node in nodes {
-            sum.combine(&self.whole(&line, node)?.summary);
+        let parts = nodes.into_iter().map(|node| self.whole(&line, node)).collect::<Result<Vec<_>>>()?;
+        let sum = M::Summary::product(parts.iter().map(|part| &part.summary));
+        if self.inner.auditor.wants_answer() {
+            self.inner.auditor.compare::<M>(&sum, parts.iter().map(|part| &part.summary))?;
         }
         let mut state = acted(M::default(), &sum)?;
         // Without whole blocks everything is before them.
@@ -253,8 +270,13 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
     fn by_runs(&self, key: &M::Key, scope: Scope, head: Position) -> Result<Answer<M>> {
         let (runs, path) = self.runs_with(key, head)?;
         let Cover { before, nodes, after } = cover(0..head.0, runs.block);
-        let (count, mut sum) = (nodes.len(), M::Summary::identity());
-        self.compose(&runs, nodes, &path, &mut sum)?;
+        let count = nodes.len();
+        let parts = nodes.into_iter().map(|node| self.run(&runs, node)).collect::<Result<Vec<_>>>()?;
+        let summaries = || parts.iter().filter_map(|run| run.get(&path));
+        let sum = M::Summary::product(summaries());
+        if self.inner.auditor.wants_answer() {
+            self.inner.auditor.compare::<M>(&sum, summaries())?;
+        }
         let mut state = acted(M::default(), &sum)?;
         let own = Line { scope, ..runs };
         let rest = if count == 0 { before } else { after };
@@ -269,6 +291,14 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
             return Err(Error::Unanswerable(format!("a model by query has no summaries by path, model={model}")));
         }
         Ok((self.log(Scope::pattern::<M>()?, head, RUN_BLOCK)?, path_of::<M>(key)?))
+    }
+
+    /// The state by the fold alone.
+    fn folded(&self, scope: &Scope, head: Position) -> Result<M> {
+        self.trusted()?;
+        let mut state = M::default();
+        fold(&self.inner.store, scope, Part::until(head), &mut state)?;
+        Ok(state)
     }
 
     fn compose(&self, runs: &Line, nodes: Vec<NodeId>, path: &str, sum: &mut M::Summary) -> Result<()> {
@@ -325,12 +355,30 @@ impl<M: Algebraic<Event: Clone, Summary: Reset>> Summaries<M> {
     /// # Errors
     /// As [`state`](Summaries::state).
     pub fn state_since_reset(&self, key: &M::Key, head: Position) -> Result<M> {
+        self.trusted()?;
         let scope = Scope::of::<M>(key)?;
+        let auditor = &self.inner.auditor;
         let mut sum = M::Summary::identity();
-        crate::fold::each_backward::<M>(&self.inner.store, &scope, head, &mut |event, place| {
-            sum = M::lift(event, place).then(&sum);
-            !sum.is_reset()
+        // The events that were composed, and some before the reset, which must not matter: newest first.
+        let mut evidence = auditor.wants_answer().then(Vec::new);
+        let (mut found, mut before) = (false, 0);
+        each_backward::<M>(&self.inner.store, &scope, head, &mut |event, place| {
+            if found {
+                before += 1;
+            } else {
+                sum = M::lift(event, place).then(&sum);
+                found = sum.is_reset();
+            }
+            let Some(witnesses) = &mut evidence else { return !found };
+            if witnesses.len() < EVIDENCE_MAX {
+                witnesses.push(Witness::at(event.clone(), place));
+            }
+            !found || (before < BEFORE_RESET && witnesses.len() < EVIDENCE_MAX)
         })?;
+        if let Some(mut witnesses) = evidence {
+            witnesses.reverse();
+            auditor.check(&Laws::<M>::default().reset(), witnesses)?;
+        }
         acted(M::default(), &sum)
     }
 }
@@ -352,8 +400,10 @@ impl<M: Algebraic<Event: Clone>> Fast<M> for Summaries<M> {
             return Ok(None);
         }
         match self.answer(key, scope, head) {
-            // A law that does not hold is not the reader's trouble: the fold answers.
-            Err(Error::Demoted(_)) => Ok(None),
+            // A law that does not hold is not the reader's trouble, nor is an event of another instance that cannot be read: the fold answers.
+            Err(Error::Demoted(_) | Error::UnknownKind { .. } | Error::Undecodable { .. } | Error::Panicked { .. }) => {
+                Ok(None)
+            }
             answer => answer.map(Some),
         }
     }

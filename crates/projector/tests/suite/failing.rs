@@ -113,6 +113,21 @@ pub fn panics_garbage_and_swallowed_errors_are_failures(database: &Database) {
     }
 }
 
+/// It was no source of its events, and so passed over for ever: a program that could read it found its checkpoint behind it.
+pub fn the_next_version_of_a_kind_is_parked(database: &Database) {
+    let store = store();
+    record(&store, [deposited(1, 5)]);
+    let next = gesta_store::EventData::json("money-deposited.v2".parse().expect("a type"), "{}");
+    let stream = "account-1".parse().expect("a name");
+    store.append(stream, gesta_store::ExpectedRevision::Any, [next]).wait().expect("recorded");
+    record(&store, [deposited(1, 1), deposited(2, 1)]);
+    run(&store, database, Balances);
+    assert_eq!(balances(database), [[1, 5, 1], [2, 1, 1]]);
+    let reasons: Vec<String> = parked_events(database).into_iter().filter_map(|event| event.reason).collect();
+    assert_eq!(reasons.len(), 1);
+    assert!(reasons[0].starts_with("event of a kind the model does not know"), "{reasons:?}");
+}
+
 pub fn a_projector_may_stop_instead(database: &Database) {
     let (store, clock) = (store(), clock());
     let good = [deposited(1, 5), deposited(2, 1)];

@@ -37,6 +37,7 @@ macro_rules! all_cases {
                 parked_events_are_tried_again_and_then_left,
                 what_is_discarded_lets_the_rest_of_its_key_in,
                 panics_garbage_and_swallowed_errors_are_failures,
+                the_next_version_of_a_kind_is_parked,
                 a_projector_may_stop_instead,
                 a_projector_may_leave_out_instead,
                 a_database_that_is_away_is_waited_for,
