@@ -83,62 +83,6 @@ fn a_snapshot_is_where_the_next_program_begins() {
     assert_eq!((after.cents, explain.base), (50, Base::Snapshot(Position(12))));
 }
 
-/// Counts by something that is not in its events: a model whose code was changed without its version does the same.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Fickle(u64);
-impl Model for Fickle {
-    type Event = Bank;
-    type Key = u32;
-    const AT: &'static str = "account-*";
-    fn apply(&mut self, _: &Bank, _: &Place<'_>) {
-        FICKLE.with(|weight| self.0 += weight.get());
-    }
-}
-thread_local! {
-    static FICKLE: std::cell::Cell<u64> = const { std::cell::Cell::new(1) };
-}
-
-#[test]
-fn i7_a_snapshot_that_the_fold_refutes_is_not_believed_and_ends_those_of_its_model() {
-    let (store, disk) = (store(), Arc::new(MemoryDisk::new()));
-    record(&store, [deposited(1, 1), deposited(1, 1), deposited(2, 1)]);
-    for account in [1, 2] {
-        assert_eq!(asked::<Fickle>(&store, &disk, account).3.taken, 1);
-    }
-    FICKLE.set(10);
-    let domain = domain(&store);
-    let snapshots = domain.keep_snapshots::<Fickle>(always(&disk));
-    for (account, events) in [(1_u32, 20), (2, 10)] {
-        let (state, explain) = domain.get::<Fickle>(account).explain().expect("read");
-        assert_eq!((state.0, explain.base), (events, Base::Nothing));
-    }
-    let info = snapshots.info();
-    assert_eq!((info.refuted, info.used, info.ignored, info.taken), (1, 0, 1, 0));
-}
-
-/// A set is written in another order each time, and is the same.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Amounts(std::collections::HashSet<i64>);
-impl Model for Amounts {
-    type Event = Bank;
-    type Key = u32;
-    const AT: &'static str = "account-*";
-    fn apply(&mut self, event: &Bank, _: &Place<'_>) {
-        if let Bank::Deposited { cents, .. } = event {
-            self.0.insert(*cents);
-        }
-    }
-}
-
-#[test]
-fn a_snapshot_with_a_hash_set_is_believed() {
-    let (store, disk) = (store(), Arc::new(MemoryDisk::new()));
-    record(&store, (0..50).map(|cents| deposited(1, cents)));
-    asked::<Amounts>(&store, &disk, 1);
-    let (state, base, _, info) = asked::<Amounts>(&store, &disk, 1);
-    assert_eq!((state.0.len(), base, info.refuted), (50, Base::Snapshot(Position(50)), 0));
-}
-
 #[test]
 fn a_snapshot_is_taken_only_if_folding_costs_more() {
     let (store, disk) = (store(), Arc::new(MemoryDisk::new()));

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,9 +26,7 @@ use uuid::Uuid;
 
 use super::cache::Known;
 use crate::{
-    digest::digest,
     event::{Event, Format},
-    fold::{Part, fold},
     model::Model,
     scope::Scope,
 };
@@ -45,10 +43,6 @@ const CHECKSUM: usize = 16;
 const READING: Duration = Duration::from_micros(200);
 /// Bytes of state that are decoded in a second, at least.
 const DECODED_PER_SECOND: u64 = 50 << 20;
-/// One snapshot of so many that are used is compared with the fold first, and the first two.
-const AUDIT_SHARE: u64 = 64;
-/// If that has at most so many events (about 25 ms).
-const AUDITED_EVENTS_MAX: u64 = 64 * 1_024;
 /// Largest state that is kept.
 const STATE_BYTES_MAX: usize = 64 << 20;
 
@@ -80,7 +74,6 @@ struct Counts {
     used: AtomicU64,
     ignored: AtomicU64,
     failed: AtomicU64,
-    refuted: AtomicU64,
 }
 
 /// Counts since snapshots of a model are kept.
@@ -95,19 +88,15 @@ pub struct SnapshotInfo {
     pub ignored: u64,
     /// Not written, because the file system did not.
     pub failed: u64,
-    /// Found to be another state than the fold's. The model's code is no function of its events, or has changed without its
-    /// [`VERSION`](Model::VERSION). From then on the program neither uses nor takes snapshots of it.
-    pub refuted: u64,
 }
 
 impl Snapshots {
     /// How often what happened.
     #[must_use]
     pub fn info(&self) -> SnapshotInfo {
-        let Counts { taken, used, ignored, failed, refuted } = &*self.counts;
-        let all = [taken, used, ignored, failed, refuted];
-        let [taken, used, ignored, failed, refuted] = all.map(|count| count.load(Ordering::Relaxed));
-        SnapshotInfo { taken, used, ignored, failed, refuted }
+        let Counts { taken, used, ignored, failed } = &*self.counts;
+        let [taken, used, ignored, failed] = [taken, used, ignored, failed].map(|count| count.load(Ordering::Relaxed));
+        SnapshotInfo { taken, used, ignored, failed }
     }
 }
 
@@ -126,17 +115,12 @@ pub(crate) struct Kept<M> {
     snapshots: Snapshots,
     /// What every identity begins with: the store, and what the model depends on.
     prefix: OnceLock<Option<String>>,
-    /// Snapshots that fitted.
-    fitted: AtomicU64,
-    /// Whether one of them was not what the fold says.
-    is_refuted: AtomicBool,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
     pub(crate) fn new(options: SnapshotOptions, snapshots: Snapshots) -> Self {
-        let (prefix, fitted, is_refuted) = (OnceLock::new(), AtomicU64::new(0), AtomicBool::new(false));
-        Self { options, snapshots, prefix, fitted, is_refuted, model: PhantomData }
+        Self { options, snapshots, prefix: OnceLock::new(), model: PhantomData }
     }
 
     fn place(&self, store: &EventStore, scope: &Scope) -> Option<Place> {
@@ -150,30 +134,10 @@ impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
     fn read(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>> {
         let place = self.place(store, scope)?;
         let file = self.options.disk.open(&place.file(), OpenMode::Read).ok()?;
-        let known =
-            self.parse(store, &place, &file.map().ok()?, head).filter(|known| self.is_fold(store, scope, known));
+        let known = self.parse(store, &place, &file.map().ok()?, head);
         let count = if known.is_some() { &self.snapshots.counts.used } else { &self.snapshots.counts.ignored };
         count.fetch_add(1, Ordering::Relaxed);
         known
-    }
-
-    /// Whether it is what the fold says; of most it is believed. That it fits says that nothing it depends on has changed, but not what the code of the
-    /// application does.
-    fn is_fold(&self, store: &EventStore, scope: &Scope, known: &Known<M>) -> bool {
-        let fitted = self.fitted.fetch_add(1, Ordering::Relaxed);
-        if !(fitted < 2 || fitted.is_multiple_of(AUDIT_SHARE)) || events_of(store, scope, known) > AUDITED_EVENTS_MAX {
-            return true;
-        }
-        let mut state = M::default();
-        // What cannot be folded any more is not answered from a snapshot either.
-        let Ok(folded) = fold(store, scope, Part::until(known.head), &mut state) else { return false };
-        let digest = |state: &M| serde_json::to_value(state).map(|value| digest(&value)).ok();
-        let is_same = folded.skipped == known.skipped && digest(&state) == digest(&known.state);
-        if !is_same {
-            self.is_refuted.store(true, Ordering::Relaxed);
-            self.snapshots.counts.refuted.fetch_add(1, Ordering::Relaxed);
-        }
-        is_same
     }
 
     fn parse(&self, store: &EventStore, place: &Place, bytes: &[u8], wanted: Position) -> Option<Known<M>> {
@@ -227,13 +191,12 @@ impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
 
 impl<M: Model + Serialize + DeserializeOwned> Keep<M> for Kept<M> {
     fn load(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>> {
-        if self.is_refuted.load(Ordering::Relaxed) { None } else { self.read(store, scope, head) }
+        self.read(store, scope, head)
     }
 
     fn save(&self, store: &EventStore, scope: &Scope, known: &mut Known<M>) {
         // What is parked has no place in a file: it is looked at anew by each program, which may be the one that can read it.
-        let is_refuted = self.is_refuted.load(Ordering::Relaxed);
-        if is_refuted || known.folding < self.options.worth || known.head == Position::START || known.parked.is_some() {
+        if known.folding < self.options.worth || known.head == Position::START || known.parked.is_some() {
             return;
         }
         let took = std::mem::take(&mut known.folding);
@@ -289,18 +252,6 @@ fn describe_kinds<E: Event>(out: &mut String) -> fmt::Result {
         out.push('\n');
     }
     Ok(())
-}
-
-/// How many events a state is made of, at most.
-fn events_of<M>(store: &EventStore, scope: &Scope, known: &Known<M>) -> u64 {
-    match known.last_revision {
-        Some(last) => last.0 + 1,
-        None => store
-            .explain(&scope.condition(), &ReadOptions::default())
-            .ok()
-            .and_then(|plan| plan.matches_at_most)
-            .unwrap_or(u64::MAX),
-    }
 }
 
 /// The id of the last event below `head`: another log has another one.
