@@ -53,7 +53,7 @@ pub(crate) fn record<E: Event>(reader: &Reader, events: impl IntoIterator<Item =
     }
 }
 
-/// Sends a command, and records a note with its events. Overtaken, it goes on in the lane.
+/// Sends a command, and records notes with its events. Overtaken, it goes on in the lane.
 pub(crate) async fn send_along<C: Decide>(
     reader: &Reader,
     command: C,
@@ -169,7 +169,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         }
     }
 
-    /// Whether it is the note that has come too late.
+    /// Whether it is the notes that have come too late.
     fn is_about_note(&self, rejection: &Rejection) -> bool {
         let along = self.circumstances.along.as_ref();
         along.is_some_and(
