@@ -105,7 +105,9 @@ fn main() {
             let each = took / u32::try_from(transfers).unwrap();
             let rate = transfers as f64 / took.as_secs_f64();
             let commits = commits as f64 / transfers as f64;
-            println!("  {accounts:>5} accounts, {at_once:>3} at once   {each:>10.1?} each   {rate:>8.0} transfers/s   {commits:.2} commits each");
+            println!(
+                "  {accounts:>5} accounts, {at_once:>3} at once   {each:>10.1?} each   {rate:>8.0} transfers/s   {commits:.2} commits each"
+            );
         }
     }
 }
@@ -139,7 +141,9 @@ fn lone() {
         times.sort_unstable();
     }
     let at = |times: &[Duration], share: f64| times[(times.len() as f64 * share) as usize];
-    println!("{TRANSFERS} transfers, each alone: {commits:.2} commits each, its request and that of its end among them");
+    println!(
+        "{TRANSFERS} transfers, each alone: {commits:.2} commits each, its request and that of its end among them"
+    );
     println!("  from its request to its end   p50 {:>9.1?}   p90 {:>9.1?}", at(&transfers, 0.5), at(&transfers, 0.9));
     println!("  one bare durable append       p50 {:>9.1?}   p90 {:>9.1?}", at(&appends, 0.5), at(&appends, 0.9));
 }

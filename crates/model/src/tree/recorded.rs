@@ -1,6 +1,6 @@
 //! Laws tried on what was really recorded: generators make the events their authors think of, logs have the others.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use gesta_store::{EventStore, Position};
 
@@ -22,7 +22,7 @@ const HELD_MAX: usize = 64 * 1_024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LawReport {
-    /// Events they were tried on.
+    /// Events they were tried on: all there are, or those up to where the first that does not hold was found.
     pub events: u64,
     /// The first that does not hold, with the events that show it.
     pub broken: Option<Demotion>,
@@ -39,10 +39,10 @@ pub(crate) fn check<M: Algebraic<Event: Clone>>(
     let (mut window, mut broken): (Vec<Witness<M::Event>>, _) = (Vec::new(), None);
     let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
         window.push(Witness::of(event.clone(), recorded));
-        if window.len() == WINDOW && broken.is_none() {
+        if window.len() == WINDOW {
             broken = found(laws, std::mem::take(&mut window));
         }
-        window.truncate(WINDOW - 1);
+        until(broken.is_some())
     })?;
     if broken.is_none() {
         broken = guarded(|| format!("laws of {}", M::name()), || found(laws, window))?;
@@ -62,27 +62,32 @@ pub(crate) fn check_all<M: Algebraic<Event: Clone>>(
     let (mut held, mut broken) = (0, None);
     let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
         for path in paths_of::<M>(recorded.stream, recorded.tags.iter()) {
-            if broken.is_some() {
-                return;
-            }
             let window = windows.entry(path.to_owned()).or_default();
             window.push(Witness::of(event.clone(), recorded));
             held += 1;
             if window.len() == WINDOW {
                 held -= WINDOW;
                 broken = found(laws, std::mem::take(window));
+                if broken.is_some() {
+                    return until(true);
+                }
             }
         }
-        if held >= HELD_MAX && broken.is_none() {
+        if held >= HELD_MAX {
             held = 0;
             broken = std::mem::take(&mut windows).into_values().find_map(|window| found(laws, window));
         }
+        until(broken.is_some())
     })?;
     if broken.is_none() {
         let rest = || windows.into_values().find_map(|window| found(laws, window));
         broken = guarded(|| format!("laws of {}", M::name()), rest)?;
     }
     Ok(LawReport { events: folded.events, broken })
+}
+
+fn until(enough: bool) -> ControlFlow<()> {
+    if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 fn found<M: Algebraic<Event: Clone>>(laws: &Laws<M>, window: Vec<Witness<M::Event>>) -> Option<Demotion> {

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     marker::PhantomData,
-    ops::Range,
+    ops::{ControlFlow, Range},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -243,7 +243,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
         let mut state = acted(M::default(), &sum)?;
         // Without whole blocks everything is before them.
         let rest = if count == 0 { before } else { after };
-        let mut tail = line.each::<M>(rest, &mut |_, event, place| state.apply(event, place))?;
+        let mut tail = line.each::<M>(rest, |_, event, place| state.apply(event, place))?;
         if line.axis == Axis::Revisions {
             tail.last_revision = end.checked_sub(1).map(gesta_store::Revision);
         }
@@ -258,7 +258,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
         let mut state = acted(M::default(), &sum)?;
         let own = Line { scope, ..runs };
         let rest = if count == 0 { before } else { after };
-        let tail = own.each::<M>(rest, &mut |_, event, place| state.apply(event, place))?;
+        let tail = own.each::<M>(rest, |_, event, place| state.apply(event, place))?;
         Ok(Answer { state, nodes: count, tail })
     }
 
@@ -282,7 +282,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
 
     fn lifted(&self, line: &Line, places: Range<u64>) -> Result<M::Summary> {
         let mut sum = M::Summary::identity();
-        line.each::<M>(places, &mut |_, event, place| sum.combine(&M::lift(event, place)))?;
+        line.each::<M>(places, |_, event, place| sum.combine(&M::lift(event, place)))?;
         Ok(sum)
     }
 
@@ -329,7 +329,7 @@ impl<M: Algebraic<Event: Clone, Summary: Reset>> Summaries<M> {
         let mut sum = M::Summary::identity();
         crate::fold::each_backward::<M>(&self.inner.store, &scope, head, &mut |event, place| {
             sum = M::lift(event, place).then(&sum);
-            !sum.is_reset()
+            if sum.is_reset() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         acted(M::default(), &sum)
     }
