@@ -1,6 +1,6 @@
 //! The models of an application, as its program asks them: by a name, with keys that are text, and states that are JSON.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, ops::ControlFlow};
 
 use gesta::{Algebraic, AsOf, Domain, EventRef, EventStore, Explain, Key, Laws, Model, Moment, Position, State, model};
 use serde::Serialize;
@@ -27,8 +27,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) limit: Option<u64>,
 }
 
-/// Sees an event and the state after it.
-pub(crate) type See<'s> = &'s mut dyn FnMut(&EventRef<'_>, &RawValue);
+/// Sees an event and the state after it. A failure, such as a pipe that was closed, ends the history.
+pub(crate) type See<'s> = &'s mut dyn FnMut(&EventRef<'_>, &RawValue) -> Outcome<()>;
 
 /// A state, and how it came about.
 pub(crate) struct Shown {
@@ -120,15 +120,14 @@ impl<M: Model + Serialize> Registered for Plain<M> {
         if let Some(limit) = asked.limit {
             history = history.limit(limit);
         }
-        let mut failed = None;
-        history.each(|event, state| match written(state) {
-            Ok(state) if failed.is_none() => see(event, &state),
-            Ok(_) => {}
-            Err(failure) => {
-                failed.get_or_insert(failure);
-            }
+        let told = history.try_each(|event, state| match written(state).and_then(|state| see(event, &state)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => ControlFlow::Break(failure),
         })?;
-        failed.map_or(Ok(()), Err)
+        match told {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(failure) => Err(failure),
+        }
     }
 
     fn check(&self, _: &EventStore, _: &[String]) -> Option<Outcome<model::LawReport>> {

@@ -1,5 +1,7 @@
 //! The sequential fold: the reference that every faster way must equal (I7).
 
+use std::ops::ControlFlow;
+
 use gesta_store::{AsOf, Batch, Direction, ErrorKind, EventRef, EventStore, From, Position, ReadOptions, Revision};
 
 use crate::{
@@ -45,16 +47,29 @@ impl Part {
 
 /// Applies a part of the scope to `state`. After an error the state is worth nothing.
 pub(crate) fn fold<M: Model>(store: &EventStore, scope: &Scope, part: Part, state: &mut M) -> Result<Folded> {
-    each::<M>(store, scope, part, &mut |_, event, place| state.apply(event, place))
+    each::<M>(store, scope, part, &mut all(|_, event, place| state.apply(event, place)))
 }
 
-/// Calls `see` for each readable event of a part of the scope, in order: the one way that models' events are read.
-pub(crate) fn each<M: Model>(
-    store: &EventStore,
-    scope: &Scope,
-    part: Part,
-    see: &mut dyn FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
-) -> Result<Folded> {
+/// What a fold is told when somebody has seen enough, or has not.
+pub(crate) fn stop_if(enough: bool) -> ControlFlow<()> {
+    if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// What sees the events of a fold, until it has seen enough.
+pub(crate) type See<'s, E> = &'s mut dyn FnMut(&EventRef<'_>, &E, &Place<'_>) -> ControlFlow<()>;
+
+/// What sees all events of a fold.
+pub(crate) fn all<E>(
+    mut see: impl FnMut(&EventRef<'_>, &E, &Place<'_>),
+) -> impl FnMut(&EventRef<'_>, &E, &Place<'_>) -> ControlFlow<()> {
+    move |recorded, event, place| {
+        see(recorded, event, place);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Calls `see` for each readable event of a part of the scope, in order, until it says that this is enough: the one way that models' events are read.
+pub(crate) fn each<M: Model>(store: &EventStore, scope: &Scope, part: Part, see: See<'_, M::Event>) -> Result<Folded> {
     let mut folded = Folded::default();
     let Some(last) = part.head.0.checked_sub(1).map(Position) else { return Ok(folded) };
     let options =
@@ -66,8 +81,12 @@ pub(crate) fn each<M: Model>(
     };
     while let Some(batch) = reading.next_batch()? {
         let mut at = Position::START;
-        guarded(|| format!("{}::apply", M::name()), || see_batch::<M>(&batch, scope, see, &mut at, &mut folded))
-            .map_err(|panic| with_position(panic, at))??;
+        let seen =
+            guarded(|| format!("{}::apply", M::name()), || see_batch::<M>(&batch, scope, see, &mut at, &mut folded))
+                .map_err(|panic| with_position(panic, at))??;
+        if seen.is_break() {
+            break;
+        }
     }
     Ok(folded)
 }
@@ -77,7 +96,7 @@ pub(crate) fn each_backward<M: Model>(
     store: &EventStore,
     scope: &Scope,
     head: Position,
-    see: &mut dyn FnMut(&M::Event, &Place<'_>) -> bool,
+    see: &mut dyn FnMut(&M::Event, &Place<'_>) -> ControlFlow<()>,
 ) -> Result<()> {
     let Some(last) = head.0.checked_sub(1).map(Position) else { return Ok(()) };
     // Small batches: what makes the rest irrelevant is hoped to be near.
@@ -97,18 +116,22 @@ pub(crate) fn each_backward<M: Model>(
             || {
                 for event in batch.iter().filter(|event| scope.admits(event)) {
                     match read::<M::Event>(&event) {
-                        Ok(Reading::Fact(fact)) if !see(&fact, &Place::of(&event)) => return Ok(false),
-                        Ok(Reading::Fact(_) | Reading::Ignored) => {}
+                        Ok(Reading::Fact(fact)) => {
+                            if see(&fact, &Place::of(&event)).is_break() {
+                                return Ok(ControlFlow::Break(()));
+                            }
+                        }
+                        Ok(Reading::Ignored) => {}
                         Err(defect) => match M::UNREADABLE {
                             Unreadable::Fail => return Err(defect.of(&event, M::name())),
                             Unreadable::Skip | Unreadable::Park => {}
                         },
                     }
                 }
-                Ok(true)
+                Ok(ControlFlow::Continue(()))
             },
         )??;
-        if !seen {
+        if seen.is_break() {
             break;
         }
     }
@@ -118,18 +141,20 @@ pub(crate) fn each_backward<M: Model>(
 fn see_batch<M: Model>(
     batch: &Batch,
     scope: &Scope,
-    see: &mut dyn FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
+    see: See<'_, M::Event>,
     at: &mut Position,
     folded: &mut Folded,
-) -> Result<()> {
+) -> Result<ControlFlow<()>> {
     for event in batch.iter().filter(|event| scope.admits(event)) {
         *at = event.position;
         folded.last_position = Some(event.position);
         folded.last_revision = scope.stream().map(|_| event.revision);
         match read::<M::Event>(&event) {
             Ok(Reading::Fact(fact)) => {
-                see(&event, &fact, &Place::of(&event));
                 folded.events += 1;
+                if see(&event, &fact, &Place::of(&event)).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
             Ok(Reading::Ignored) => {}
             Err(defect) => match M::UNREADABLE {
@@ -145,7 +170,7 @@ fn see_batch<M: Model>(
             },
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 fn with_position(error: Error, at: Position) -> Error {

@@ -79,6 +79,7 @@ pub trait Model: Default + Clone + Send + Sync + 'static {
     /// The path its events are on, as home stream or further path: `account-*`, `/shops/*/carts/*`. `**`: every event of the type, anywhere.
     const AT: &'static str = "**";
     /// Which `apply` it is. To be raised when `apply`, or an upcast, makes something else of the same events: snapshots of before are then ignored.
+    /// Forgotten, it is found by the [audit](crate::SnapshotOptions::audit_share), sooner or later.
     const VERSION: u32 = 1;
     /// What is done with an event on the path that cannot be read.
     const UNREADABLE: Unreadable = Unreadable::Fail;

@@ -49,7 +49,7 @@ macro_rules! balance {
 balance!(first::Balance, 1, 1);
 
 fn always(disk: &Arc<MemoryDisk>) -> SnapshotOptions {
-    SnapshotOptions { disk: Arc::<MemoryDisk>::clone(disk), worth: Duration::ZERO }
+    SnapshotOptions { disk: Arc::<MemoryDisk>::clone(disk), worth: Duration::ZERO, audit_share: 0 }
 }
 
 /// As a program that was started anew.

@@ -225,6 +225,7 @@ fn parked_events_are_told_with_their_reasons_and_nothing_is_decided_without_them
     let snapshots = domain.keep_snapshots::<Careful>(gesta_model::SnapshotOptions {
         disk: Arc::new(gesta_store::disk::memory::MemoryDisk::new()),
         worth: Duration::ZERO,
+        audit_share: 1,
     });
     let told = || {
         let (state, explain) = domain.get::<Careful>(1_u32).explain().expect("is read without them");

@@ -42,6 +42,8 @@ pub(crate) enum Request {
 pub(crate) struct Said {
     pub(crate) build: Option<(Build, BuildState)>,
     pub(crate) activity: Activity,
+    /// Whether it had nothing to do when it last looked, not even later.
+    pub(crate) idle: bool,
     /// Everything below is in the tables, parked or not its own.
     pub(crate) position: Position,
     pub(crate) projected: u64,
@@ -170,8 +172,18 @@ impl Control {
     /// Where it stands; `head` is the log's.
     #[must_use]
     pub fn status(&self, head: Position) -> ProjectorStatus {
-        let Said { build, activity, position, projected, skipped, failures, last_failure, parked_keys, parked_events } =
-            self.lock().said.clone();
+        let Said {
+            build,
+            activity,
+            idle: _,
+            position,
+            projected,
+            skipped,
+            failures,
+            last_failure,
+            parked_keys,
+            parked_events,
+        } = self.lock().said.clone();
         #[allow(clippy::cast_precision_loss)] // for people
         let progress = if head == Position::START { 1.0 } else { (position.0 as f64 / head.0 as f64).min(1.0) };
         ProjectorStatus {
@@ -187,6 +199,16 @@ impl Control {
             parked_keys,
             parked_events,
         }
+    }
+
+    /// Up to where it has worked off everything it was told of; `None` while it has something to do, or to try again. An error with the reason when
+    /// it works no more.
+    pub(crate) fn rests_at(&self) -> Result<Option<Position>, String> {
+        let told = self.lock();
+        if let Activity::Stopped { reason } = &told.said.activity {
+            return Err(reason.clone().unwrap_or_else(|| "it was told to".to_owned()));
+        }
+        Ok((told.said.idle && told.requests.is_empty()).then_some(told.said.position))
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

@@ -72,7 +72,7 @@
 //! # Reading order
 //! [`value`], [`connection`]: the seam to a database; [`sqlite`], [`postgres`]: the two there are. [`mod@build`]: names; [`ledger`]: what the database knows.
 //! [`projector`]: what an application says; [`options`]; [`control`]: what it is told and says while it works. [`runner`]: its steps; [`running`]: its
-//! thread.
+//! thread; `rest`: when it has nothing left to do, for `Domain::settle` and, with the feature `testing`, for `World::settle`.
 
 pub mod build;
 pub mod connection;
@@ -82,6 +82,7 @@ pub mod options;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod projector;
+mod rest;
 pub mod runner;
 pub mod running;
 #[cfg(feature = "sqlite")]

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use gesta_store::EventStore;
+use gesta_store::{EventStore, Source};
 
 use crate::{
     control::{Control, ProjectorStatus},
@@ -22,8 +22,11 @@ use crate::{
 
 /// A projector at work on a thread of its own, and the hand on it. Dropping it stops it, after the transaction it is at. Keeps its store open.
 pub struct RunningProjector {
+    pub(crate) name: &'static str,
     control: Arc<Control>,
-    store: EventStore,
+    pub(crate) store: EventStore,
+    /// Where its events are.
+    pub(crate) source: Source,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,10 +37,10 @@ impl<P: Projector> ProjectorRunner<P> {
     /// When there is no thread to be had.
     #[allow(clippy::disallowed_methods)] // the thread of a projector
     pub fn start(self) -> io::Result<RunningProjector> {
-        let (control, store) = (Arc::clone(self.control()), self.store().clone());
+        let (control, store, source) = (Arc::clone(self.control()), self.store().clone(), self.source());
         let builder = std::thread::Builder::new().name(format!("gesta-{}", P::NAME));
         let thread = builder.spawn(move || run(self))?;
-        Ok(RunningProjector { control, store, thread: Some(thread) })
+        Ok(RunningProjector { name: P::NAME, control, store, source, thread: Some(thread) })
     }
 }
 

@@ -91,14 +91,8 @@ fn run_model(args: &HistoryArgs, name: &str, target: &Target, models: &Models, s
     let at = args.at.as_deref().map(moment).transpose()?;
     let mut table =
         Table::new([Column::number("position"), Column::text("recorded"), Column::long("type"), Column::long("state")]);
-    let mut printed = Ok(());
     let asked = Asked { key, at, limit: args.limit };
-    model.history(&target.open()?, &asked, &mut |event, state| {
-        if printed.is_ok() {
-            printed = print_state(event, state, &mut table, shell);
-        }
-    })?;
-    printed?;
+    model.history(&target.open()?, &asked, &mut |event, state| print_state(event, state, &mut table, shell))?;
     table.print(shell)?;
     Ok(Exit::Ok)
 }

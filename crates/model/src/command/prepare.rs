@@ -42,6 +42,8 @@ pub(crate) struct Along {
     pub(crate) stream: StreamName,
     /// If the stream is elsewhere, the command is not sent again: that is for whoever keeps the notes.
     pub(crate) expected: ExpectedRevision,
+    /// What is to be in the stream before it, and is not there yet.
+    pub(crate) before: Vec<EventData>,
     pub(crate) note: EventData,
     /// What the ids of the command's events follow from.
     pub(crate) cause: Uuid,
@@ -124,7 +126,8 @@ pub(super) fn append_of<C: Command>(
     }
     if let Some(along) = &circumstances.along {
         let note = along.note.clone().with_metadata(metadata.clone());
-        append = append.stream(along.stream.clone(), along.expected, [note]);
+        let notes = along.before.iter().cloned().chain([note]);
+        append = append.stream(along.stream.clone(), along.expected, notes);
     }
     for (index, event) in decision.events.iter().enumerate() {
         let (stream, mut recordable) = to_recordable(event)?;

@@ -53,7 +53,7 @@ pub(crate) fn record<E: Event>(reader: &Reader, events: impl IntoIterator<Item =
     }
 }
 
-/// Sends a command, and records a note with its events. Overtaken, it goes on in the lane.
+/// Sends a command, and records notes with its events. Overtaken, it goes on in the lane.
 pub(crate) async fn send_along<C: Decide>(
     reader: &Reader,
     command: C,
@@ -170,7 +170,7 @@ impl<'d, C: Decide> Sending<'d, C> {
         }
     }
 
-    /// Whether it is the note that has come too late.
+    /// Whether it is the notes that have come too late.
     fn is_about_note(&self, rejection: &Rejection) -> bool {
         let along = self.circumstances.along.as_ref();
         along.is_some_and(
@@ -239,7 +239,11 @@ impl<C: Decide> Sending<'_, C> {
                 Step::Done(receipt) => return Ok(receipt),
                 Step::Append(append) => self.reader.store.commit(*append),
             };
-            if let Some(receipt) = self.judge(ticket.await, attempt)? {
+            let outcome = match lane {
+                Some(lane) => lane.answer(ticket).await,
+                None => ticket.await,
+            };
+            if let Some(receipt) = self.judge(outcome, attempt)? {
                 return Ok(receipt);
             }
             attempt += 1;

@@ -14,7 +14,8 @@ use crate::{
     event::{Event, to_recordable},
 };
 
-/// Something a process wants done. A value that is recorded before it is carried out, so that it outlives the program that decided it.
+/// Something a process wants done. A value that is recorded, so that it outlives the program that decided it: with what comes of it where that is in the
+/// log too, else before it is carried out.
 ///
 /// Effects of one reaction are carried out in order; those with a time wait for it, and hold up nothing.
 pub struct Effect<P: ?Sized> {

@@ -1,15 +1,16 @@
-//! Carrying out, and writing down: one commit for a record and the events that belong to it.
+//! Carrying out, and writing down: records and the events that belong to them, in one commit.
 //!
-//! A record is written on condition that the instance's stream is where it was read to: of two who carry out the same effect, one is told that
-//! it stands elsewhere, and nothing of what he did is recorded.
+//! A record is put into the instance's draft, and written with what follows it, at the latest before the instance rests. A command that is sent takes
+//! the draft along: that an event was heard, what was decided, and the command's events are one commit. It is written on condition that the instance's
+//! stream is where it was read to: of two who carry out the same effect, one is told that it stands elsewhere, and nothing of what he did is recorded.
 
 use std::cell::RefCell;
 
 use gesta_store::{
-    Append, AppendError, ErrorKind, EventData, ExpectedRevision, Position, Rejection, StreamName, Timestamp,
-    correlation::correlation_of, name::system,
+    AppendError, ErrorKind, EventData, Position, Rejection, StreamName, Timestamp, correlation::correlation_of,
+    name::system,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
@@ -62,7 +63,7 @@ pub(crate) struct Executor<'r> {
     pub(crate) namespace: Namespace,
 }
 
-/// A record to be written, with what belongs to it.
+/// A record for the draft, with what belongs to it.
 struct Page {
     record: Record,
     id: Option<Uuid>,
@@ -79,8 +80,8 @@ impl Executor<'_> {
         self.reader.store.clock().now()
     }
 
-    /// Writes down that an event was heard, and what was decided.
-    pub(crate) async fn hear<P: Process>(
+    /// Takes note that an event was heard, and what was decided.
+    pub(crate) fn hear<P: Process>(
         &self,
         instance: &mut Instance<P>,
         incoming: &Incoming<P::Event>,
@@ -99,17 +100,18 @@ impl Executor<'_> {
             heard: Some(id),
             facts,
         };
-        self.write(instance, page).await
+        self.put(instance, page);
+        Ok(())
     }
 
     /// Writes down what is not about one effect.
     pub(crate) async fn note<P: Process>(&self, instance: &mut Instance<P>, record: Record) -> Result<(), Trouble> {
         let correlation = String::new().into();
-        let page = Page { record, id: None, correlation, causation: None, heard: None, facts: Vec::new() };
-        self.write(instance, page).await
+        self.put(instance, Page { record, id: None, correlation, causation: None, heard: None, facts: Vec::new() });
+        self.write(instance).await
     }
 
-    /// Carries out an effect that is open, and writes down what came of it.
+    /// Carries out an effect that is open, and takes note of what came of it.
     pub(crate) async fn carry_out<P: Process>(
         &self,
         instance: &mut Instance<P>,
@@ -117,62 +119,79 @@ impl Executor<'_> {
     ) -> Result<(), Trouble> {
         let Some(open) = instance.ledger.open.get(effect).cloned() else { return Ok(()) };
         if deadline(&open).is_some_and(|deadline| deadline < self.now()) {
-            return self.refuse(instance, effect, &open, "it could not be carried out in time".to_owned()).await;
+            return self.refuse(instance, effect, &open, "it could not be carried out in time".to_owned());
         }
         match &open.plan.act {
-            Act::Send { command, body } => {
-                let note = self.outcome(instance, effect, Came::Done, None);
-                let along = Along {
-                    stream: instance.stream.clone(),
-                    expected: instance.expected(),
-                    note: note.to_event().with_id(self.outcome_id(instance, effect)),
-                    cause: self.namespace.effect(&instance.name, effect),
-                };
-                let metadata = metadata(&open.origin.correlation, Some(open.origin.heard));
-                let sending = PlannedSend { command, body, metadata, along, lane: self.lane };
-                let sent = P::Sends::send(self.reader, sending).await;
-                match sent.map_err(|error| about_stream(error, &instance.stream))? {
-                    Verdict::Done => {
-                        self.took_note(instance, &note, self.outcome_id(instance, effect), &open.origin.correlation);
-                        Ok(())
-                    }
-                    Verdict::Refused(reason) => self.refuse(instance, effect, &open, reason).await,
-                }
-            }
+            Act::Send { command, body } => self.send(instance, effect, &open, (command, body)).await,
             Act::Call { to, body } => {
+                // Whatever becomes of the program meanwhile, it will be known that this was called.
+                self.write(instance).await?;
                 let id = self.namespace.effect(&instance.name, effect);
                 let called = self.calls.borrow_mut().call(to, &Call::new(id, &instance.name, body))?;
                 match called {
-                    Ok(facts) => self.done(instance, effect, &open, numbered(facts, id)).await,
-                    Err(CallFailure::Retry(reason)) => Err(Trouble::Later(reason)),
-                    Err(CallFailure::Refused(reason)) => self.refuse(instance, effect, &open, reason).await,
+                    Ok(facts) => self.done(instance, effect, &open, numbered(facts, id)),
+                    Err(CallFailure::Retry(reason)) => return Err(Trouble::Later(reason)),
+                    Err(CallFailure::Refused(reason)) => self.refuse(instance, effect, &open, reason)?,
                 }
+                // At once: whatever is in the way of what comes next, it is not to be called again for that.
+                self.write(instance).await
             }
             Act::Append(facts) => {
                 let events = facts.iter().map(super::plan::Fact::event).collect::<Result<_, _>>();
                 let events = events.map_err(|error| Trouble::from(Error::Store(error)))?;
                 let id = self.namespace.effect(&instance.name, effect);
-                self.done(instance, effect, &open, numbered(events, id)).await
+                self.done(instance, effect, &open, numbered(events, id));
+                Ok(())
             }
-            Act::Cancel { .. } | Act::Complete => self.done(instance, effect, &open, Vec::new()).await,
+            Act::Cancel { .. } | Act::Complete => {
+                self.done(instance, effect, &open, Vec::new());
+                Ok(())
+            }
         }
     }
 
-    /// Writes down that an effect is done, with the events that came of it.
-    async fn done<P: Process>(
+    /// Sends a command: what it decides for is written with the draft.
+    async fn send<P: Process>(
         &self,
         instance: &mut Instance<P>,
         effect: &EffectId,
         open: &Open,
-        facts: Facts,
+        (command, body): (&str, &RawValue),
     ) -> Result<(), Trouble> {
-        let record = self.outcome(instance, effect, Came::Done, None);
-        let page = self.page(instance, effect, open, record, facts);
-        self.write(instance, page).await
+        if instance.draft.has_facts() {
+            // It is decided by what is in the log, and what was decided before it has to be there.
+            self.write(instance).await?;
+        }
+        let (note, id) = (self.outcome(effect, Came::Done, None), self.outcome_id(instance, effect));
+        let along = Along {
+            stream: instance.stream.clone(),
+            expected: instance.expected(),
+            before: instance.draft.notes().to_vec(),
+            note: note.to_event().with_id(id),
+            cause: self.namespace.effect(&instance.name, effect),
+        };
+        let metadata = metadata(&open.origin.correlation, Some(open.origin.heard));
+        let sending = PlannedSend { command, body, metadata, along, lane: self.lane };
+        let sent = P::Sends::send(self.reader, sending).await;
+        match sent.map_err(|error| about_stream(error, &instance.stream))? {
+            Verdict::Done => {
+                take_note(instance, &note, id, &open.origin.correlation);
+                instance.wrote();
+                Ok(())
+            }
+            Verdict::Refused(reason) => self.refuse(instance, effect, open, reason),
+        }
     }
 
-    /// Writes down that an effect is refused, if it says what to do then.
-    pub(crate) async fn refuse<P: Process>(
+    /// Takes note that an effect is done, with the events that came of it.
+    fn done<P: Process>(&self, instance: &mut Instance<P>, effect: &EffectId, open: &Open, facts: Facts) {
+        let record = self.outcome(effect, Came::Done, None);
+        let page = self.page(instance, effect, open, record, facts);
+        self.put(instance, page);
+    }
+
+    /// Takes note that an effect is refused, if it says what to do then.
+    pub(crate) fn refuse<P: Process>(
         &self,
         instance: &mut Instance<P>,
         effect: &EffectId,
@@ -183,12 +202,13 @@ impl Executor<'_> {
             return Err(Trouble::Never(format!("{} was refused: {reason}, effect={effect}", open.plan.act)));
         };
         let facts = self.facts_of(&instance.name, or, |index| effect.instead(index))?;
-        let record = self.outcome(instance, effect, Came::Refused, Some(reason));
+        let record = self.outcome(effect, Came::Refused, Some(reason));
         let page = self.page(instance, effect, open, record, facts);
-        self.write(instance, page).await
+        self.put(instance, page);
+        Ok(())
     }
 
-    fn outcome<P: Process>(&self, _: &Instance<P>, effect: &EffectId, came: Came, reason: Option<String>) -> Record {
+    fn outcome(&self, effect: &EffectId, came: Came, reason: Option<String>) -> Record {
         Record::Outcome(Outcome { effect: effect.clone(), at: self.now(), came, reason })
     }
 
@@ -226,30 +246,37 @@ impl Executor<'_> {
         Ok(facts)
     }
 
-    async fn write<P: Process>(&self, instance: &mut Instance<P>, page: Page) -> Result<(), Trouble> {
-        let mut event = page.record.to_event().with_metadata(document(metadata(&page.correlation, page.causation)));
+    /// Adds a record to the draft, with what belongs to it.
+    fn put<P: Process>(&self, instance: &mut Instance<P>, page: Page) {
         let id = page.id.unwrap_or_else(|| self.reader.options.entropy.uuid(self.now()));
-        event.id = Some(id);
-        let mut append = Append::to(instance.stream.clone(), instance.expected(), [event]);
-        let fact_metadata = document(metadata(&page.correlation, page.heard));
-        for (stream, fact) in page.facts {
-            append = append.stream(stream, ExpectedRevision::Any, [fact.with_metadata(fact_metadata.clone())]);
+        let metadata_of = |causation| document(metadata(&page.correlation, causation));
+        let note = page.record.to_event().with_id(id).with_metadata(metadata_of(page.causation));
+        let of_facts = metadata_of(page.heard);
+        let facts = page.facts.into_iter().map(|(stream, fact)| (stream, fact.with_metadata(of_facts.clone())));
+        instance.draft.put(&page.record, note, facts.collect());
+        take_note(instance, &page.record, id, &page.correlation);
+    }
+
+    /// Writes what is in the draft, if anything is.
+    pub(crate) async fn write<P: Process>(&self, instance: &mut Instance<P>) -> Result<(), Trouble> {
+        if instance.draft.is_empty() {
+            return Ok(());
         }
-        match self.reader.store.commit(append).await {
+        let append = instance.draft.append(&instance.stream, instance.expected());
+        match self.lane.answer(self.reader.store.commit(append)).await {
             Ok(_) => {
-                self.took_note(instance, &page.record, id, &page.correlation);
+                instance.wrote();
                 Ok(())
             }
             Err(AppendError::Failed(error)) => Err(Error::Store(error).into()),
             Err(AppendError::Rejected(rejection)) => Err(about_stream(Error::Rejected(rejection), &instance.stream)),
         }
     }
+}
 
-    #[allow(clippy::unused_self)] // it is what an executor does
-    fn took_note<P: Process>(&self, instance: &mut Instance<P>, record: &Record, id: Uuid, correlation: &str) {
-        let revision = instance.next_revision();
-        instance.ledger.note(&Entry { record, id, revision, correlation });
-    }
+fn take_note<P: Process>(instance: &mut Instance<P>, record: &Record, id: Uuid, correlation: &str) {
+    let revision = instance.next_revision();
+    instance.ledger.note(&Entry { record, id, revision, correlation });
 }
 
 /// When an effect that waits to be carried out is given up.
@@ -259,8 +286,9 @@ pub(crate) fn deadline(open: &Open) -> Option<Timestamp> {
 
 /// Trouble, which is another if it is about where the instance's stream is.
 fn about_stream(error: Error, own: &StreamName) -> Trouble {
+    // Whoever wrote the first of the same records, but not all that was to be written with it, was somebody else as well.
     if let Error::Rejected(rejection) | Error::Overtaken { rejection, .. } = &error
-        && let Rejection::WrongRevision { stream, .. } = rejection
+        && let Rejection::WrongRevision { stream, .. } | Rejection::IdempotencyViolated { stream, .. } = rejection
         && stream == own
     {
         return Trouble::Stale(error.to_string());

@@ -6,6 +6,7 @@ use gesta_store::{
 
 use super::{
     Process,
+    draft::Draft,
     inbox::Inbox,
     ledger::{Entry, Ledger},
     names::{Names, scope_of},
@@ -17,8 +18,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Instance<P: Process> {
     pub(crate) name: Box<str>,
     pub(crate) stream: StreamName,
+    /// Where it stands, with what is in the draft.
     pub(crate) ledger: Ledger,
     pub(crate) inbox: Inbox<P>,
+    pub(crate) draft: Draft,
+    /// The last record in its stream; `None`: there is none.
+    written_to: Option<Revision>,
 }
 
 impl<P: Process> Instance<P> {
@@ -26,12 +31,24 @@ impl<P: Process> Instance<P> {
     pub(crate) fn load(store: &EventStore, names: &Names, name: &str) -> Result<Self> {
         let stream = names.stream(name)?;
         let ledger = read_ledger(store, &stream)?;
-        Ok(Self { name: name.into(), inbox: Inbox::new(scope_of::<P>(name)?), stream, ledger })
+        let (inbox, written_to) = (Inbox::new(scope_of::<P>(name)?), ledger.revision);
+        Ok(Self { name: name.into(), stream, ledger, inbox, draft: Draft::default(), written_to })
     }
 
-    /// What its stream must be at for the next record.
+    /// What its stream must be at for what is written next.
     pub(crate) fn expected(&self) -> ExpectedRevision {
-        self.ledger.revision.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact)
+        self.written_to.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact)
+    }
+
+    /// The last record in its stream.
+    pub(crate) fn written_to(&self) -> Option<Revision> {
+        self.written_to
+    }
+
+    /// Everything it took note of is in the log.
+    pub(crate) fn wrote(&mut self) {
+        self.draft.clear();
+        self.written_to = self.ledger.revision;
     }
 
     /// The revision of its next record.

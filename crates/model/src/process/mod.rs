@@ -1,17 +1,18 @@
 //! Processes: state over facts that reacts to them, across streams and over time.
 //!
 //! A process is a [`Model`] with [`react`](Process::react): for each event on its path, its state takes the event, and then says what is to be
-//! done: pure, as values. Each instance writes down in a stream of its own what it heard and decided, before anything of it is carried out,
-//! and what came of it, in one commit with the events that came of it. Hence every effect is in the log exactly once, whenever the program
-//! ends, and however often an event is delivered; and reading the log again does nothing.
+//! done: pure, as values. Each instance writes down in a stream of its own what it heard and decided, and what came of that, in one commit with the
+//! events that came of it: what can be done within the log is one commit with the decision to do it, what cannot is done when that is durable. Hence every
+//! effect is in the log exactly once, whenever the program ends, and however often an event is delivered; and reading the log again does nothing.
 //!
 //! In reading order: `id` names effects by their cause; `effect` is what a process says, `plan` how that is recorded, `record` what else
-//! is; `ledger` is where an instance stands, a pure fold over its records; `hearing` and `inbox` are apply and react; `executor` carries out;
+//! is; `ledger` is where an instance stands, a pure fold over its records; `inbox` is apply and react; `draft` is what waits to be written, `executor` carries out;
 //! `together` brings many instances forward at once; `agenda` is who waits for which time, and `roster` what is noted of it; `runner` brings these together as a [`Handler`](gesta_store::Handler); `setup`, `running` and
 //! `instances` are the doors, `rests` the barrier for what runs. `table` is for state machines.
 
 mod agenda;
 mod calls;
+mod draft;
 mod effect;
 mod executor;
 mod id;

@@ -3,6 +3,8 @@
 //! - Whatever brings an instance forward, it is brought forward in the same way: it carries out what is open, hears the next event or takes the
 //!   next timer, whichever was first, and so on until it must wait. So a delivery is no more than a hint: it may come twice, late, or
 //!   out of order.
+//! - What it decides on the way is written together, when it must be. If something comes in between, the instance is read anew and goes the same way step by
+//!   step, so that what it stands before is known, and all that came before it written.
 //! - An event is answered for only when it is heard, or written down as received.
 //! - What fails in one instance holds up no other, but for the store itself.
 //! - Several instances are brought forward at once, each by one at a time: what one does while it waits for nothing, no other sees half done.
@@ -87,6 +89,15 @@ struct Stuck {
     trouble: Trouble,
 }
 
+/// When what an instance has decided is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// When something must be durable before it can go on.
+    Together,
+    /// After each step: so that of several things decided it shows which one is in the way.
+    StepByStep,
+}
+
 impl<P: Process> Worker<P> {
     fn agenda(&self) -> MutexGuard<'_, Agenda> {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
@@ -168,27 +179,36 @@ impl<P: Process> Worker<P> {
         })
     }
 
-    /// Steps until the instance must wait.
+    /// Steps until the instance must wait, and all it has decided is written.
     async fn advance(&self, instance: &mut Instance<P>) -> Result<Rest, HandlerFailure> {
         let mut tries = match self.agenda().get(&instance.name) {
             Some(Rest::Retry { tries, .. }) => *tries,
             Some(Rest::Idle | Rest::Until(_) | Rest::Parked(_)) | None => 0,
         };
-        let mut stale = 0;
+        let (mut stale, mut writing) = (0, Writing::Together);
         loop {
-            let stuck = match self.step(instance).await {
+            let written_to = instance.written_to();
+            let stuck = match self.step_and_write(instance, writing).await {
                 Ok(Some(rest)) => return Ok(rest),
                 Ok(None) => {
-                    (tries, stale) = (0, 0);
+                    if instance.written_to() != written_to {
+                        (tries, stale) = (0, 0);
+                    }
                     continue;
                 }
                 Err(stuck) => stuck,
             };
-            let name = instance.name.clone();
+            let (name, is_alone) = (instance.name.clone(), !instance.draft.has_more_than(&stuck.on));
             match &stuck.trouble {
                 Trouble::Closed(_) => return Err(failure(&stuck.trouble)),
                 Trouble::Stale(_) if stale < STALE_MAX => {
                     stale += 1;
+                    *instance = self.load(&name)?;
+                }
+                Trouble::Later(_) | Trouble::Never(_) | Trouble::Stale(_)
+                    if !is_alone && writing == Writing::Together =>
+                {
+                    writing = Writing::StepByStep;
                     *instance = self.load(&name)?;
                 }
                 Trouble::Later(reason) | Trouble::Stale(reason) if tries < self.options.retries => {
@@ -213,6 +233,22 @@ impl<P: Process> Worker<P> {
         }
     }
 
+    /// Does one thing, and writes what was decided so far if that cannot wait; `Some` when there is nothing to do now, and nothing to write.
+    async fn step_and_write(&self, instance: &mut Instance<P>, writing: Writing) -> Result<Option<Rest>, Stuck> {
+        let rest = self.step(instance).await?;
+        if instance.draft.is_empty() {
+            return Ok(rest);
+        }
+        if rest.is_some() || writing == Writing::StepByStep || instance.draft.is_full() {
+            let about = instance.draft.about().cloned();
+            let written = self.executor().write(instance).await;
+            let on = about.unwrap_or(Obstacle::Event(self.from));
+            written.map_err(|trouble| Stuck { on, trouble })?;
+        }
+        // What was written may be for itself.
+        Ok(None)
+    }
+
     /// When an effect is tried again.
     fn retry(&self, instance: &Instance<P>, on: &Obstacle, tries: u32, reason: String) -> Rest {
         let mut wait = self.options.backoff.after(tries);
@@ -232,7 +268,7 @@ impl<P: Process> Worker<P> {
             && let Some(open) = instance.ledger.open.get(effect).cloned()
             && open.plan.or.is_some()
         {
-            let refused = self.executor().refuse(instance, effect, &open, reason).await;
+            let refused = self.executor().refuse(instance, effect, &open, reason);
             return refused.map_err(|trouble| failure(&trouble));
         }
         let record = Record::Parked(Parked { on: stuck.on, reason });
@@ -262,7 +298,7 @@ impl<P: Process> Worker<P> {
             (Some(recorded), Some((effect, due))) if due < recorded && due <= self.now() => {
                 self.carry_out(instance, effect).await
             }
-            (Some(_), _) => self.hear(instance).await,
+            (Some(_), _) => self.hear(instance),
             (None, Some((effect, due))) if due <= self.now() => self.carry_out(instance, effect).await,
             (None, Some((_, due))) => Ok(Some(Rest::Until(due))),
             (None, None) => Ok(Some(Rest::Idle)),
@@ -277,7 +313,7 @@ impl<P: Process> Worker<P> {
     }
 
     /// Applies the next event, and reacts to it if that was not done before.
-    async fn hear(&self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
+    fn hear(&self, instance: &mut Instance<P>) -> Result<Option<Rest>, Stuck> {
         let at = instance.inbox.next_position();
         let stuck = |trouble| Stuck { on: Obstacle::Event(at), trouble };
         let Some(incoming) = instance.inbox.apply().map_err(|error| stuck(error.into()))? else { return Ok(None) };
@@ -291,7 +327,7 @@ impl<P: Process> Worker<P> {
         }
         let plans = effects.into_iter().map(super::Effect::into_plan).collect::<Result<_, _>>();
         let plans = plans.map_err(|reason| stuck(Trouble::Never(format!("effect cannot be recorded: {reason}"))))?;
-        self.executor().hear(instance, &incoming, plans).await.map_err(stuck)?;
+        self.executor().hear(instance, &incoming, plans).map_err(stuck)?;
         Ok(None)
     }
 
@@ -353,7 +389,8 @@ fn errands<'m, P: Process>(names: &Names, messages: &'m [Message]) -> Vec<Errand
 impl<P: Process> Handler for Worker<P> {
     fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
         let errands = errands::<P>(&self.names, messages);
-        let done = together(errands.into_iter().map(|errand| self.see_to(errand)), self.options.at_once);
+        let errands = errands.into_iter().map(|errand| self.see_to(errand));
+        let done = together(errands, self.options.at_once, |alone| self.lane.set_alone(alone));
         // Those before the first that failed have been handled; those after it come again, and are known to have been heard.
         if let Some((index, failure)) = done.into_iter().filter_map(Result::err).min_by_key(|(index, _)| *index) {
             return Err(failure.at(index));
@@ -368,7 +405,8 @@ impl<P: Process> Handler for Worker<P> {
 
     fn work_due(&mut self) -> Result<(), HandlerFailure> {
         let due = self.agenda().due(self.now(), self.elapsed(), DUE_AT_ONCE);
-        let done = together(due.iter().map(|name| self.attend(name, None)), self.options.at_once);
+        let due_now = due.iter().map(|name| self.attend(name, None));
+        let done = together(due_now, self.options.at_once, |alone| self.lane.set_alone(alone));
         done.into_iter().collect::<Result<(), _>>()?;
         self.list(due.len());
         Ok(())

@@ -1,5 +1,7 @@
 //! How a state came about: the state after each of its events.
 
+use std::ops::ControlFlow;
+
 use gesta_store::EventRef;
 
 use super::{
@@ -15,7 +17,7 @@ use crate::{
 };
 
 /// A question for how a state came about: see [`Domain::history`](crate::Domain::history).
-#[must_use = "a history is told by `.each(…)`"]
+#[must_use = "a history is told by `.each(…)` or `.try_each(…)`"]
 #[derive(Debug)]
 pub struct History<'d, M: Model> {
     reader: &'d Reader,
@@ -46,6 +48,18 @@ impl<'d, M: Model> History<'d, M> {
     /// # Errors
     /// As [`Get::wait`](crate::Get::wait).
     pub fn each(self, mut see: impl FnMut(&EventRef<'_>, &M)) -> Result<()> {
+        let all = self.try_each(|recorded, state| {
+            see(recorded, state);
+            ControlFlow::<()>::Continue(())
+        });
+        all.map(|_| ())
+    }
+
+    /// As [`each`](History::each), until `see` breaks off: what it breaks off with is what this gives. Nothing is read after that.
+    ///
+    /// # Errors
+    /// As [`Get::wait`](crate::Get::wait).
+    pub fn try_each<B>(self, mut see: impl FnMut(&EventRef<'_>, &M) -> ControlFlow<B>) -> Result<ControlFlow<B>> {
         let store = &self.reader.store;
         let scope = Scope::of::<M>(&self.key)?;
         let now = store.head().position();
@@ -56,11 +70,15 @@ impl<'d, M: Model> History<'d, M> {
             Some(Moment::Revision(last)) => head_at_revision::<M>(store, &scope, last, now)?,
         };
         let limit = self.limit;
-        let mut state = M::default();
+        let (mut state, mut told) = (M::default(), ControlFlow::Continue(()));
         each::<M>(store, &scope, Part { limit, ..Part::until(head) }, &mut |recorded, event, place| {
             state.apply(event, place);
-            see(recorded, &state);
+            told = match see(recorded, &state) {
+                ControlFlow::Continue(()) => return ControlFlow::Continue(()),
+                stop @ ControlFlow::Break(_) => stop,
+            };
+            ControlFlow::Break(())
         })?;
-        Ok(())
+        Ok(told)
     }
 }

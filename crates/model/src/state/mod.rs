@@ -4,6 +4,7 @@
 //! only where the fold begins, and the tail is read each time.
 
 mod cache;
+mod distrust;
 mod explain;
 mod get;
 mod history;

@@ -2,7 +2,8 @@
 //!
 //! A snapshot is never the truth. It is used only if everything it depends on is what it was: the store, the model and its version, the kinds
 //! of its events with their upcasts, the shape of its state, the bytes of the file, and the event it ends with. One that does not fit is
-//! ignored and counted; what a file system does not want to write is not written. So any of them may be removed at any time.
+//! ignored and counted; what a file system does not want to write is not written. So any of them may be removed at any time. What it depends on
+//! and cannot be seen, the code of `apply`, is what `distrust` is for.
 //! The layout of a file is in `docs/formats/snapshots.md`.
 
 use std::{
@@ -20,12 +21,15 @@ use std::{
 use gesta_store::{
     EventStore, From, Position, ReadOptions, Revision,
     disk::{Disk, FileDisk, OpenMode},
+    entropy::Entropy,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::cache::Known;
+use super::{cache::Known, distrust::Distrust};
 use crate::{
+    demotion::Demotion,
+    error::Result,
     event::{Event, Format},
     model::Model,
     scope::Scope,
@@ -53,12 +57,15 @@ pub struct SnapshotOptions {
     pub disk: Arc<dyn Disk>,
     /// How long folding must have taken since the last snapshot for another one to be worth it. Reading it must be quicker in any case. Default: 5 ms.
     pub worth: Duration,
+    /// Of so many snapshots that are used, drawn by lot, one is compared with the fold of its events; 0: none. What is found ends the use of the model's
+    /// snapshots: [`Snapshots::demotion`]. Default: 64.
+    pub audit_share: u64,
 }
 
 impl SnapshotOptions {
     /// In a directory, which need not exist. Not the store's own.
     pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
-        Self { disk: Arc::new(FileDisk::new(dir)), worth: Duration::from_millis(5) }
+        Self { disk: Arc::new(FileDisk::new(dir)), worth: Duration::from_millis(5), audit_share: 64 }
     }
 }
 
@@ -74,6 +81,7 @@ struct Counts {
     used: AtomicU64,
     ignored: AtomicU64,
     failed: AtomicU64,
+    distrust: Distrust,
 }
 
 /// Counts since snapshots of a model are kept.
@@ -88,15 +96,24 @@ pub struct SnapshotInfo {
     pub ignored: u64,
     /// Not written, because the file system did not.
     pub failed: u64,
+    /// Of those that were used, compared with the fold of their events.
+    pub audited: u64,
 }
 
 impl Snapshots {
     /// How often what happened.
     #[must_use]
     pub fn info(&self) -> SnapshotInfo {
-        let Counts { taken, used, ignored, failed } = &*self.counts;
+        let Counts { taken, used, ignored, failed, distrust } = &*self.counts;
         let [taken, used, ignored, failed] = [taken, used, ignored, failed].map(|count| count.load(Ordering::Relaxed));
-        SnapshotInfo { taken, used, ignored, failed }
+        SnapshotInfo { taken, used, ignored, failed, audited: distrust.audited() }
+    }
+
+    /// Why no snapshot is believed any more: one was not what its events come to. States are folded from then on, and snapshots written anew, but those
+    /// that are not are believed again by the next program: the model needs another `VERSION`.
+    #[must_use]
+    pub fn demotion(&self) -> Option<Demotion> {
+        self.counts.distrust.found().cloned()
     }
 }
 
@@ -104,6 +121,12 @@ impl Snapshots {
 pub(crate) trait Keep<M>: Send + Sync {
     /// A snapshot that fits and is not later than `head`.
     fn load(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>>;
+
+    /// Whether one that is about to be used is compared with the fold first.
+    fn is_audited(&self, entropy: &Entropy) -> bool;
+
+    /// Whether one is what its events come to. If not, none is believed from now on.
+    fn is_the_fold(&self, known: &Known<M>, fold: Result<&M>) -> bool;
 
     /// Takes one, if that is worth it.
     fn save(&self, store: &EventStore, scope: &Scope, known: &mut Known<M>);
@@ -191,7 +214,19 @@ impl<M: Model + Serialize + DeserializeOwned> Kept<M> {
 
 impl<M: Model + Serialize + DeserializeOwned> Keep<M> for Kept<M> {
     fn load(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>> {
+        if self.snapshots.counts.distrust.found().is_some() {
+            return None;
+        }
         self.read(store, scope, head)
+    }
+
+    fn is_audited(&self, entropy: &Entropy) -> bool {
+        Distrust::draws(self.options.audit_share, entropy)
+    }
+
+    fn is_the_fold(&self, known: &Known<M>, fold: Result<&M>) -> bool {
+        let fold = fold.map_err(|error| error.to_string());
+        self.snapshots.counts.distrust.compare(M::name(), known.head, &*known.state, fold)
     }
 
     fn save(&self, store: &EventStore, scope: &Scope, known: &mut Known<M>) {

@@ -9,7 +9,7 @@ use crate::{
     algebra::Monoid,
     error::Result,
     event::Place,
-    fold::{Folded, Part, each},
+    fold::{Folded, Part, all, each},
     laws::{Laws, Witness},
     model::{Algebraic, Model},
     scope::{Scope, paths_of},
@@ -37,11 +37,11 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Sees the events at a range of places.
+    /// Sees the events at a range of places, all of them.
     pub(crate) fn each<M: Model>(
         &self,
         places: Range<u64>,
-        see: &mut dyn FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
+        see: impl FnMut(&EventRef<'_>, &M::Event, &Place<'_>),
     ) -> Result<Folded> {
         if places.is_empty() {
             return Ok(Folded::default());
@@ -55,7 +55,7 @@ impl Line {
                 Part { from: From::Revision(Revision(places.start)), head: self.head, limit }
             }
         };
-        each::<M>(&self.store, &self.scope, part, see)
+        each::<M>(&self.store, &self.scope, part, &mut all(see))
     }
 
     fn block_of(&self, event: &EventRef<'_>) -> u64 {
@@ -104,7 +104,7 @@ impl<M: Algebraic<Event: Clone>> Grow for Wholes<'_, M> {
         let mut leaves: Vec<_> = blocks.clone().map(|_| nothing()).collect();
         let mut evidence = evidence_for::<M::Event>(self.auditor, blocks.clone());
         let places = blocks.start * self.line.block..blocks.end * self.line.block;
-        self.line.each::<M>(places, &mut |recorded, event, place| {
+        self.line.each::<M>(places, |recorded, event, place| {
             let block = self.line.block_of(recorded);
             let leaf = usize::try_from(block - blocks.start).expect("a few blocks are read at once");
             leaves[leaf].summary.combine(&M::lift(event, place));
@@ -148,7 +148,7 @@ impl<M: Algebraic<Event: Clone>> Runs<'_, M> {
         let (mut text, mut entries) = (String::new(), Vec::new());
         let audited = self.auditor.wants(places.start / self.line.block);
         let mut evidence: Option<(String, Vec<Witness<M::Event>>)> = None;
-        let folded = self.line.each::<M>(places, &mut |recorded, event, place| {
+        let folded = self.line.each::<M>(places, |recorded, event, place| {
             for path in paths_of::<M>(recorded.stream, recorded.tags.iter()) {
                 let start = text.len();
                 text.push_str(path);

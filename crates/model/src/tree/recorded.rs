@@ -7,7 +7,7 @@ use gesta_store::{EventStore, Position};
 use crate::{
     demotion::{Broken, Demotion},
     error::{Result, guarded},
-    fold::{Part, each},
+    fold::{Part, each, stop_if},
     laws::{Laws, Witness, refute_onto},
     model::Algebraic,
     scope::{Scope, paths_of},
@@ -22,7 +22,7 @@ const HELD_MAX: usize = 64 * 1_024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LawReport {
-    /// Events they were tried on.
+    /// Events they were tried on: all there are, or those up to where the first that does not hold was found.
     pub events: u64,
     /// The first that does not hold, with the events that show it.
     pub broken: Option<Demotion>,
@@ -38,13 +38,12 @@ pub(crate) fn check<M: Algebraic<Event: Clone>>(
     let scope = Scope::of::<M>(key)?;
     let mut window = Window { before: M::default(), state: M::default(), events: Vec::new(), broken: None };
     let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, place| {
-        if window.broken.is_none() {
-            window.state.apply(event, place);
-            window.events.push(Witness::of(event.clone(), recorded));
-            if window.events.len() == WINDOW {
-                window.close(laws);
-            }
+        window.state.apply(event, place);
+        window.events.push(Witness::of(event.clone(), recorded));
+        if window.events.len() == WINDOW {
+            window.close(laws);
         }
+        stop_if(window.broken.is_some())
     })?;
     guarded(|| format!("laws of {}", M::name()), || window.close(laws))?;
     Ok(LawReport { events: folded.events, broken: window.broken })
@@ -83,21 +82,22 @@ pub(crate) fn check_all<M: Algebraic<Event: Clone>>(
     let (mut held, mut broken) = (0, None);
     let folded = each::<M>(store, &scope, Part::until(head), &mut |recorded, event, _| {
         for path in paths_of::<M>(recorded.stream, recorded.tags.iter()) {
-            if broken.is_some() {
-                return;
-            }
             let window = windows.entry(path.to_owned()).or_default();
             window.push(Witness::of(event.clone(), recorded));
             held += 1;
             if window.len() == WINDOW {
                 held -= WINDOW;
                 broken = found(laws, std::mem::take(window));
+                if broken.is_some() {
+                    return stop_if(true);
+                }
             }
         }
-        if held >= HELD_MAX && broken.is_none() {
+        if held >= HELD_MAX {
             held = 0;
             broken = std::mem::take(&mut windows).into_values().find_map(|window| found(laws, window));
         }
+        stop_if(broken.is_some())
     })?;
     if broken.is_none() {
         let rest = || windows.into_values().find_map(|window| found(laws, window));

@@ -20,7 +20,7 @@ use crate::{
     algebra::{Monoid, Reset},
     demotion::Demotion,
     error::{Error, Result, guarded},
-    fold::{Folded, Part, each_backward, fold},
+    fold::{Folded, Part, each_backward, fold, stop_if},
     key::Key,
     laws::{Laws, Witness},
     model::{Algebraic, Model, Unreadable},
@@ -260,7 +260,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
         let mut state = acted(M::default(), &sum)?;
         // Without whole blocks everything is before them.
         let rest = if count == 0 { before } else { after };
-        let mut tail = line.each::<M>(rest, &mut |_, event, place| state.apply(event, place))?;
+        let mut tail = line.each::<M>(rest, |_, event, place| state.apply(event, place))?;
         if line.axis == Axis::Revisions {
             tail.last_revision = end.checked_sub(1).map(gesta_store::Revision);
         }
@@ -280,7 +280,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
         let mut state = acted(M::default(), &sum)?;
         let own = Line { scope, ..runs };
         let rest = if count == 0 { before } else { after };
-        let tail = own.each::<M>(rest, &mut |_, event, place| state.apply(event, place))?;
+        let tail = own.each::<M>(rest, |_, event, place| state.apply(event, place))?;
         Ok(Answer { state, nodes: count, tail })
     }
 
@@ -312,7 +312,7 @@ impl<M: Algebraic<Event: Clone>> Summaries<M> {
 
     fn lifted(&self, line: &Line, places: Range<u64>) -> Result<M::Summary> {
         let mut sum = M::Summary::identity();
-        line.each::<M>(places, &mut |_, event, place| sum.combine(&M::lift(event, place)))?;
+        line.each::<M>(places, |_, event, place| sum.combine(&M::lift(event, place)))?;
         Ok(sum)
     }
 
@@ -369,11 +369,11 @@ impl<M: Algebraic<Event: Clone, Summary: Reset>> Summaries<M> {
                 sum = M::lift(event, place).then(&sum);
                 found = sum.is_reset();
             }
-            let Some(witnesses) = &mut evidence else { return !found };
+            let Some(witnesses) = &mut evidence else { return stop_if(found) };
             if witnesses.len() < EVIDENCE_MAX {
                 witnesses.push(Witness::at(event.clone(), place));
             }
-            !found || (before < BEFORE_RESET && witnesses.len() < EVIDENCE_MAX)
+            stop_if(found && (before == BEFORE_RESET || witnesses.len() == EVIDENCE_MAX))
         })?;
         if let Some(mut witnesses) = evidence {
             witnesses.reverse();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod calling;
+mod committing;
 mod crashing;
 mod interleaving;
 mod parking;

@@ -8,7 +8,7 @@ mod session;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use gesta_store::{Delivery, ErrorKind, EventStore, From, Position, SubscribeOptions, Subscription};
+use gesta_store::{Delivery, ErrorKind, EventStore, From, Position, Source, SubscribeOptions, Subscription};
 
 use self::{
     parked::{PARKED_EVENTS_MAX, ParkedKeys},
@@ -111,6 +111,15 @@ impl<P: Projector> ProjectorRunner<P> {
 
     /// Does what is to be done next: at most one transaction. Never waits for events, but for the database.
     pub fn step(&mut self) -> Step {
+        let step = self.next_step();
+        if step != Step::Paused {
+            // Paused, it has to do what it had to do before.
+            self.control.say(|said| said.idle = step == Step::Idle(None));
+        }
+        step
+    }
+
+    fn next_step(&mut self) -> Step {
         if self.ended {
             return Step::Ended;
         }
@@ -153,6 +162,10 @@ impl<P: Projector> ProjectorRunner<P> {
 
     pub(crate) fn store(&self) -> &EventStore {
         &self.store
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        self.projector.source()
     }
 
     /// Where the next events come from, unless it waits for something else.

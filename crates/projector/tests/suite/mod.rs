@@ -4,6 +4,7 @@
 pub mod building;
 pub mod failing;
 pub mod projecting;
+pub mod resting;
 
 /// Every case as a test, on a database of its own that `$database` makes.
 #[macro_export]
@@ -42,6 +43,11 @@ macro_rules! all_cases {
                 a_projector_may_leave_out_instead,
                 a_database_that_is_away_is_waited_for,
                 a_build_of_another_store_is_left_alone,
+            }
+            resting::{
+                who_settles_sees_in_the_tables_what_was_recorded,
+                what_waits_to_be_tried_again_is_not_at_rest,
+                a_world_brings_projectors_forward_whatever_crashes,
             }
             building::{
                 a_higher_version_grows_beside_and_takes_over,

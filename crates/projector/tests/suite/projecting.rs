@@ -128,11 +128,12 @@ fn parked_positions(database: &Database) -> Vec<i64> {
 }
 
 /// As if no projector ever ran.
-fn forget(database: &Database) {
+pub(super) fn forget(database: &Database) {
     let mut connection = database().expect("connects");
-    for sql in ["drop view balances", "drop table balances_v1", "delete from gesta_parked", "delete from gesta_builds"]
-    {
-        connection.execute(sql, &[]).expect("forgotten");
+    let tables = ["drop view if exists balances", "drop table if exists balances_v1"];
+    for sql in tables.iter().chain(["delete from gesta_parked", "delete from gesta_builds"].iter()) {
+        // Where none ever ran, there is nothing to forget.
+        let _ = connection.execute(sql, &[]);
     }
 }
 
