@@ -210,7 +210,7 @@ fn from_far<M: Model>(reader: &Reader, key: &M::Key, scope: &Scope, head: Positi
         && let Some(kept) = reader.kept::<M>()
         && let Some(known) = kept.load(&reader.store, scope, head)
     {
-        if kept.is_audited(&reader.options.entropy) {
+        if kept.is_audited(&reader.store, scope, &known, &reader.options.entropy) {
             let folded = from_nothing::<M>(&reader.store, scope, known.head);
             let fold = folded.as_ref().map(|loaded| &*loaded.known.state).map_err(Clone::clone);
             if !kept.is_the_fold(&known, fold) {

@@ -47,6 +47,8 @@ const CHECKSUM: usize = 16;
 const READING: Duration = Duration::from_micros(200);
 /// Bytes of state that are decoded in a second, at least.
 const DECODED_PER_SECOND: u64 = 50 << 20;
+/// Events of the largest state that is compared with its fold: whoever draws the lot waits for it, some 25 ms.
+const AUDITED_EVENTS_MAX: u64 = 64 * 1_024;
 /// Largest state that is kept.
 const STATE_BYTES_MAX: usize = 64 << 20;
 
@@ -57,7 +59,7 @@ pub struct SnapshotOptions {
     pub disk: Arc<dyn Disk>,
     /// How long folding must have taken since the last snapshot for another one to be worth it. Reading it must be quicker in any case. Default: 5 ms.
     pub worth: Duration,
-    /// Of so many snapshots that are used, drawn by lot, one is compared with the fold of its events; 0: none. What is found ends the use of the model's
+    /// Of so many snapshots that are used, drawn by lot, one is compared with the fold of its events, if these are at most 65 536; 0: none. What is found ends the use of the model's
     /// snapshots: [`Snapshots::demotion`]. Default: 64.
     pub audit_share: u64,
 }
@@ -123,7 +125,7 @@ pub(crate) trait Keep<M>: Send + Sync {
     fn load(&self, store: &EventStore, scope: &Scope, head: Position) -> Option<Known<M>>;
 
     /// Whether one that is about to be used is compared with the fold first.
-    fn is_audited(&self, entropy: &Entropy) -> bool;
+    fn is_audited(&self, store: &EventStore, scope: &Scope, known: &Known<M>, entropy: &Entropy) -> bool;
 
     /// Whether one is what its events come to. If not, none is believed from now on.
     fn is_the_fold(&self, known: &Known<M>, fold: Result<&M>) -> bool;
@@ -220,8 +222,8 @@ impl<M: Model + Serialize + DeserializeOwned> Keep<M> for Kept<M> {
         self.read(store, scope, head)
     }
 
-    fn is_audited(&self, entropy: &Entropy) -> bool {
-        Distrust::draws(self.options.audit_share, entropy)
+    fn is_audited(&self, store: &EventStore, scope: &Scope, known: &Known<M>, entropy: &Entropy) -> bool {
+        Distrust::draws(self.options.audit_share, entropy) && events_of(store, scope, known) <= AUDITED_EVENTS_MAX
     }
 
     fn is_the_fold(&self, known: &Known<M>, fold: Result<&M>) -> bool {
@@ -287,6 +289,18 @@ fn describe_kinds<E: Event>(out: &mut String) -> fmt::Result {
         out.push('\n');
     }
     Ok(())
+}
+
+/// How many events a state is made of, at most.
+fn events_of<M>(store: &EventStore, scope: &Scope, known: &Known<M>) -> u64 {
+    match known.last_revision {
+        Some(last) => last.0 + 1,
+        None => store
+            .explain(&scope.condition(), &ReadOptions::default())
+            .ok()
+            .and_then(|plan| plan.matches_at_most)
+            .unwrap_or(u64::MAX),
+    }
 }
 
 /// The id of the last event below `head`: another log has another one.
