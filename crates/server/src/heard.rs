@@ -24,9 +24,10 @@ use tonic::Status;
 use crate::limits::CALL_BYTES_UNCOUNTED;
 
 /// Calls that are answered while they go on: of what they said, what is not whole yet is held. What they keep of whole messages, they count themselves.
-const CONVERSATIONS: [&str; 2] = [
+const CONVERSATIONS: [&str; 3] = [
     "/event_store.client.streams.Streams/BatchAppend",
     "/event_store.client.persistent_subscriptions.PersistentSubscriptions/Read",
+    "/gesta.store.v1.Store/Consume",
 ];
 /// Bytes in front of each message: whether it is compressed, and how long it is.
 const PREFIX_BYTES: usize = 5;
@@ -240,6 +241,25 @@ mod tests {
     fn message(bytes: usize) -> Vec<u8> {
         let length = u32::try_from(bytes).unwrap().to_be_bytes();
         [&[0][..], &length, &vec![7; bytes]].concat()
+    }
+
+    #[test]
+    fn every_call_on_which_both_sides_go_on_is_a_conversation() {
+        let offered = [
+            include_str!("../proto/streams.proto"),
+            include_str!("../proto/persistent_subscriptions.proto"),
+            include_str!("../proto/gesta/store.proto"),
+            include_str!("../proto/v2/streams.proto"),
+        ];
+        let mut conversations = Vec::new();
+        for definitions in offered {
+            let after = |word: &str| definitions.split(word).nth(1).unwrap().split([';', ' ']).next().unwrap();
+            let service = format!("/{}.{}/", after("\npackage "), after("\nservice "));
+            let calls = definitions.lines().filter_map(|line| line.trim().strip_prefix("rpc "));
+            let both = calls.filter(|call| call.matches("stream ").count() == 2);
+            conversations.extend(both.map(|call| format!("{service}{}", call.split(['(', ' ']).next().unwrap())));
+        }
+        assert_eq!(conversations, CONVERSATIONS);
     }
 
     #[test]
