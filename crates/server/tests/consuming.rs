@@ -96,6 +96,18 @@ fn what_is_too_large_for_one_answer_comes_in_several() {
     );
 }
 
+/// The last consumer of a group has its progress written when it goes; here there is another.
+#[test]
+fn what_was_acked_is_durable_when_its_consumer_has_left_and_others_stay() {
+    let (serving, client) = serving(&[10; 3]);
+    let mut consumer = client.consume(&group(), &options(10)).expect("connects");
+    assert_eq!(next(&mut consumer, 3), ids([0, 1, 2]));
+    let _other = client.consume(&group(), &options(10)).expect("connects");
+    consumer.ack(&ids([0, 1])).expect("they are in flight");
+    consumer.leave().expect("served");
+    assert_eq!(serving.store.groups().info(&group()).expect("it is there").checkpoint, Position(2));
+}
+
 #[test]
 fn a_client_gets_no_more_than_it_asks_for() {
     let (serving, client) = serving(&[10; 5]);

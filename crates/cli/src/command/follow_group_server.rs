@@ -65,10 +65,8 @@ impl From<Failure> for Ended {
 
 impl From<ClientError> for Ended {
     fn from(error: ClientError) -> Self {
-        match error {
-            ClientError::Group(GroupRefusal::Dropped, _) => Self::SentAway,
-            error => Self::Failed(error.into()),
-        }
+        let sent_away = matches!(error, ClientError::Group(GroupRefusal::Dropped, _));
+        if sent_away { Self::SentAway } else { Self::Failed(error.into()) }
     }
 }
 

@@ -30,9 +30,11 @@ use crate::{
 };
 
 mod ended;
+mod group;
 mod times;
 
 use ended::Ended;
+use group::Group;
 use times::Times;
 
 /// Arguments of `gesta import ndjson`.
@@ -150,15 +152,6 @@ fn open(file: &Path, interrupt: &Interrupt) -> Outcome<(BufReader<InterruptibleI
     Ok((BufReader::with_capacity(1 << 20, input), bytes))
 }
 
-/// Lines that will be one commit.
-#[derive(Debug, Default)]
-struct Group {
-    events: Vec<ImportedEvent>,
-    bytes: usize,
-    first_line: u64,
-    last_line: u64,
-}
-
 struct Import<'a> {
     args: &'a ImportNdjsonArgs,
     shell: &'a Shell,
@@ -223,24 +216,14 @@ impl Import<'_> {
             return self.refused_line(number, Rejection::StreamDeleted { stream: event.stream });
         }
         let ends_stream = event.ends_stream();
-        let bytes = event.event.data.len() + event.event.metadata.len();
-        let group = &self.group;
-        let fits = group.events.len() < self.args.batch
-            && group.bytes + bytes <= BATCH_BYTES
-            && group.events.first().is_none_or(|first| first.recorded_at == event.recorded_at);
-        if !fits || ends_stream {
+        if !self.group.has_room_for(&event, self.args.batch, BATCH_BYTES) || ends_stream {
             self.send()?;
         }
         if ends_stream {
             self.ended.end(&event.stream);
         }
         self.times.note(&mut event, time::now_timestamp());
-        if self.group.events.is_empty() {
-            self.group.first_line = number;
-        }
-        self.group.last_line = number;
-        self.group.bytes += bytes;
-        self.group.events.push(event);
+        self.group.add(number, event);
         if ends_stream { self.send() } else { Ok(()) }
     }
 
@@ -257,29 +240,69 @@ impl Import<'_> {
     /// Sends the group as a commit.
     fn send(&mut self) -> Outcome<()> {
         let group = std::mem::take(&mut self.group);
-        let Some(recorded_at) = group.events.first().map(|first| first.recorded_at) else {
-            return Ok(());
-        };
-        let events = group.events.len() as u64;
-        let note = (group.first_line, group.last_line, events);
-        let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
-        // Names and tags come on top of the payloads.
-        let bytes = group.bytes + 512 * usize::try_from(events).unwrap_or(usize::MAX);
-        let request = AppendRequest {
-            writes: group.events.into_iter().map(write_of).collect(),
-            recorded_at,
-            ..AppendRequest::default()
-        };
+        let Some(note) = group.extent() else { return Ok(()) };
         let Some(destination) = self.destination else {
-            counts.events += events;
-            counts.commits += 1;
+            self.counts.events += note.2;
+            self.counts.commits += 1;
             return Ok(());
         };
-        let sending = self.sending.get_or_insert(Sending::to(destination.store()?));
-        let sent =
-            sending.send(request, note, bytes, |note, answer| answered(note, answer, counts, args, shell, progress));
+        let store = destination.store()?;
+        // Of a server it is not known beforehand which streams have ended.
+        let whole = store.directory().is_none().then(|| group.clone());
+        let (counts, args, shell, progress) = (&mut self.counts, self.args, self.shell, &self.progress);
+        let (bytes, mut refused) = (group.bytes(), None);
+        let sending = self.sending.get_or_insert(Sending::to(store));
+        let sent = sending.send(group.into(), note, bytes, |note, answer| match answer {
+            Ok(Err(AppendError::Rejected(rejection))) if whole.is_some() => {
+                refused = Some(rejection);
+                Ok(())
+            }
+            answer => answered(note, answer, counts, args, shell, progress),
+        });
+        let sent = match (sent, refused, whole) {
+            (Ok(()), Some(rejection), Some(group)) if self.has_ended_streams(&group, store)? => {
+                return self.send_without_ended(group, rejection);
+            }
+            (Ok(()), Some(rejection), _) => {
+                let refused = Ok(Err(AppendError::Rejected(rejection)));
+                answered(note, refused, &mut self.counts, args, shell, &self.progress)
+            }
+            (sent, ..) => sent,
+        };
         self.stopped |= sent.is_err();
         sent
+    }
+
+    /// Asks a store that refused a group which of its streams have ended: whether there are any.
+    fn has_ended_streams(&mut self, group: &Group, store: &Reached) -> Outcome<bool> {
+        let mut found = false;
+        for stream in group.streams() {
+            // An append of nothing that expects the stream to be there: a look at it.
+            let change = Change::Append(Vec::new());
+            let look = Write { stream: stream.clone(), expected: ExpectedRevision::StreamExists, change };
+            let looked = store.append(AppendRequest { writes: vec![look], ..AppendRequest::default() })?;
+            if matches!(looked, Err(AppendError::Rejected(Rejection::StreamDeleted { .. }))) {
+                self.ended.end(&stream);
+                found = true;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sends what was refused as a whole without the lines for streams that have ended, as if that had been known of each.
+    fn send_without_ended(&mut self, group: Group, rejection: Rejection) -> Outcome<()> {
+        let refused = |stream| Rejection::StreamDeleted { stream };
+        let (others, ends) = group.clone().divided(|event| !self.ended.is_known_of(&event.stream));
+        let mut ends = ends.into_iter();
+        let Some((number, first)) = ends.next() else { return Err(rejection.into()) };
+        if !self.args.keep_going {
+            self.group = group.before(number);
+            self.send()?;
+        }
+        self.refused_line(number, refused(first.stream))?;
+        ends.try_for_each(|(number, event)| self.refused_line(number, refused(event.stream)))?;
+        self.group = others;
+        self.send()
     }
 
     /// Sends what is left, and waits for every answer.
@@ -291,11 +314,6 @@ impl Import<'_> {
             Some(sending) => sending.finish(|note, answer| answered(note, answer, counts, args, shell, progress)),
         }
     }
-}
-
-fn write_of(imported: ImportedEvent) -> Write {
-    let change = if imported.ends_stream() { Change::Tombstone } else { Change::Append(vec![imported.event]) };
-    Write { stream: imported.stream, expected: ExpectedRevision::Any, change }
 }
 
 fn answered(

@@ -130,6 +130,14 @@ fn what_was_printed_is_acked_and_the_rest_goes_back_at_once() {
     assert_eq!(place.rest(), [251, 252]);
 }
 
+/// A server sends what is there in several batches: after the first of them `--until-idle 0s` took it for silent.
+#[test]
+fn what_is_there_is_printed_to_its_end_before_it_counts_as_silence() {
+    let place = Place::with(1500, 10);
+    assert_eq!(numbers(&place.ok(&["follow", "s", "--from", "start", "--until-idle", "0s"])), range(0..1500));
+    assert_eq!(place.rest(), range(0..1500));
+}
+
 #[test]
 fn messages_are_printed_as_they_come_until_somebody_ends_it() {
     let place = Place::with(1, 10);

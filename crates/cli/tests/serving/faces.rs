@@ -61,6 +61,10 @@ const COMMANDS: &[(&[&str], &str)] = &[
         &["import", "ndjson", "-"],
         "{\"stream\":\"a-1\",\"type\":\"T\",\"id\":\"00000000-0000-0000-0000-000000000006\"}\n{\"bad\":1}\n",
     ),
+    (&["import", "ndjson", "-"], ENDING),
+    (&["import", "ndjson", "-"], AFTER_THE_END),
+    (&["import", "ndjson", "-", "--continue"], AFTER_THE_END),
+    (&["read", "b-1"], ""),
     (&["import", "ndjson", "-", "--dry-run"], "{\"stream\":\"a-1\",\"type\":\"T\"}\n"),
     (&["read", "a-1"], ""),
     (&["explain", "--type", "P*", "--tag", "vip"], ""),
@@ -108,6 +112,25 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["group", "list"], ""),
 ];
 
+const ENDING: &str = concat!(
+    r#"{"stream":"b-1","type":"T","id":"00000000-0000-0000-0000-000000000010"}"#,
+    "\n",
+    r#"{"stream":"end-1","type":"T","id":"00000000-0000-0000-0000-000000000011"}"#,
+    "\n",
+    r#"{"stream":"end-1","type":"$streamDeleted"}"#,
+    "\n",
+);
+/// Lines for a stream that has ended, among others.
+const AFTER_THE_END: &str = concat!(
+    r#"{"stream":"b-1","type":"T","id":"00000000-0000-0000-0000-000000000012"}"#,
+    "\n",
+    r#"{"stream":"end-1","type":"T","id":"00000000-0000-0000-0000-000000000013"}"#,
+    "\n",
+    r#"{"stream":"$$end-1","type":"T","id":"00000000-0000-0000-0000-000000000014"}"#,
+    "\n",
+    r#"{"stream":"b-1","type":"T","id":"00000000-0000-0000-0000-000000000015"}"#,
+    "\n",
+);
 const ID_1: &str = "00000000-0000-0000-0000-000000000001";
 const ID_2: &str = "00000000-0000-0000-0000-000000000002";
 const ID_3: &str = "00000000-0000-0000-0000-000000000003";
@@ -135,7 +158,7 @@ fn timeless(text: &str) -> String {
         digits(word) >= 4 && word.contains(':') && !word.contains('{') || word.starts_with("20") && word.contains('-')
     };
     let is_span = |at: usize| {
-        let unit = words.get(at + 1).map(|word| word.trim());
+        let unit = words.get(at + 1).map(|word| word.trim().trim_end_matches(';'));
         words[at].trim().parse::<f64>().is_ok() && matches!(unit, Some("ns" | "µs" | "ms" | "s"))
     };
     let is_unit = |at: usize| at > 0 && is_span(at - 1);

@@ -81,10 +81,7 @@ impl Collector {
 
 /// What a span says of its call.
 fn attributes(span: &Span) -> BTreeMap<&str, String> {
-    let shown = |value: &Value| match value {
-        Value::StringValue(text) => text.clone(),
-        other => format!("{other:?}"),
-    };
+    let shown = |value: &Value| if let Value::StringValue(text) = value { text.clone() } else { format!("{value:?}") };
     let told =
         span.attributes.iter().filter_map(|one| Some((one.key.as_str(), shown(one.value.as_ref()?.value.as_ref()?))));
     told.collect()

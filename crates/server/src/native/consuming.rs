@@ -107,10 +107,7 @@ async fn serve(
     // What the client has goes back before it is told, however long it takes to listen.
     let ended = match ended {
         Ok(()) => serving.leave().await,
-        Err(status) => {
-            drop(serving);
-            Err(status)
-        }
+        Err(status) => serving.give_up().await.and(Err(status)),
     };
     if let Err(status) = ended {
         // Who does not listen is cut off with his connection.
@@ -214,16 +211,24 @@ impl Serving {
 
     /// Gives the consumer up; what it has acked is durable then.
     async fn leave(self) -> Result<(), Status> {
-        let Self { store, group, seat, .. } = self;
+        let (store, group) = (self.store.clone(), self.group.clone());
+        self.give_up().await?;
+        waiting(move || match store.groups().flush(&group) {
+            // It was deleted meanwhile, and with it what was acked.
+            Ok(()) | Err(GroupError::NoSuchGroup { .. }) => Ok(()),
+            Err(error) => Err(failure::group_status(error)),
+        })
+        .await
+    }
+
+    /// Gives the consumer up. If something is still being taken for it, that goes back when it has been.
+    async fn give_up(self) -> Result<(), Status> {
+        let seat = self.seat;
         waiting(move || {
             if let Some(seat) = Arc::into_inner(seat) {
                 seat.leave();
             }
-            match store.groups().flush(&group) {
-                // It was deleted meanwhile, and with it what was acked.
-                Ok(()) | Err(GroupError::NoSuchGroup { .. }) => Ok(()),
-                Err(error) => Err(failure::group_status(error)),
-            }
+            Ok::<_, Status>(())
         })
         .await
     }

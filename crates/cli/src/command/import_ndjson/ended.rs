@@ -23,11 +23,11 @@ pub(super) struct Ended {
 impl Ended {
     /// Whether nothing can be recorded in `stream` any more; in the metadata stream of a stream that ended neither.
     pub(super) fn has(&mut self, stream: &StreamName, store: Option<&EventStore>) -> Outcome<bool> {
-        let described = stream.metadata_of();
-        let stream = described.as_ref().unwrap_or(stream);
-        if self.ended.contains(stream) {
+        if self.is_known_of(stream) {
             return Ok(true);
         }
+        let described = stream.metadata_of();
+        let stream = described.as_ref().unwrap_or(stream);
         let Some(store) = store.filter(|_| !self.open.contains(stream)) else { return Ok(false) };
         if let StreamStatus::Tombstoned { .. } = store.stream_status(stream)? {
             self.ended.insert(stream.clone());
@@ -38,6 +38,11 @@ impl Ended {
         }
         self.open.insert(stream.clone());
         Ok(false)
+    }
+
+    /// Whether that is known of `stream`, without asking.
+    pub(super) fn is_known_of(&self, stream: &StreamName) -> bool {
+        self.ended.contains(stream.metadata_of().as_ref().unwrap_or(stream))
     }
 
     /// Takes note that a line ends `stream`.
