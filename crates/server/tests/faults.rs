@@ -152,7 +152,11 @@ fn requests_that_are_too_large_are_refused_and_their_connection_goes_on() {
 /// Each of a thousand calls may be as long as the largest append, and none of them has to end.
 #[test]
 fn requests_that_do_not_end_hold_no_more_than_the_share_of_their_connection() {
-    let serving = Serving::start(Options { connection_requests_bytes: 1 << 20, ..Options::default() });
+    let serving = Serving::start(Options {
+        connection_requests_bytes: 1 << 20,
+        call_window_bytes: 2 << 20,
+        ..Options::default()
+    });
     let mut wire = Wire::open(serving.address, 1 << 20);
     wire.await_frame(&[SETTINGS]).expect("it is served");
     let begin = |wire: &mut Wire| {
@@ -173,9 +177,12 @@ fn requests_that_do_not_end_hold_no_more_than_the_share_of_their_connection() {
     }
     // The one that asks is open itself.
     while serving.metric("gesta_requests_open") > 1 {}
-    let call = wire.call(APPEND, &append("order-1", 2, 900 << 10));
-    let (answer, _) = wire.finish(call).expect("it is served");
-    assert!(!answer.is_empty());
+    let call = begin(&mut wire);
+    (0..9).for_each(|_| wire.frame(DATA, 0, call, &[0; 60 << 10]));
+    wire.frame(DATA, 1, call, &[0; 4 << 10]);
+    wire.finish(call).expect("it is heard to its end, and then refused as no message");
+    let (_, page) = serving.get("/metrics");
+    assert!(page.contains(r#"status="RESOURCE_EXHAUSTED"} 1"#), "{page}");
 }
 
 #[test]
