@@ -17,10 +17,11 @@ from base64 import b64encode
 
 import grpc
 from grpc_tools import protoc
-from kurrentdbclient import KurrentDBClient, StreamState
+from kurrentdbclient import KurrentDBClient, NewEvents, NewRecord, StreamState, StreamStateCheck
 from kurrentdbclient.exceptions import (
     AccessDeniedError,
     KurrentDBClientError,
+    NotFoundError,
     UnauthenticatedError,
 )
 
@@ -336,6 +337,28 @@ class Lists(SecuredCase):
         self.metadata(secret, {"$r": "$admins"})
         (seen,) = client.get_stream(mine, resolve_links=True)
         self.assertEqual((seen.type, seen.data), ("$>", f"0@{secret}".encode()))
+
+    def test_many_streams_at_once_need_the_right_to_each(self):
+        _, client = self.user()
+        mine, secret = f"mine-{uuid.uuid4()}", f"secret-{uuid.uuid4()}"
+        self.metadata(secret, {"$r": "$admins", "$w": "$admins"})
+        record = lambda stream: NewRecord(stream_name=stream, type="Noted", data=b"{}")  # noqa: E731
+
+        def denied(call, *arguments):
+            # The client has no class of its own for a refusal of this protocol.
+            with self.assertRaisesRegex(KurrentDBClientError, "Access Denied"):
+                call(*arguments)
+
+        for streams in ((secret,), (mine, secret)):
+            parts = [NewEvents(stream_name=stream, events=events(1), current_version=StreamState.ANY) for stream in streams]
+            denied(client.multi_append_to_stream, parts)
+            denied(client.append_records, [record(stream) for stream in streams], [])
+        # Whether a stream is there is read from it.
+        check = StreamStateCheck(stream_name=secret, expected_state=StreamState.NO_STREAM)
+        denied(client.append_records, [record(mine)], [check])
+        with self.assertRaises(NotFoundError):
+            client.get_stream(mine)
+        client.append_records([record(mine)], [])
 
     def test_groups_are_made_by_operators_and_read_by_who_may_read_their_streams(self):
         _, client = self.user()

@@ -59,12 +59,9 @@ impl Share {
     }
 
     fn take(&self, bytes: usize) -> Result<(), Exceeded> {
-        let held = self.held.fetch_add(bytes, Relaxed).saturating_add(bytes);
-        if held <= self.max {
-            return Ok(());
-        }
-        self.give_back(bytes);
-        Err(Exceeded { max: self.max })
+        let within = |held: usize| held.checked_add(bytes).filter(|&held| held <= self.max);
+        let taken = self.held.fetch_update(Relaxed, Relaxed, within);
+        taken.map(drop).map_err(|_| Exceeded { max: self.max })
     }
 
     fn give_back(&self, bytes: usize) {

@@ -137,3 +137,66 @@ fn any(name: &str, message: &impl Message) -> prost_types::Any {
 fn saturated(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use gesta_store::{Revision, StreamName};
+
+    use super::*;
+    use crate::{
+        convert::id::{self, IdForm},
+        fault::Operation,
+    };
+
+    fn echo() -> Echo {
+        Echo {
+            correlation_id: id::to_wire(uuid::Uuid::from_u128(7), IdForm::Text),
+            stream: Some(stream::to_wire("order-1")),
+            expected: Some(ExpectedRevision::Exact(Revision(5))),
+        }
+    }
+
+    #[test]
+    fn a_request_is_found_again_by_what_is_repeated_of_it() {
+        let (asked, answer) = (echo(), echo().failed(Fault::DeadlineExceeded));
+        assert_eq!(answer.correlation_id, Some(asked.correlation_id));
+        assert_eq!(answer.stream_identifier, asked.stream);
+        assert_eq!(answer.expected_stream_position, asked.expected.map(expected::echoed));
+    }
+
+    #[test]
+    fn failures_are_told_by_code_and_detail() {
+        let name = StreamName::new("order-1").unwrap();
+        let wrong = |actual| Fault::WrongExpectedVersion {
+            operation: Operation::Append,
+            stream: name.clone(),
+            expected: ExpectedRevision::Exact(Revision(5)),
+            actual,
+        };
+        let told = |fault| {
+            let Some(batch_append_resp::Result::Error(status)) = echo().failed(fault).result else {
+                panic!("a failure")
+            };
+            let detail = status.details.unwrap();
+            (status.code, detail.type_url.rsplit_once('.').unwrap().1.to_owned(), detail.value)
+        };
+        for (fault, code, detail) in [
+            (wrong(None), Code::AlreadyExists, "WrongExpectedVersion"),
+            (Fault::StreamDeleted(name.clone()), Code::NotFound, "StreamDeleted"),
+            (Fault::AccessDenied, Code::PermissionDenied, "AccessDenied"),
+            (Fault::DeadlineExceeded, Code::DeadlineExceeded, "Timeout"),
+            (Fault::AppendTooLarge, Code::InvalidArgument, "MaximumAppendSizeExceeded"),
+            (Fault::MissingProperty("type"), Code::InvalidArgument, "BadRequest"),
+            (Fault::Stopping, Code::Unknown, "Unknown"),
+        ] {
+            let (told_code, told_detail, _) = told(fault);
+            assert_eq!((told_code, told_detail.as_str()), (code as i32, detail));
+        }
+        use client::wrong_expected_version::{
+            CurrentStreamRevisionOption as Current, ExpectedStreamPositionOption as Expected,
+        };
+        let facts = client::WrongExpectedVersion::decode(&told(wrong(Some(Revision(2)))).2[..]).unwrap();
+        assert_eq!(facts.current_stream_revision_option, Some(Current::CurrentStreamRevision(2)));
+        assert_eq!(facts.expected_stream_position_option, Some(Expected::ExpectedStreamPosition(5)));
+    }
+}

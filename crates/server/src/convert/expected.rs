@@ -90,3 +90,26 @@ pub fn wrong(expected: ExpectedRevision, actual: Option<Revision>) -> append_res
         expected_revision_option: Some(new),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_generations_of_clients_are_told_the_same() {
+        use append_resp::wrong_expected_version::{
+            CurrentRevisionOption as Current, CurrentRevisionOption2060 as CurrentOld,
+            ExpectedRevisionOption as Expected, ExpectedRevisionOption2060 as ExpectedOld,
+        };
+        let there = wrong(ExpectedRevision::Exact(Revision(7)), Some(Revision(2)));
+        assert_eq!(there.current_revision_option, Some(Current::CurrentRevision(2)));
+        assert_eq!(there.current_revision_option_20_6_0, Some(CurrentOld::CurrentRevision2060(2)));
+        assert_eq!(there.expected_revision_option, Some(Expected::ExpectedRevision(7)));
+        assert_eq!(there.expected_revision_option_20_6_0, Some(ExpectedOld::ExpectedRevision2060(7)));
+        let missing = wrong(ExpectedRevision::StreamExists, None);
+        assert!(matches!(missing.current_revision_option, Some(Current::CurrentNoStream(_))));
+        assert!(matches!(missing.current_revision_option_20_6_0, Some(CurrentOld::NoStream2060(_))));
+        assert!(matches!(missing.expected_revision_option, Some(Expected::ExpectedStreamExists(_))));
+        assert!(matches!(missing.expected_revision_option_20_6_0, Some(ExpectedOld::StreamExists2060(_))));
+    }
+}

@@ -55,6 +55,28 @@ pub(super) fn need(path: &str) -> Need {
 mod tests {
     use super::*;
 
+    /// What a caller who is neither operator nor administrator may call before anybody has looked into the call.
+    #[test]
+    fn only_what_looks_is_open_to_every_user() {
+        let groups = "/event_store.client.persistent_subscriptions.PersistentSubscriptions/";
+        for method in ["Create", "Update", "Delete", "ReplayParked", "TruncateParked", "RestartSubsystem"] {
+            assert_eq!(need(&format!("{groups}{method}")), OPERATE, "{method}");
+        }
+        for method in ["StartScavenge", "StopScavenge", "Shutdown", "MergeIndexes", "ResignNode", "SetNodePriority"] {
+            assert_eq!(need(&format!("/event_store.client.operations.Operations/{method}")), OPERATE, "{method}");
+        }
+        for method in ["Create", "Update", "Delete", "Disable", "Enable", "Reset", "RestartSubsystem"] {
+            assert_eq!(need(&format!("/event_store.client.projections.Projections/{method}")), OPERATE, "{method}");
+        }
+        for method in
+            ["Info", "Streams", "Append", "Read", "Follow", "Explain", "Verify", "Groups", "ChangeGroup", "Parked"]
+        {
+            assert_eq!(need(&format!("/gesta.store.v1.Store/{method}")), ADMINISTER, "{method}");
+        }
+        assert_eq!(need("/event_store.client.monitoring.Monitoring/Stats"), OBSERVE);
+        assert_eq!(need("/metrics"), OBSERVE);
+    }
+
     #[test]
     fn what_is_not_in_the_table_is_for_administrators() {
         assert_eq!(need("/event_store.client.gossip.Gossip/Read"), GREET);
