@@ -1,25 +1,16 @@
-//! What those share who send at once on one thread. Commands that were overtaken by one another queue: a decision that was overtaken is made again alone,
-//! so that of those who want the same stream each gets its turn, in the order they came. And who has the thread to himself waits for his commit with it.
+//! Where commands queue that were overtaken by one another: on one thread that sends many at once, a decision that was overtaken is made again alone,
+//! so that of those who want the same stream each gets its turn, in the order they came.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
 };
 
-use gesta_store::{Outcome, Ticket};
-
 /// A lane for one at a time, by numbers.
 #[derive(Debug, Default)]
-pub(crate) struct Lane {
-    numbers: Mutex<Numbers>,
-    /// Whether the thread has nothing else to go on with while it waits.
-    alone: AtomicBool,
-}
+pub(crate) struct Lane(Mutex<Numbers>);
 
 #[derive(Debug, Default)]
 struct Numbers {
@@ -37,17 +28,7 @@ pub(crate) struct Turn<'l>(&'l Lane);
 
 impl Lane {
     fn lock(&self) -> MutexGuard<'_, Numbers> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Says whether whoever goes on next is the only one on this thread.
-    pub(crate) fn set_alone(&self, alone: bool) {
-        self.alone.store(alone, Ordering::Relaxed);
-    }
-
-    /// The answer to an append. Who is alone lends his thread to the writer, which saves two hand-overs between threads; else the others go on.
-    pub(crate) async fn answer(&self, ticket: Ticket) -> Outcome {
-        if self.alone.load(Ordering::Relaxed) { ticket.wait() } else { ticket.await }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until the lane is free. Whoever begins to wait must go on until it is: a number that was drawn is never given back.

@@ -239,11 +239,7 @@ impl<C: Decide> Sending<'_, C> {
                 Step::Done(receipt) => return Ok(receipt),
                 Step::Append(append) => self.reader.store.commit(*append),
             };
-            let outcome = match lane {
-                Some(lane) => lane.answer(ticket).await,
-                None => ticket.await,
-            };
-            if let Some(receipt) = self.judge(outcome, attempt)? {
+            if let Some(receipt) = self.judge(ticket.await, attempt)? {
                 return Ok(receipt);
             }
             attempt += 1;

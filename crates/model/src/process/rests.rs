@@ -7,8 +7,10 @@ use gesta_store::{ErrorKind, EventStore, HandlerState, HandlerStatus, RunningHan
 use super::{Process, RunningProcess};
 use crate::error::{Error, Result};
 
-/// How long a barrier waits for an event before it looks again: what is done with the last event is no event.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How long a barrier waits for an event before it looks again, since what is done with the last event is no event: at first about as long as a
+/// commit takes, then twice as long each time, so that what takes long is not disturbed.
+const LOOK_AGAIN_FIRST: Duration = Duration::from_micros(100);
+const LOOK_AGAIN_MOST: Duration = Duration::from_millis(2);
 
 /// Something that follows the log and can say whether it has done all there is to do.
 pub trait Rests {
@@ -47,6 +49,7 @@ impl<P: Process> Rests for RunningProcess<P> {
 pub(crate) fn settle(store: &EventStore, all: &[&dyn Rests], timeout: Option<Duration>) -> Result<bool> {
     let clock = store.clock();
     let deadline = timeout.map(|timeout| clock.elapsed().saturating_add(timeout));
+    let mut pause = LOOK_AGAIN_FIRST;
     loop {
         let head = store.head().position();
         let mut at_rest = true;
@@ -60,9 +63,11 @@ pub(crate) fn settle(store: &EventStore, all: &[&dyn Rests], timeout: Option<Dur
         if deadline.is_some_and(|deadline| clock.elapsed() >= deadline) {
             return Ok(false);
         }
-        match store.head().wait_past(head, Some(LOOK_AGAIN)) {
+        match store.head().wait_past(head, Some(pause)) {
             Err(error) if error.kind() == ErrorKind::Closed => return Err(error.into()),
             Ok(_) | Err(_) => {}
         }
+        let has_moved = store.head().position() != head;
+        pause = if has_moved { LOOK_AGAIN_FIRST } else { (2 * pause).min(LOOK_AGAIN_MOST) };
     }
 }

@@ -389,8 +389,7 @@ fn errands<'m, P: Process>(names: &Names, messages: &'m [Message]) -> Vec<Errand
 impl<P: Process> Handler for Worker<P> {
     fn handle(&mut self, messages: &[Message]) -> Result<(), HandlerFailure> {
         let errands = errands::<P>(&self.names, messages);
-        let errands = errands.into_iter().map(|errand| self.see_to(errand));
-        let done = together(errands, self.options.at_once, |alone| self.lane.set_alone(alone));
+        let done = together(errands.into_iter().map(|errand| self.see_to(errand)), self.options.at_once);
         // Those before the first that failed have been handled; those after it come again, and are known to have been heard.
         if let Some((index, failure)) = done.into_iter().filter_map(Result::err).min_by_key(|(index, _)| *index) {
             return Err(failure.at(index));
@@ -405,8 +404,7 @@ impl<P: Process> Handler for Worker<P> {
 
     fn work_due(&mut self) -> Result<(), HandlerFailure> {
         let due = self.agenda().due(self.now(), self.elapsed(), DUE_AT_ONCE);
-        let due_now = due.iter().map(|name| self.attend(name, None));
-        let done = together(due_now, self.options.at_once, |alone| self.lane.set_alone(alone));
+        let done = together(due.iter().map(|name| self.attend(name, None)), self.options.at_once);
         done.into_iter().collect::<Result<(), _>>()?;
         self.list(due.len());
         Ok(())

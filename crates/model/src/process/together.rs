@@ -44,14 +44,9 @@ impl Wake for Bell {
     }
 }
 
-/// Runs all of `jobs`, at most `at_once` of them side by side, the first ones first. What they come to is in their order. Before one goes on, `alone`
-/// hears whether it is the last one there is: nobody would go on while it waits.
-pub(super) fn together<F: Future>(
-    jobs: impl IntoIterator<Item = F>,
-    at_once: usize,
-    alone: impl Fn(bool),
-) -> Vec<F::Output> {
-    let (mut jobs, woken) = (jobs.into_iter().peekable(), Arc::new(Woken::default()));
+/// Runs all of `jobs`, at most `at_once` of them side by side, the first ones first. What they come to is in their order.
+pub(super) fn together<F: Future>(jobs: impl IntoIterator<Item = F>, at_once: usize) -> Vec<F::Output> {
+    let (mut jobs, woken) = (jobs.into_iter(), Arc::new(Woken::default()));
     let mut running: Vec<Option<(Pin<Box<F>>, Waker)>> = Vec::new();
     let mut outputs: Vec<Option<F::Output>> = Vec::new();
     let mut busy = 0;
@@ -71,7 +66,6 @@ pub(super) fn together<F: Future>(
         };
         // Whoever has ended may have been woken once too often.
         let Some((job, waker)) = &mut running[index] else { continue };
-        alone(busy == 1 && (at_once <= 1 || jobs.peek().is_none()));
         if let Poll::Ready(output) = job.as_mut().poll(&mut Context::from_waker(waker)) {
             (running[index], outputs[index]) = (None, Some(output));
             busy -= 1;
@@ -106,31 +100,15 @@ mod tests {
     fn jobs_run_side_by_side_up_to_a_number_and_come_to_something_in_their_order() {
         let ran = |at_once| {
             let said = RefCell::default();
-            let outputs = together(
-                [('a', 3), ('b', 1), ('c', 2)].map(|(name, pauses)| job(name, pauses, &said)),
-                at_once,
-                |_| {},
-            );
+            let outputs =
+                together([('a', 3), ('b', 1), ('c', 2)].map(|(name, pauses)| job(name, pauses, &said)), at_once);
             assert_eq!(outputs, ['a', 'b', 'c']);
             said.into_inner()
         };
         assert_eq!(ran(1), "aAbBcC");
         assert_eq!(ran(2), "abBcCA");
         assert_eq!(ran(9), "abBcCA");
-        assert!(together(Vec::<std::future::Ready<()>>::new(), 4, |_| {}).is_empty());
-    }
-
-    #[test]
-    fn the_last_one_knows_that_nobody_goes_on_while_it_waits() {
-        let last = |at_once| {
-            let (said, heard) = (RefCell::default(), RefCell::new(Vec::new()));
-            together([('a', 2), ('b', 3)].map(|(name, pauses)| job(name, pauses, &said)), at_once, |alone| {
-                heard.borrow_mut().push(alone);
-            });
-            heard.into_inner()
-        };
-        assert_eq!(last(2), [false, false, false, true, true], "b, when a has ended");
-        assert_eq!(last(1), [true; 5], "one after the other");
+        assert!(together(Vec::<std::future::Ready<()>>::new(), 4).is_empty());
     }
 
     #[test]
@@ -151,7 +129,7 @@ mod tests {
             drop(sender.send(context.waker().clone()));
             Poll::Pending
         });
-        assert_eq!(together([asked], 1, |_| {}), [7]);
+        assert_eq!(together([asked], 1), [7]);
         other.join().expect("ends");
     }
 }
