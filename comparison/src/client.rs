@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kurrentdb::{AppendToStreamOptions, EventData};
+use kurrentdb::{AppendToStreamOptions, BatchAppendClient, BatchAppendOptions, EventData, StreamState};
 use tephra_client::{AsyncClient, Event};
 use umadb_client::{AsyncUmaDbClient, UmaDbClient};
 use umadb_dcb::{DcbEvent, DcbEventStoreAsync};
@@ -14,7 +14,8 @@ const EVENT_BYTES: usize = 256;
 const EVENT_TYPE: &str = "OrderPlaced";
 
 pub(crate) enum Client {
-    Gesta(kurrentdb::Client),
+    Gesta(BatchAppendClient),
+    GestaUnary(kurrentdb::Client),
     UmaDb(AsyncUmaDbClient),
     Tephra(AsyncClient),
 }
@@ -23,9 +24,10 @@ impl Client {
     pub(crate) async fn connect(store: Store, address: SocketAddr) -> Self {
         match store {
             Store::Gesta => {
-                let settings = format!("kurrentdb://{address}?tls=false").parse().expect("a connection string");
-                Self::Gesta(kurrentdb::Client::new(settings).expect("a client"))
+                let open = kurrent(address).batch_append(&BatchAppendOptions::default()).await;
+                Self::Gesta(open.expect("a call"))
             }
+            Store::GestaUnary => Self::GestaUnary(kurrent(address)),
             Store::UmaDb => {
                 let client = UmaDbClient::new(format!("http://{address}")).connect_async().await;
                 Self::UmaDb(client.expect("a connection"))
@@ -38,7 +40,11 @@ impl Client {
     pub(crate) async fn append(&self, number: usize) {
         let (stream, data) = (format!("order-{number}"), vec![b'7'; EVENT_BYTES]);
         match self {
-            Self::Gesta(client) => {
+            Self::Gesta(open) => {
+                let event = EventData::binary(EVENT_TYPE, data.into()).id(Uuid::new_v4());
+                open.append_to_stream(stream, StreamState::Any, vec![event]).await.expect("recorded");
+            }
+            Self::GestaUnary(client) => {
                 let event = EventData::binary(EVENT_TYPE, data.into()).id(Uuid::new_v4());
                 client.append_to_stream(stream, &AppendToStreamOptions::default(), event).await.expect("recorded");
             }
@@ -52,4 +58,9 @@ impl Client {
             }
         }
     }
+}
+
+fn kurrent(address: SocketAddr) -> kurrentdb::Client {
+    let settings = format!("kurrentdb://{address}?tls=false").parse().expect("a connection string");
+    kurrentdb::Client::new(settings).expect("a client")
 }

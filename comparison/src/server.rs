@@ -12,17 +12,21 @@ use std::{
 /// Who is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
+    /// Appending on a call that each client keeps open.
     Gesta,
+    /// With a call for each append.
+    GestaUnary,
     UmaDb,
     Tephra,
 }
 
 impl Store {
-    pub(crate) const ALL: [Self; 3] = [Self::Gesta, Self::UmaDb, Self::Tephra];
+    pub(crate) const ALL: [Self; 4] = [Self::Gesta, Self::GestaUnary, Self::UmaDb, Self::Tephra];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gesta => "Gesta",
+            Self::GestaUnary => "Gesta, unary",
             Self::UmaDb => "UmaDB",
             Self::Tephra => "Tephra",
         }
@@ -31,14 +35,14 @@ impl Store {
     /// Where its program is: named by a variable, else found by its name. All three sync before they answer unless told otherwise, and are not told.
     fn command(self, dir: &Path, address: SocketAddr) -> Command {
         let (variable, name) = match self {
-            Self::Gesta => ("GESTA", "gesta"),
+            Self::Gesta | Self::GestaUnary => ("GESTA", "gesta"),
             Self::UmaDb => ("UMADB", "umadb"),
             Self::Tephra => ("TEPHRA", "tephra-server"),
         };
         let program = std::env::var_os(variable).map_or_else(|| PathBuf::from(name), PathBuf::from);
         let (mut command, address) = (Command::new(program), address.to_string());
         match self {
-            Self::Gesta => command.args(["serve", "--listen", &address, "--dir"]).arg(dir),
+            Self::Gesta | Self::GestaUnary => command.args(["serve", "--listen", &address, "--dir"]).arg(dir),
             Self::UmaDb => command.args(["--listen", &address, "--db-path"]).arg(dir),
             Self::Tephra => command.args(["--log", "warn", "--bind", &address, "--data-dir"]).arg(dir),
         };

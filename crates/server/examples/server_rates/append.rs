@@ -1,8 +1,10 @@
-//! Appends: one event a call by 1 to 128 clients, beside the same append in this process; then streams of them, see [`batch`].
+//! Appends of one event by 1 to 128 clients, each waiting for its answer before it sends the next: a call for each, or one open call a client. Beside them the
+//! same append in this process, and the same calls to a service that does nothing.
 //!
 //! All take turns in slices, so that what else the machine does hits them alike.
 
 use std::{
+    net::SocketAddr,
     path::Path,
     time::{Duration, Instant},
 };
@@ -10,8 +12,9 @@ use std::{
 use gesta_store::{EventData, EventStore, EventType, ExpectedRevision, StreamName};
 
 use crate::{
-    batch,
-    client::{self, EVENT_BYTES, Streams},
+    appender::{Appender, Way},
+    client::{self, EVENT_BYTES},
+    floor::Bare,
     program::Program,
     row::{Hold, Report},
     samples::{Latencies, median},
@@ -24,7 +27,7 @@ const SLICES: usize = 7;
 const BEYOND_MAX: f64 = 300.0;
 const SCALING_MIN: f64 = 10.0;
 
-/// What one number of clients did.
+/// What one number of clients did, one way.
 #[derive(Default)]
 struct Measured {
     latencies: Latencies,
@@ -32,61 +35,72 @@ struct Measured {
     /// Processor time of the server and appends, over all slices.
     cpu: Duration,
     appends: usize,
+    /// The rates of the same calls to a service that does nothing.
+    bare: Vec<f64>,
 }
 
-pub(crate) fn measure(dir: &Path, report: &mut Report) {
+pub(crate) fn unary(dir: &Path, report: &mut Report) {
+    measure(Way::Unary, dir, report);
+}
+
+pub(crate) fn open_call(dir: &Path, report: &mut Report) {
+    measure(Way::OpenCall, dir, report);
+}
+
+fn measure(way: Way, dir: &Path, report: &mut Report) {
     let (inside, served) = (tempfile::tempdir_in(dir).unwrap(), tempfile::tempdir_in(dir).unwrap());
     let store = EventStore::open(inside.path()).unwrap();
-    let program = Program::start(served.path());
+    let (program, bare) = (Program::start(served.path()), Bare::start());
     let runtime = client::runtime();
-    let clients: Vec<Streams> = runtime.block_on(async {
-        let mut clients = Vec::new();
-        for _ in 0..CLIENTS[CLIENTS.len() - 1] {
-            clients.push(client::connect(program.address).await);
-        }
-        clients
-    });
+    let mut clients = runtime.block_on(connect(way, program.address));
+    let mut bare_clients = runtime.block_on(connect(way, bare.address));
     let mut in_process = Latencies::default();
-    let mut measured = CLIENTS.map(|count| (count, Measured::default()));
+    let mut measured = <[Measured; CLIENTS.len()]>::default();
     for _ in 0..SLICES {
         in_process.add(append_in_process(&store));
-        for (count, measured) in &mut measured {
+        for (count, measured) in CLIENTS.into_iter().zip(&mut measured) {
             let cpu = program.cpu();
-            let begun = Instant::now();
-            let latencies = runtime.block_on(append_with(&clients[..*count]));
-            measured.rates.push(latencies.len() as f64 / begun.elapsed().as_secs_f64());
+            let (rate, latencies) = runtime.block_on(append_with(&mut clients, count));
+            measured.rates.push(rate);
             measured.cpu += program.cpu() - cpu;
             measured.appends += latencies.len();
             measured.latencies.add(latencies);
+            let (rate, _) = runtime.block_on(append_with(&mut bare_clients, count));
+            measured.bare.push(rate);
         }
     }
-    let unary_cpu = tell(report, in_process, measured);
-    batch::measure(&runtime, &program, unary_cpu, report);
-}
-
-/// Prints, and returns the processor time of an append with the most clients.
-fn tell(report: &mut Report, mut in_process: Latencies, measured: [(usize, Measured); CLIENTS.len()]) -> f64 {
     let direct = in_process.micros_at(0.5);
     report.tell("append in process, 1 thread, p50", direct, "µs");
+    tell(report, way.name(), direct, measured);
+}
+
+async fn connect(way: Way, address: SocketAddr) -> Vec<Appender> {
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS[CLIENTS.len() - 1] {
+        clients.push(way.connect(address).await);
+    }
+    clients
+}
+
+fn tell(report: &mut Report, way: &str, direct: f64, measured: [Measured; CLIENTS.len()]) {
     let mut single_rate = 0.0;
-    let mut cpu = 0.0;
-    for (count, mut measured) in measured {
+    for (count, mut measured) in CLIENTS.into_iter().zip(measured) {
         let rate = median(measured.rates);
         let p50 = measured.latencies.micros_at(0.5);
-        cpu = measured.cpu.as_secs_f64() * 1e6 / measured.appends as f64;
-        report.tell(&format!("unary append, {count} clients, p50"), p50, "µs");
+        let cpu = measured.cpu.as_secs_f64() * 1e6 / measured.appends as f64;
+        report.tell(&format!("{way}, {count} clients, p50"), p50, "µs");
         if count == 1 {
             single_rate = rate;
             report.judge("  the same beyond the append in process", p50 - direct, "µs", Hold::AtMost(BEYOND_MAX));
         }
-        report.tell(&format!("unary append, {count} clients, p99"), measured.latencies.micros_at(0.99), "µs");
-        report.tell(&format!("unary append, {count} clients"), rate, "events/s");
+        report.tell(&format!("{way}, {count} clients, p99"), measured.latencies.micros_at(0.99), "µs");
+        report.tell(&format!("{way}, {count} clients"), rate, "events/s");
         if count == 32 {
             report.judge("  the same beside one client", rate / single_rate, "×", Hold::AtLeast(SCALING_MIN));
         }
-        report.tell(&format!("unary append, {count} clients, processor of the server each"), cpu, "µs");
+        report.tell("  the same calls to a service that does nothing", median(measured.bare), "calls/s");
+        report.tell("  processor of the server each", cpu, "µs");
     }
-    cpu
 }
 
 fn append_in_process(store: &EventStore) -> Latencies {
@@ -102,25 +116,26 @@ fn append_in_process(store: &EventStore) -> Latencies {
     latencies
 }
 
-/// Each client sends one append after the other, into a stream of its own.
-async fn append_with(clients: &[Streams]) -> Latencies {
-    let end = Instant::now() + SLICE;
-    let tasks = clients.iter().cloned().enumerate().map(|(number, mut client)| {
-        let stream = format!("order-{number}");
+/// The first `count` clients send, each, one append after the other, into a stream of its own. Comes back with appends a second, too.
+async fn append_with(clients: &mut Vec<Appender>, count: usize) -> (f64, Latencies) {
+    let begun = Instant::now();
+    let tasks = clients.drain(..count).enumerate().map(|(number, mut client)| {
         tokio::spawn(async move {
+            let stream = format!("order-{number}");
             let mut latencies = Latencies::default();
-            while Instant::now() < end {
-                let messages = tokio_stream::iter(client::append(&stream, 1));
-                let begun = Instant::now();
-                client.append(messages).await.unwrap();
-                latencies.record(begun.elapsed());
+            while begun.elapsed() < SLICE {
+                let sent = Instant::now();
+                client.append(&stream).await;
+                latencies.record(sent.elapsed());
             }
-            latencies
+            (client, latencies)
         })
     });
     let mut all = Latencies::default();
-    for task in tasks.collect::<Vec<_>>() {
-        all.add(task.await.unwrap());
+    for (place, task) in tasks.collect::<Vec<_>>().into_iter().enumerate() {
+        let (client, latencies) = task.await.unwrap();
+        clients.insert(place, client);
+        all.add(latencies);
     }
-    all
+    (all.len() as f64 / begun.elapsed().as_secs_f64(), all)
 }

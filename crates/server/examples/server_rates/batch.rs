@@ -1,12 +1,13 @@
 //! Many events on one call: batch appends of one event each, kept under way; and a hundred events in one append, either way.
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gesta_server::proto::event_store::client::streams::batch_append_resp;
-use tokio::{runtime::Runtime, sync::Semaphore};
+use tokio::sync::Semaphore;
 use tokio_stream::StreamExt;
 
 use crate::{
@@ -21,6 +22,8 @@ const SLICE: Duration = Duration::from_secs(3);
 const UNDER_WAY: usize = 256;
 /// The same with a hundred events each.
 const LARGE_UNDER_WAY: usize = 16;
+/// Clients that append with a call for each, to compare with.
+const CLIENTS: usize = 128;
 /// Events of a large request.
 const LARGE: usize = 100;
 /// How many times cheaper an append must be on a call that is open already.
@@ -34,16 +37,21 @@ struct Cost {
     micros: f64,
 }
 
-pub(crate) fn measure(runtime: &Runtime, program: &Program, unary_micros: f64, report: &mut Report) {
+pub(crate) fn measure(dir: &Path, report: &mut Report) {
+    let (dir, runtime) = (tempfile::tempdir_in(dir).unwrap(), client::runtime());
+    let program = &Program::start(dir.path());
+    let single = runtime.block_on(called(program, 1, CLIENTS));
+    report.tell(&format!("unary append, {CLIENTS} clients"), single.rate, "events/s");
+    report.tell("  processor of the server each", single.micros, "µs");
     let small = runtime.block_on(streamed(program, 1, UNDER_WAY));
     report.tell(&format!("batch append, 1 call, {UNDER_WAY} under way"), small.rate, "events/s");
     report.tell("  processor of the server each", small.micros, "µs");
-    let cheaper = unary_micros / small.micros;
-    report.judge("  the same, how many times below unary by 128 clients", cheaper, "×", Hold::AtLeast(CHEAPER_MIN));
+    let cheaper = single.micros / small.micros;
+    report.judge("  the same, how many times below unary", cheaper, "×", Hold::AtLeast(CHEAPER_MIN));
     let large = runtime.block_on(streamed(program, LARGE, LARGE_UNDER_WAY));
     report.tell(&format!("batch append of {LARGE}, 1 call, {LARGE_UNDER_WAY} under way"), large.rate, "events/s");
     report.judge("  processor of the server an event", large.micros, "µs", Hold::AtMost(LARGE_MICROS_MAX));
-    let unary = runtime.block_on(called(program));
+    let unary = runtime.block_on(called(program, LARGE, LARGE_UNDER_WAY));
     report.tell(&format!("unary append of {LARGE}, {LARGE_UNDER_WAY} clients"), unary.rate, "events/s");
     report.judge("  processor of the server an event", unary.micros, "µs", Hold::AtMost(LARGE_MICROS_MAX));
 }
@@ -80,10 +88,10 @@ async fn streamed(program: &Program, events: usize, under_way: usize) -> Cost {
     cost(program, answered, cpu, begun)
 }
 
-/// Clients that send a hundred events each on a call of its own.
-async fn called(program: &Program) -> Cost {
+/// So many clients that send so many events at a time, on a call of its own.
+async fn called(program: &Program, events: usize, count: usize) -> Cost {
     let mut clients = Vec::new();
-    for _ in 0..LARGE_UNDER_WAY {
+    for _ in 0..count {
         clients.push(client::connect(program.address).await);
     }
     let (cpu, begun) = (program.cpu(), Instant::now());
@@ -91,9 +99,9 @@ async fn called(program: &Program) -> Cost {
         tokio::spawn(async move {
             let mut appended = 0;
             while begun.elapsed() < SLICE {
-                let messages = tokio_stream::iter(client::append(&format!("order-{number}"), LARGE));
+                let messages = tokio_stream::iter(client::append(&format!("order-{number}"), events));
                 client.append(messages).await.unwrap();
-                appended += LARGE;
+                appended += events;
             }
             appended
         })

@@ -1,4 +1,4 @@
-//! How fast the server is, and what it costs: `cargo run --release -p gesta-server --example server_rates [DIR] [append|read|deliver|idle]`.
+//! How fast the server is, and what it costs: `cargo run --release -p gesta-server --example server_rates [DIR] [unary|open|batch|read|deliver|idle]`.
 //!
 //! The program `gesta` is started on directories of its own inside `DIR` (inside the system's place for temporary files without it), which are gone
 //! afterwards, and is asked by this process over loopback, with the client code generated from our own definitions of the protocol: what a stock
@@ -14,9 +14,11 @@
 )]
 
 mod append;
+mod appender;
 mod batch;
 mod client;
 mod deliver;
+mod floor;
 mod idle;
 mod program;
 mod read;
@@ -28,13 +30,22 @@ use std::path::{Path, PathBuf};
 use row::Report;
 
 /// The parts, in the order in which they are measured.
-const PARTS: [(&str, Part); 4] =
-    [("append", append::measure), ("read", read::measure), ("deliver", deliver::measure), ("idle", idle::measure)];
+const PARTS: [(&str, Part); 6] = [
+    ("unary", append::unary),
+    ("open", append::open_call),
+    ("batch", batch::measure),
+    ("read", read::measure),
+    ("deliver", deliver::measure),
+    ("idle", idle::measure),
+];
 
 /// Measures in directories of its own inside the given one.
 type Part = fn(&Path, &mut Report);
 
 fn main() {
+    if std::env::args().nth(1).is_some_and(|argument| argument == floor::ARGUMENT) {
+        return floor::serve();
+    }
     let (parts, places): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|word| PARTS.iter().any(|(name, _)| name == word));
     let dir = places.first().map_or_else(std::env::temp_dir, PathBuf::from);

@@ -59,8 +59,11 @@ impl Drop for Program {
     }
 }
 
-/// What was built beside this example.
+/// What the variable `GESTA` names, else what was built beside this example.
 fn executable() -> PathBuf {
+    if let Some(program) = std::env::var_os("GESTA") {
+        return program.into();
+    }
     let beside = std::env::current_exe().unwrap();
     let program = beside.parent().unwrap().parent().unwrap().join("gesta");
     assert!(program.exists(), "there is no {}: run `cargo build --release -p gesta-cli` first", program.display());

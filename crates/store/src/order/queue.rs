@@ -56,6 +56,11 @@ struct State {
     dozing: bool,
 }
 
+/// From so many proposals on a second writer is woken while the first syncs: to decide and encode them takes some 30 µs, as does waking a thread and
+/// having it wait for the lock again.
+const SECOND_WRITER_PROPOSALS_MIN: usize = 16;
+/// The same for few large ones.
+const SECOND_WRITER_BYTES_MIN: usize = 64 << 10;
 /// How often a dozing writer looks at the queue. Waking a thread costs a client that waits for its own append, and leads for itself,
 /// some microseconds of a sync's hundred; so it does not, and whoever leaves a ticket untouched waits this much longer at most.
 const DOZE: Duration = Duration::from_micros(300);
@@ -66,6 +71,11 @@ impl State {
     /// Whether there is nobody who will look at the queue soon.
     fn is_unattended(&self) -> bool {
         self.awake == 0 && !self.dozing
+    }
+
+    /// Whether so much waits that deciding and encoding it, while another group is being synced, outweighs waking a second thread.
+    fn is_worth_two(&self) -> bool {
+        self.waiting.len() >= SECOND_WRITER_PROPOSALS_MIN || self.bytes >= SECOND_WRITER_BYTES_MIN
     }
 
     fn has_room(&self, bytes: usize) -> bool {
@@ -108,7 +118,7 @@ impl Queue {
         state.bytes += bytes;
         state.waiting.push_back(Pending { proposal, bytes, foresights, sender, deadline });
         // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
-        let wake = state.is_unattended() || (writers > 1 && state.awake < writers);
+        let wake = state.is_unattended() || (writers > 1 && state.awake < writers && state.is_worth_two());
         drop(state);
         if wake {
             self.work.notify_one();
