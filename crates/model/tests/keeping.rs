@@ -332,6 +332,9 @@ fn a_watch_gives_the_state_and_then_each_change() {
     assert_eq!((next(), next()), (Some(6), None), "two at once are one change");
     record(&store, [withdrawn(1, 6)]);
     assert_eq!((next(), next()), (Some(0), None));
+    // However many deliveries they take: the first state has them all.
+    record_together(&store, (0..3_000).map(|_| deposited(1, 1)));
+    assert_eq!((next(), next()), (Some(3_000), None));
 
     // Without a runtime: polled by hand.
     let mut watch = domain.watch::<first::Balance>(2_u32);

@@ -48,7 +48,10 @@ impl Middleware for Noting {
 fn domain_with(halts: bool) -> (Domain, Arc<Mutex<Vec<String>>>) {
     let notes = Arc::<Mutex<Vec<String>>>::default();
     let noting = |name, halts| Arc::new(Noting { name, halts, notes: Arc::clone(&notes) }) as Arc<dyn Middleware>;
-    let middleware = vec![noting("outer", false), noting("inner", halts)];
+    let mut middleware = vec![noting("outer", false), noting("inner", halts)];
+    if halts {
+        middleware.push(noting("innermost", false));
+    }
     let domain = Domain::with(store(), DomainOptions { middleware, ..DomainOptions::default() });
     record(domain.store(), [Bank::Opened { account: 1, owner: "o".into() }, deposited(1, 50)]);
     (domain, notes)
@@ -87,4 +90,5 @@ fn one_that_halts_keeps_the_command_from_being_decided() {
     assert_eq!(domain.store().head().position(), head);
     let told = notes.lock().unwrap().clone();
     assert_eq!(told.last().unwrap(), "outer failed Withdraw command was halted: not today, command=Withdraw");
+    assert!(!told.iter().any(|note| note.starts_with("innermost")), "it has not heard of the command, {told:?}");
 }

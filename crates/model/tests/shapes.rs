@@ -193,6 +193,7 @@ fn keys_have_a_part_for_each_star_and_tags_need_be_no_paths() {
     assert_eq!(domain.get::<OneCart>(("a/b1".to_owned(), 1)).wait().expect("read").0, 0);
     assert_eq!(domain.get::<OneCart>(("a/b".to_owned(), 11)).wait().expect("read").0, 0);
     add("a/b", 11, "z").expect("recorded");
+    assert_eq!(domain.get::<OneCart>(("a/b".to_owned(), 11)).wait().expect("read").0, 1);
     assert_eq!(domain.get::<OneCart>(("a/b1".to_owned(), 1)).wait().expect("read").0, 0);
     assert_eq!(domain.get::<Sku>("x1").wait().expect("read").0, 1);
     assert_eq!(domain.get::<SkusWithX>(()).wait().expect("read").0, 2);

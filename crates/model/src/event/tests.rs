@@ -46,6 +46,7 @@ fn moved_1(mut old: Value) -> Result<Value, String> {
 
 fn moved_2(mut old: Value) -> Result<Value, String> {
     assert_ne!(old["to"], 666, "planted");
+    old["cents"].as_i64().ok_or("cents is not a number: version 1 came first")?;
     old["from"] = old["account"].clone();
     Ok(old)
 }
