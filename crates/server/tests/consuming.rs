@@ -31,7 +31,7 @@ use gesta_store::{
 };
 use shared::Serving;
 use tokio::runtime::Runtime;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(600);
@@ -159,8 +159,7 @@ fn a_consumer_is_one_of_those_that_are_known_and_sent_away_with_them() {
     let (serving, client) = serving(&[10]);
     let mut consumer = client.consume(&group(), &options(7)).expect("connects");
     let runtime = Runtime::new().expect("a runtime");
-    let channel =
-        runtime.block_on(Channel::from_shared(url(&serving)).expect("an address").connect()).expect("connects");
+    let channel = runtime.block_on(serving.channel());
     let asked = get_info_req::Options {
         group_name: "g".to_owned(),
         stream_option: Some(get_info_req::options::StreamOption::All(Empty {})),
@@ -186,8 +185,7 @@ fn a_consumer_is_one_of_those_that_are_known_and_sent_away_with_them() {
 fn say(serving: &Serving, requests: Vec<Content>) -> tonic::Status {
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let channel = Channel::from_shared(url(serving)).expect("an address");
-        let mut store = StoreClient::new(channel.connect().await.expect("connects"));
+        let mut store = StoreClient::new(serving.channel().await);
         let requests = requests.into_iter().map(|content| ConsumeReq { content: Some(content) });
         // They go on to listen, whatever they have said.
         let requests = tokio_stream::StreamExt::chain(tokio_stream::iter(requests), tokio_stream::pending());

@@ -16,7 +16,7 @@ use gesta_server::{
 };
 use shared::Serving;
 use tokio::runtime::Runtime;
-use tonic::{Code, Status, Streaming, transport::Channel};
+use tonic::{Code, Status, Streaming};
 
 /// Somebody who is told figures.
 struct Reader {
@@ -28,8 +28,7 @@ impl Reader {
     fn start(serving: &Serving, every_ms: u64) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let figures = runtime.block_on(async {
-            let channel = Channel::from_shared(format!("http://{}", serving.address)).expect("an address");
-            let mut monitoring = MonitoringClient::new(channel.connect().await.expect("connects"));
+            let mut monitoring = MonitoringClient::new(serving.channel().await);
             let request = StatsReq { use_metadata: false, refresh_time_period_in_ms: every_ms };
             monitoring.stats(request).await.expect("an answer").into_inner()
         });

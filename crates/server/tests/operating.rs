@@ -34,9 +34,8 @@ const LONG: Duration = Duration::from_secs(600);
 
 fn connected(serving: &Serving) -> (Runtime, Channel) {
     let runtime = Runtime::new().expect("a runtime");
-    let address = format!("http://{}", serving.address);
-    let channel = runtime.block_on(async { Channel::from_shared(address).expect("an address").connect().await });
-    (runtime, channel.expect("connects"))
+    let channel = runtime.block_on(serving.channel());
+    (runtime, channel)
 }
 
 #[test]

@@ -1,12 +1,7 @@
 //! What a call costs before anybody has done anything for it: the same calls, answered at once by a bare service of the same library with the same
 //! settings, in a process of its own.
 
-use std::{
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    pin::Pin,
-    process::{Child, Command, Stdio},
-};
+use std::{net::SocketAddr, pin::Pin, process::Command};
 
 use gesta_server::proto::event_store::client::streams::{
     AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp, TombstoneReq,
@@ -16,29 +11,22 @@ use gesta_server::proto::event_store::client::streams::{
 use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::program::Running;
+
 /// The argument that makes this program the bare service.
 pub(crate) const ARGUMENT: &str = "bare-service";
 
 /// A bare service that runs, until it is dropped.
 pub(crate) struct Bare {
-    process: Child,
+    _process: Running,
     pub(crate) address: SocketAddr,
 }
 
 impl Bare {
     pub(crate) fn start() -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut process = command.arg(ARGUMENT).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, address: line.trim().parse().unwrap() }
-    }
-}
-
-impl Drop for Bare {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let (process, line) = Running::start(command.arg(ARGUMENT));
+        Self { _process: process, address: line.trim().parse().unwrap() }
     }
 }
 

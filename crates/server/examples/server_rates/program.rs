@@ -14,7 +14,7 @@ const TICKS_PER_SECOND: u64 = 100;
 
 /// `gesta serve`, on a free port; killed when it is dropped.
 pub(crate) struct Program {
-    process: Child,
+    process: Running,
     pub(crate) address: SocketAddr,
     /// From its start until it said that it is ready to serve.
     pub(crate) ready_after: Duration,
@@ -26,9 +26,7 @@ impl Program {
         let begun = Instant::now();
         let mut command = Command::new(executable());
         command.args(["serve", "--listen", "127.0.0.1:0", "-o", "ndjson", "--dir"]).arg(dir);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (process, line) = Running::start(command.stderr(Stdio::null()));
         let told: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = told["address"].as_str().unwrap().parse().unwrap();
         while !is_ready(address) {}
@@ -37,7 +35,7 @@ impl Program {
 
     /// Processor time so far, of all threads, in the kernel too.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.0.id())).unwrap();
         // The second field is the program's name in brackets; utime and stime are the 14th and 15th.
         let (_, after_name) = stat.rsplit_once(") ").unwrap();
         let ticks: u64 = after_name.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
@@ -46,16 +44,29 @@ impl Program {
 
     /// Resident memory, in MiB.
     pub(crate) fn memory(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id())).unwrap();
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")).unwrap();
         kib.parse::<f64>().unwrap() / 1024.0
     }
 }
 
-impl Drop for Program {
+/// A process; killed when it is dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it, and waits for the first line it says.
+    pub(crate) fn start(command: &mut Command) -> (Self, String) {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Self(process), line)
+    }
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -30,6 +30,7 @@ use gesta_server::{
 use gesta_store::{EventData, EventStore, EventType, ExpectedRevision, StreamName};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tonic::transport::Channel;
 
 pub(crate) const READ: &str = "/event_store.client.streams.Streams/Read";
 pub(crate) const APPEND: &str = "/event_store.client.streams.Streams/Append";
@@ -74,6 +75,12 @@ impl Serving {
         if let (Some(runtime), Some(served)) = (&self.runtime, self.served.take()) {
             runtime.block_on(served).expect("does not panic");
         }
+    }
+
+    /// A connection for clients made of the definitions.
+    pub(crate) async fn channel(&self) -> Channel {
+        let address = Channel::from_shared(format!("http://{}", self.address)).expect("an address");
+        address.connect().await.expect("connects")
     }
 
     /// Records so many events of so many bytes in a stream.
