@@ -41,12 +41,13 @@ impl Client {
         let (stream, data) = (format!("order-{number}"), vec![b'7'; EVENT_BYTES]);
         match self {
             Self::Gesta(open) => {
-                let event = EventData::binary(EVENT_TYPE, data.into()).id(Uuid::new_v4());
-                open.append_to_stream(stream, StreamState::Any, vec![event]).await.expect("recorded");
+                open.append_to_stream(stream, StreamState::Any, vec![event(data)]).await.expect("recorded");
             }
             Self::GestaUnary(client) => {
-                let event = EventData::binary(EVENT_TYPE, data.into()).id(Uuid::new_v4());
-                client.append_to_stream(stream, &AppendToStreamOptions::default(), event).await.expect("recorded");
+                client
+                    .append_to_stream(stream, &AppendToStreamOptions::default(), event(data))
+                    .await
+                    .expect("recorded");
             }
             Self::UmaDb(client) => {
                 let event = DcbEvent::default().event_type(EVENT_TYPE).tags([stream]).data(data).uuid(Uuid::new_v4());
@@ -63,4 +64,8 @@ impl Client {
 fn kurrent(address: SocketAddr) -> kurrentdb::Client {
     let settings = format!("kurrentdb://{address}?tls=false").parse().expect("a connection string");
     kurrentdb::Client::new(settings).expect("a client")
+}
+
+fn event(data: Vec<u8>) -> EventData {
+    EventData::binary(EVENT_TYPE, data.into()).id(Uuid::new_v4())
 }
