@@ -62,9 +62,10 @@ impl<S: AsyncRead + OverSocket + Unpin> AsyncRead for Guarded<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
-        let read = buffer.filled().len() - before;
+        let bytes = &buffer.filled()[before..];
+        let read = bytes.len();
         this.traffic.received(read);
-        if this.stalls.received(Instant::now()) {
+        if this.stalls.received(bytes, Instant::now()) {
             this.stream.acknowledge();
         }
         if let Some(greeting) = &mut this.greeting {

@@ -5,6 +5,7 @@
 //! control alone; one that is gone without a word is found by pings; one that never says what it speaks runs out of time
 //! ([`guarded`]); one that holds its requests back until what it sent is acknowledged is not left waiting ([`stalls`]).
 
+mod begun;
 mod guarded;
 mod stalls;
 mod traffic;

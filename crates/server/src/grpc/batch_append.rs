@@ -8,9 +8,9 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_stream::Stream;
+use tokio_util::sync::PollSender;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
@@ -62,44 +63,64 @@ pub(super) struct Call {
 /// Serves one call until the client has said all and was answered, or is gone, or the server stops.
 ///
 /// All that can be done at once is done before anything is waited for, and answers leave together: what a wait and a message to the
-/// connection cost is paid once for a group of appends, not for each.
+/// connection cost is paid once for a group of appends, not for each. That the client is gone is met by the next request that is read or the next
+/// answers that are handed over, one of which there always is.
 pub(super) async fn serve(
     mut call: Call,
     answers: mpsc::Sender<Result<Vec<BatchAppendResp>, Status>>,
     mut stopping: Stopping,
 ) {
     let open = OpenRequests { holding: std::mem::take(&mut call.holding), ..OpenRequests::default() };
-    let mut serving = Serving { call, flow: Flow::default(), open, end: None };
-    while serving.end.is_none() || !serving.flow.is_empty() {
-        tokio::select! {
-            () = poll_fn(|context| serving.poll(context)) => {}
-            room = answers.reserve(), if serving.flow.has_answer() => match room {
-                Ok(room) => room.send(Ok(serving.flow.take_answers())),
-                Err(_) => return,
-            },
-            () = answers.closed() => return,
-            () = stopping.told(), if serving.end.is_none() => serving.end = Some(Some(Fault::Stopping.into())),
+    let answers = PollSender::new(answers);
+    let mut serving = Serving { call, flow: Flow::default(), open, answers, end: None };
+    let mut told = pin!(stopping.told());
+    let end = poll_fn(|context| {
+        if serving.end.is_none() && told.as_mut().poll(context).is_ready() {
+            serving.end = Some(Some(Fault::Stopping.into()));
         }
-    }
-    if let Some(Some(status)) = serving.end {
+        serving.poll(context)
+    });
+    if let (Some(status), Some(answers)) = (end.await, serving.answers.get_ref()) {
         let _ = answers.send(Err(status)).await; // who is gone needs no word
     }
 }
+
+/// Nobody takes answers any more.
+struct Gone;
 
 struct Serving {
     call: Call,
     flow: Flow,
     open: OpenRequests,
+    answers: PollSender<Result<Vec<BatchAppendResp>, Status>>,
     /// Nothing more is read, and with what status the call ends if not well.
     end: Option<Option<Status>>,
 }
 
 impl Serving {
-    /// Goes as far as can be gone at once; ready if that was anywhere, and to be asked again then, since not everything has been waited for.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let answered = self.flow.poll_answers(context);
-        let entered = self.flow.poll_entering(context);
-        if self.read(context) || entered || answered { Poll::Ready(()) } else { Poll::Pending }
+    /// Goes as far as can be gone at once. Ready when there is nothing more to be done, with the status the call ends with if not well.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Status>> {
+        loop {
+            let answered = self.flow.poll_answers(context);
+            let entered = self.flow.poll_entering(context);
+            let came = self.read(context);
+            match self.hand_over(context) {
+                Poll::Ready(Err(Gone)) => return Poll::Ready(None),
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending if answered || entered || came => {}
+                Poll::Pending => break,
+            }
+        }
+        if self.flow.is_empty() && self.end.is_some() { Poll::Ready(self.end.take().flatten()) } else { Poll::Pending }
+    }
+
+    /// Hands answers to the connection, if there are some and there is room.
+    fn hand_over(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Gone>> {
+        if !self.flow.has_answer() {
+            return Poll::Pending;
+        }
+        ready!(self.answers.poll_reserve(context)).map_err(|_| Gone)?;
+        Poll::Ready(self.answers.send_item(Ok(self.flow.take_answers())).map_err(|_| Gone))
     }
 
     /// Reads requests as long as there are some and there is room; whether any came.

@@ -243,7 +243,7 @@ impl Order for Local {
 impl Drive for Shared {
     fn attend(&self) {
         if self.threads {
-            self.queue.nudge();
+            self.queue.attend();
             return;
         }
         while !self.queue.is_empty() {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -37,10 +40,20 @@ pub(super) struct Waiting {
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// What `state` said when it was last changed: for whoever need not know for certain, so that he does not keep those waiting who do.
+    glance: Glance,
     /// Room was made, or the queue was closed.
     room: Condvar,
     /// Work was added, or the queue was closed.
     work: Condvar,
+}
+
+#[derive(Default)]
+struct Glance {
+    /// How many wait.
+    waiting: AtomicUsize,
+    /// How many writer threads do not sleep.
+    awake: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -90,6 +103,20 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets `glance` say what the state says, which must be locked.
+    fn show(&self, state: &State) {
+        self.glance.waiting.store(state.waiting.len(), Relaxed);
+        self.glance.awake.store(state.awake, Relaxed);
+    }
+
+    /// Sees to it that somebody will look at a proposal that the caller has added: wakes a writer thread, if none is awake.
+    pub(super) fn attend(&self) {
+        // Who is awake looks once more, under the lock, before he sleeps; if he did before the proposal was added, that he sleeps is seen here.
+        if self.glance.awake.load(Relaxed) == 0 {
+            self.nudge();
+        }
+    }
+
     /// Adds a proposal at the end; waits up to `timeout` for room.
     pub(super) fn push(
         &self,
@@ -117,6 +144,7 @@ impl Queue {
         }
         state.bytes += bytes;
         state.waiting.push_back(Pending { proposal, bytes, foresights, sender, deadline });
+        self.show(&state);
         // Waking a thread costs more than deciding an append: only as many are woken as have something to do.
         let wake = state.is_unattended() || (writers > 1 && state.awake < writers && state.is_worth_two());
         drop(state);
@@ -132,9 +160,9 @@ impl Queue {
         state.closed || state.has_room(bytes)
     }
 
-    /// Proposals that wait.
+    /// Proposals that wait, or did a moment ago.
     pub(super) fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.glance.waiting.load(Relaxed)
     }
 
     /// Moves proposals from the front to `taken`, as long as together they have no more than `bytes`; at least one, if `taken` may grow.
@@ -149,6 +177,7 @@ impl Queue {
             state.bytes -= first.bytes;
             taken.extend(state.waiting.pop_front());
         }
+        self.show(&state);
         let short_of_room = state.short_of_room > 0;
         drop(state);
         if short_of_room {
@@ -163,6 +192,7 @@ impl Queue {
             state.bytes += last.bytes;
             state.waiting.push_front(last);
         }
+        self.show(&state);
     }
 
     /// Whether nothing waits.
@@ -175,6 +205,7 @@ impl Queue {
         let idle = |state: &mut State| state.waiting.is_empty() && !state.closed;
         let mut state = self.lock();
         state.awake -= 1;
+        self.show(&state);
         // One dozing writer is enough.
         let dozes = if std::mem::replace(&mut state.dozing, true) { 0 } else { DOZES_MAX };
         for _ in 0..dozes {
@@ -188,12 +219,15 @@ impl Queue {
         }
         state = self.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.awake += 1;
+        self.show(&state);
         !state.waiting.is_empty()
     }
 
     /// Counts a writer thread that starts, awake.
     pub(super) fn add_writer(&self) {
-        self.lock().awake += 1;
+        let mut state = self.lock();
+        state.awake += 1;
+        self.show(&state);
     }
 
     /// Refuses further proposals; what waits is still ordered.
@@ -209,6 +243,7 @@ impl Queue {
         state.closed = true;
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
+        self.show(&state);
         drop(state);
         self.room.notify_all();
         self.work.notify_all();
