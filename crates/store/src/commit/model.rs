@@ -292,7 +292,9 @@ fn judge_append(past: &Past, target: &Target, ids: &[Uuid], holds: bool, span: u
     };
     let found: Vec<Option<(Position, Revision)>> = match expected {
         // What revived a stream may be sent again, when it is deleted no more.
-        None if !holds && target.expected != ExpectedRevision::SoftDeleted => return Naive::Refuse(wrong(past, target)),
+        None if !holds && target.expected != ExpectedRevision::SoftDeleted => {
+            return Naive::Refuse(wrong(past, target));
+        }
         Some(expected) if expected == current => return Naive::Write,
         Some(expected) if expected > current => return Naive::Refuse(wrong(past, target)),
         None => {

@@ -104,7 +104,9 @@ pub(super) fn action_id(stream: &str) -> Uuid {
 
 pub(super) fn parse(line: &str, unnamed: Uuid) -> Proposal {
     let (id, line) = match line.split_once(": ") {
-        Some((name, line)) if name.starts_with('p') => (Uuid::from_u128(0xabc_0000 + name[1..].parse::<u128>().unwrap()), line),
+        Some((name, line)) if name.starts_with('p') => {
+            (Uuid::from_u128(0xabc_0000 + name[1..].parse::<u128>().unwrap()), line)
+        }
         Some(_) | None => (unnamed, line),
     };
     let (tell, line) = match line.strip_prefix("all: ") {
