@@ -1,4 +1,4 @@
-//! A server killed under load, again and again: what it answered is there, and clients come back.
+//! A server killed under load, again and again: what it answered is there, and clients come back; and one killed while messages are in flight.
 //!
 //! `GESTA_KILLS` says how often; a few times if it does not.
 
@@ -10,12 +10,17 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-use gesta::{EventData, EventStore, EventType, ExpectedRevision, ReadOptions, StreamName};
+use gesta::{
+    ConsumerOptions, EventData, EventStore, EventType, ExpectedRevision, GroupName, GroupSettings, MessageId, Position,
+    ReadOptions, Source, Strategy, StreamName,
+};
 use gesta_server::{
     client::Client,
-    native::{AppendRequest, Change, Write},
+    client_consumer::RemoteConsumer,
+    native::{AppendRequest, Change, GroupChange, Write},
 };
 use rustix::process::Signal;
 
@@ -111,4 +116,72 @@ fn nothing_that_was_answered_is_lost() {
             assert_eq!(found.get(revision), Some(number), "an answered event is where it was said to be");
         }
     }
+}
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(600);
+
+/// The next messages of a consumer, by where they stand.
+fn next(consumer: &mut RemoteConsumer) -> Vec<u64> {
+    let messages = consumer.next(10, LONG, LONG).expect("served").expect("in time");
+    messages.into_iter().map(|(MessageId(Position(at)), _)| at).collect()
+}
+
+/// What was in flight comes again, as often as it did before and once more; what was acked, and that was durable, does not.
+#[test]
+fn messages_in_flight_come_again_with_their_counts() {
+    let place = tempfile::tempdir().expect("a directory");
+    let server = Server::start(place.path(), 0, &[]);
+    let client = Client::connect(&server.url, None).expect("connects");
+    let events = (0..5).map(|n: u64| EventData::json(EventType::new("Noted").expect("valid"), n.to_string()));
+    let stream = StreamName::new("s").expect("valid");
+    let change = Change::Append(events.collect());
+    let write = Write { stream: stream.clone(), expected: ExpectedRevision::Any, change };
+    let request = AppendRequest { writes: vec![write], ..AppendRequest::default() };
+    client.append(request).expect("answered").expect("nothing is refused");
+    // Progress is written with each ack, and time runs out soon.
+    let settings = GroupSettings {
+        strategy: Strategy::RoundRobin,
+        min_checkpoint_count: 1,
+        max_checkpoint_count: 1,
+        message_timeout: Some(Duration::from_millis(50)),
+        max_retry_count: 1_000_000,
+        ..GroupSettings::default()
+    };
+    let (source, group) = (Source::Stream(stream.clone()), "s::g".parse::<GroupName>().expect("valid"));
+    client.change_group(&group, &GroupChange::Create(source, settings)).expect("created");
+    let options = ConsumerOptions { name: "till".to_owned(), slots: 5 };
+    let mut consumer = client.consume(&group, &options).expect("connects");
+    let mut came = BTreeMap::new();
+    let mut is_acked = false;
+    while !is_acked {
+        let taken = next(&mut consumer);
+        taken.iter().for_each(|at| *came.entry(*at).or_insert(0) += 1);
+        let all_came_again = came.len() == 5 && came.values().all(|times| *times > 1);
+        // Its time may be over again.
+        is_acked = all_came_again && taken.contains(&0) && consumer.ack(&[MessageId(Position(0))]).is_ok();
+    }
+    while client.groups(Some(&group)).expect("told")[0].checkpoint == 0 {}
+    server.signal(Signal::KILL);
+    assert_eq!(server.ended(), None);
+
+    let store = EventStore::open(place.path()).expect("opens");
+    let again = store.groups().connect(&group, &options).expect("connects");
+    let mut messages = Vec::new();
+    while messages.len() < 4 {
+        messages.extend(again.next(10, Some(LONG)).expect("there are some"));
+    }
+    assert_eq!(messages.iter().map(|message| message.id.0.0).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(messages.iter().all(|message| message.retries > 0), "{messages:?}");
+    drop(again);
+    store.close().expect("closes");
+
+    let server = Server::start(place.path(), 0, &[]);
+    let client = Client::connect(&server.url, None).expect("connects");
+    let mut consumer = client.consume(&group, &options).expect("connects");
+    let mut left = Vec::new();
+    while left.len() < 4 {
+        left.extend(next(&mut consumer));
+    }
+    assert_eq!(left, [1, 2, 3, 4]);
 }

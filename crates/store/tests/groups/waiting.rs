@@ -256,16 +256,6 @@ fn dead_consumers_stall_nobody() {
     panic!("only {worked_off} of 100 messages came");
 }
 
-/// Tells how often it was woken.
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
 /// Who waited, waited until what was due when he began. An answer given by another thread made something due sooner, of which nobody knew: progress was not
 /// written, nor did a retry come, until something else happened.
 #[test]
@@ -275,7 +265,7 @@ fn an_answer_that_makes_something_due_sooner_is_told_to_who_waits() {
     world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
     let consumer = world.connect(&on_all());
     assert_eq!(ids(&drain(&consumer)), at(0..8));
-    let wakes = Arc::new(Wakes::default());
+    let wakes = Arc::new(Count::default());
     let waits = consumer.wake_up(Arc::clone(&wakes).into());
     let woken = || {
         waits.renew(Arc::clone(&wakes).into());
