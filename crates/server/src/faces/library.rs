@@ -114,14 +114,15 @@ impl Face for Library {
         let add = |append: Append, &(stream, expected, numbers): &(&str, ExpectedRevision, &[u64])| {
             append.stream(stream.try_into().unwrap(), expected, numbers.iter().map(|&number| event(number)))
         };
-        match self.commit_many(writes.iter().fold(Append::new(), add), writes.len()) {
+        let mut verdict = self.commit_many(writes.iter().fold(Append::new(), add), writes.len());
+        if let Verdict::Conflicts(conflicts) = &mut verdict {
             // A client that appends so is told of the first.
-            Verdict::Conflicts(conflicts) => match conflicts.into_iter().next().unwrap() {
-                (_, _, ENDED) => Verdict::StreamDeleted,
-                conflict => Verdict::Conflicts(vec![conflict]),
-            },
-            verdict => verdict,
+            conflicts.truncate(1);
+            if conflicts[0].2 == ENDED {
+                verdict = Verdict::StreamDeleted;
+            }
         }
+        verdict
     }
 
     fn append_in_turn(&mut self, events: &[(&str, u64)], checks: &[(&str, ExpectedRevision)]) -> Verdict {
