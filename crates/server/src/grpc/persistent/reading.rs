@@ -1,10 +1,14 @@
 //! The call of a consumer: messages one way, answers the other.
 //!
-//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once. A client that does not read
-//! gets no more than its slots, of which no more than two batches have been made into messages of the wire.
+//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once; but what it has answered by
+//! then counts, however the call ends. A client that does not read gets no more than its slots, of which no more than two batches have been made into
+//! messages of the wire.
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -12,7 +16,8 @@ use gesta_store::{
     ConsumerOptions, GroupName, MessageId, Nack,
     limits::{GROUP_NAME_BYTES_MAX, GROUP_REASON_BYTES_MAX, GROUP_SLOTS_MAX},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
+use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
 use super::in_hand::InHand;
@@ -75,6 +80,7 @@ pub(super) async fn read(
         links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
         seat,
         in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
+        answered: Notify::new(),
         wanted,
         rights,
     };
@@ -109,6 +115,8 @@ fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
 struct Serving {
     seat: Arc<Seat>,
     in_hand: Arc<Mutex<InHand>>,
+    /// Told when answers were settled: then something may be due earlier than it was.
+    answered: Notify,
     links: Links,
     wanted: Wanted,
     rights: Rights,
@@ -128,6 +136,9 @@ async fn serve(
             Leave::Restart => GroupFault::dropped(&serving.wanted.group).into(),
         }),
     };
+    // Which of its ways a client closed is seen before what it said last, if it does both at once.
+    let said = take_last_answers(&serving, &mut answers).await;
+    let ended = ended.and(said);
     // What the client has goes back before it is told, however long it takes to listen.
     drop(serving);
     if let Err(status) = ended {
@@ -161,14 +172,24 @@ async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(),
         }
         drop(room);
         tokio::select! {
-            () = bell.rung() => {}
-            () = serving.seat.due() => {}
+            () = serving.there_may_be_more(&bell) => {}
             () = batches.closed() => return Ok(()),
         }
     }
 }
 
 impl Serving {
+    /// Waits until the group is to be asked again: somebody rang, or what was due is due. When that is, is looked up again after every answer.
+    async fn there_may_be_more(&self, bell: &Bell) {
+        loop {
+            tokio::select! {
+                () = bell.rung() => return,
+                () = self.seat.due() => return,
+                () = self.answered.notified() => {}
+            }
+        }
+    }
+
     /// The messages that are ready, for the wire.
     async fn next(&self) -> Result<Vec<ReadResp>, Status> {
         let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
@@ -197,28 +218,33 @@ enum Answer {
     Nack(Vec<MessageId>, Nack, String),
 }
 
-/// Takes answers until the client has no more to say. As many as have come are taken together.
+/// Takes answers until the client has no more to say. As many as have come are taken together, and settled whatever comes behind them.
 async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
     while let Some(first) = messages.message().await? {
         let mut answers = vec![serving.answer(first)?];
-        let mut ended = false;
-        while answers.len() < ANSWERS_PER_JOB_MAX && !ended {
-            tokio::select! {
-                biased;
-                message = messages.message() => match message? {
-                    Some(message) => answers.push(serving.answer(message)?),
-                    None => ended = true,
-                },
-                () = std::future::ready(()) => break,
-            }
-        }
-        let seat = Arc::clone(&serving.seat);
-        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
-        if ended {
-            break;
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
         }
     }
     Ok(())
+}
+
+/// Takes the answers that have come, of a client that is not waited for. No more can come than there was room for.
+async fn take_last_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
+    loop {
+        let mut answers = Vec::new();
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        let all = answers.len() < ANSWERS_PER_JOB_MAX;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
+        }
+        if all {
+            return Ok(());
+        }
+    }
 }
 
 fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
@@ -230,6 +256,35 @@ fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
 }
 
 impl Serving {
+    /// Adds the answers that are there, without waiting. `Some`: none will follow, and why.
+    async fn add_what_has_come(
+        &self,
+        messages: &mut Streaming<ReadReq>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Result<(), Status>> {
+        while answers.len() < ANSWERS_PER_JOB_MAX {
+            // Ready in any case: nobody can give this up between an answer and its settling.
+            let next = poll_fn(|context| Poll::Ready(Pin::new(&mut *messages).poll_next(context))).await;
+            match next {
+                Poll::Ready(Some(Ok(message))) => match self.answer(message) {
+                    Ok(answer) => answers.push(answer),
+                    Err(fault) => return Some(Err(fault.into())),
+                },
+                Poll::Ready(Some(Err(status))) => return Some(Err(status)),
+                Poll::Ready(None) => return Some(Ok(())),
+                Poll::Pending => return None,
+            }
+        }
+        None
+    }
+
+    async fn settle(&self, answers: Vec<Answer>) -> Result<(), Status> {
+        let seat = Arc::clone(&self.seat);
+        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
+        self.answered.notify_one();
+        Ok(())
+    }
+
     fn answer(&self, message: ReadReq) -> Result<Answer, Fault> {
         match message.content {
             Some(Content::Ack(ack)) => Ok(Answer::Ack(self.in_hand(&ack.ids)?)),
