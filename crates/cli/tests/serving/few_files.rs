@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     net::TcpStream,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use gesta_server::client::Client;
@@ -18,6 +18,16 @@ const FEW_FILES: &str = "ulimit -n 64; exec \"$0\" \"$@\"";
 const EVENTS: usize = 70;
 const CLIENTS: usize = 100;
 
+/// A process that does not outlive its test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// So many clients connected that the process could open nothing more. The store then could not open its next segment, which is final: nothing was
 /// recorded any more, also when the clients had gone.
 #[test]
@@ -27,9 +37,10 @@ fn clients_do_not_take_the_files_of_the_store() {
     let mut command = Command::new("sh");
     command.args(["-c", FEW_FILES]).arg(program);
     command.args(["serve", "--listen", "127.0.0.1:0", "-o", "ndjson", "--dir"]);
-    let mut process = command.arg(place.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let process = command.arg(place.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut process = Ended(process);
     let mut line = String::new();
-    BufReader::new(process.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
+    BufReader::new(process.0.stdout.take().expect("piped")).read_line(&mut line).expect("it says where it listens");
     let listening: Value = serde_json::from_str(&line).expect("an object");
     let address = listening["address"].as_str().expect("an address");
     let client = Client::connect(&format!("http://{address}"), None).expect("connects");
@@ -40,10 +51,10 @@ fn clients_do_not_take_the_files_of_the_store() {
         append(&client, number).unwrap_or_else(|error| panic!("event {number}: {error}"));
     }
     drop(crowd);
-    kill_process(Pid::from_child(&process), Signal::TERM).expect("the process is ours");
+    kill_process(Pid::from_child(&process.0), Signal::TERM).expect("the process is ours");
     let mut log = String::new();
-    process.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
-    assert!(process.wait().expect("it is ours").success(), "{log}");
+    process.0.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");
+    assert!(process.0.wait().expect("it is ours").success(), "{log}");
     assert!(log.contains("too few open files"), "{log}");
     assert!(!log.contains("accepting a connection failed"), "{log}");
 }
