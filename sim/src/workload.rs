@@ -223,6 +223,8 @@ impl Workload {
             0..6 => ExpectedRevision::Any,
             6 => ExpectedRevision::NoStream,
             7 => ExpectedRevision::StreamExists,
+            9 => ExpectedRevision::SoftDeleted,
+            10 => ExpectedRevision::Tombstoned,
             8 => ExpectedRevision::Exact(gesta_store::Revision(self.random.random_range(0..12))),
             _ => last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact),
         }

@@ -3,7 +3,7 @@
 //! Texts and trailers are part of the contract: a change to a letter breaks a client. Facts of ours that no client parses go into
 //! [`Fault::Invalid`] and the like.
 
-use gesta_store::{Error, ErrorKind, ExpectedRevision, Rejection, Revision, StreamName};
+use gesta_store::{Error, ErrorKind, ExpectedRevision, Found, Rejection, Revision, StreamName};
 use tonic::{
     Code, Status,
     metadata::{MetadataMap, MetadataValue},
@@ -87,6 +87,11 @@ impl Operation {
     }
 }
 
+/// A stream that was deleted, as the state of a stream.
+const SOFT_DELETED: i64 = -5;
+/// A stream that was ended for ever, as the state of a stream.
+const TOMBSTONED: i64 = -6;
+
 /// An expectation as the number the protocol has for it.
 #[must_use]
 pub fn expected_number(expected: ExpectedRevision) -> i64 {
@@ -94,6 +99,8 @@ pub fn expected_number(expected: ExpectedRevision) -> i64 {
         ExpectedRevision::Any => -2,
         ExpectedRevision::NoStream => -1,
         ExpectedRevision::StreamExists => -4,
+        ExpectedRevision::SoftDeleted => SOFT_DELETED,
+        ExpectedRevision::Tombstoned => TOMBSTONED,
         ExpectedRevision::Exact(revision) => i64::try_from(revision.0).unwrap_or(i64::MAX),
     }
 }
@@ -102,6 +109,17 @@ pub fn expected_number(expected: ExpectedRevision) -> i64 {
 #[must_use]
 pub fn actual_number(actual: Option<Revision>) -> i64 {
     actual.map_or(-1, |revision| i64::try_from(revision.0).unwrap_or(i64::MAX))
+}
+
+/// How a stream stands, as the number the protocol has for it.
+#[must_use]
+pub fn found_number(found: Found) -> i64 {
+    match found {
+        Found::Missing => actual_number(None),
+        Found::At(revision) => actual_number(Some(revision)),
+        Found::SoftDeleted => SOFT_DELETED,
+        Found::Ended => TOMBSTONED,
+    }
 }
 
 /// The status code, the text, and the name and further facts of a failure.

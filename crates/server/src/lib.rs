@@ -45,4 +45,4 @@ mod traces;
 mod waiting;
 
 pub use options::Options;
-pub use serve::{Callers, Exposure, ServeError, Server};
+pub use serve::{Bound, Callers, Exposure, ServeError, Server};

@@ -65,6 +65,8 @@ pub const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// Bytes of the text that says why a call failed, and of each fact beside it: the longest name, twice. It goes in headers, of which some clients take 8 KiB; what
 /// clients sent is repeated in it.
 pub const STATUS_TEXT_BYTES_MAX: usize = 2048;
+/// Bytes of violations told of one append, of names of streams above all: with the text above and as text of headers less than those 8 KiB.
+pub const VIOLATIONS_BYTES_MAX: usize = 3072;
 /// Bytes of request headers.
 pub const HEADER_BYTES_MAX: u32 = 32 << 10;
 /// Calls a client may open and reset before they were looked at: beyond, its connection ends (a "rapid reset" costs it one).

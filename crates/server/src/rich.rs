@@ -7,7 +7,6 @@ use gesta_store::{Error, ErrorKind, Rejection, StreamName};
 use prost::Message;
 use tonic::{Code, Status};
 
-use crate::fault::cut;
 use crate::proto::{
     google::rpc::{self, ErrorInfo, bad_request::FieldViolation},
     kurrent::rpc::AccessDeniedErrorDetails,
@@ -18,6 +17,7 @@ use crate::proto::{
         consistency_violation::{self, StreamStateViolation},
     },
 };
+use crate::{fault::cut, limits::VIOLATIONS_BYTES_MAX};
 
 /// Why a call of the second protocol failed.
 #[derive(Debug)]
@@ -58,17 +58,8 @@ pub enum RichFault {
     },
     /// A stream that is written to was ended for ever.
     Tombstoned(StreamName),
-    /// A check does not hold.
-    Violated {
-        /// Which of the request's checks.
-        check: usize,
-        /// Its stream.
-        stream: StreamName,
-        /// What was expected, in the protocol's numbers.
-        expected: i64,
-        /// What is, likewise.
-        actual: i64,
-    },
+    /// Checks do not hold, or streams cannot be written; at least one.
+    Violated(Vec<StateViolation>),
     /// The caller may not.
     AccessDenied {
         /// The word for what the caller may not do.
@@ -80,6 +71,19 @@ pub enum RichFault {
     Store(Error),
     /// A verdict the protocol has no word for.
     Refused(Rejection),
+}
+
+/// A stream that is not as it was to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateViolation {
+    /// Which of the request's checks; streams that are written to and not checked are numbered on behind them.
+    pub check: usize,
+    /// The stream.
+    pub stream: StreamName,
+    /// What was expected, in the protocol's numbers.
+    pub expected: i64,
+    /// What is, likewise.
+    pub actual: i64,
 }
 
 impl RichFault {
@@ -125,7 +129,7 @@ impl From<RichFault> for Status {
                 (STREAMS, "STREAM_TOMBSTONED"),
                 detail("StreamTombstonedErrorDetails", &StreamTombstonedErrorDetails { stream: stream.to_string() }),
             ),
-            RichFault::Violated { check, stream, expected, actual } => violated(check, &stream, expected, actual),
+            RichFault::Violated(violations) => violated(violations),
             RichFault::AccessDenied { action, login } => status(
                 Code::PermissionDenied,
                 "Access Denied".to_owned(),
@@ -205,23 +209,32 @@ fn revision_conflict(stream: &StreamName, expected: i64, actual: i64) -> Status 
     )
 }
 
-fn violated(check: usize, stream: &StreamName, expected: i64, actual: i64) -> Status {
-    let violation = StreamStateViolation { stream: stream.to_string(), expected_state: expected, actual_state: actual };
-    let violation = ConsistencyViolation {
-        check_index: saturated(check),
-        r#type: Some(consistency_violation::Type::StreamState(violation)),
-    };
-    status(
-        Code::FailedPrecondition,
-        format!(
+/// Tells as many as clients take in one answer.
+fn violated(violations: Vec<StateViolation>) -> Status {
+    let found = violations.len();
+    let mut text = String::new();
+    if let Some(StateViolation { check, stream, expected, actual }) = violations.first() {
+        text = format!(
             "Consistency check {check} does not hold: stream '{stream}' was expected in state {expected} and is in state {actual}."
-        ),
-        (STREAMS, "APPEND_CONSISTENCY_VIOLATION"),
-        detail(
-            "AppendConsistencyViolationErrorDetails",
-            &AppendConsistencyViolationErrorDetails { violations: vec![violation] },
-        ),
-    )
+        );
+    }
+    if found > 1 {
+        text.push_str(&format!(" Nor do {} more.", found - 1));
+    }
+    let mut bytes = 0;
+    let told = violations.into_iter().map(|StateViolation { check, stream, expected, actual }| {
+        let state = StreamStateViolation { stream: stream.to_string(), expected_state: expected, actual_state: actual };
+        let r#type = Some(consistency_violation::Type::StreamState(state));
+        ConsistencyViolation { check_index: saturated(check), r#type }
+    });
+    let told = told.take_while(|violation| {
+        let first = bytes == 0;
+        bytes += violation.encoded_len();
+        first || bytes <= VIOLATIONS_BYTES_MAX
+    });
+    let details = AppendConsistencyViolationErrorDetails { violations: told.collect() };
+    let details = detail("AppendConsistencyViolationErrorDetails", &details);
+    status(Code::FailedPrecondition, text, (STREAMS, "APPEND_CONSISTENCY_VIOLATION"), details)
 }
 
 /// A status of which a part is told three times: each is cut.
@@ -261,5 +274,35 @@ mod tests {
         assert!(facts.type_url.ends_with(".streams.errors.StreamRevisionConflictErrorDetails"));
         let facts = StreamRevisionConflictErrorDetails::decode(&facts.value[..]).unwrap();
         assert_eq!((facts.expected_revision, facts.actual_revision), (5, -1));
+    }
+
+    fn told(count: usize, name: &str) -> (Status, Vec<ConsistencyViolation>) {
+        let stream = |number: usize| StreamName::new(format!("{name}-{number}")).unwrap();
+        let violation = |check| StateViolation { check, stream: stream(check), expected: -4, actual: -5 };
+        let status = Status::from(RichFault::Violated((0..count).map(violation).collect()));
+        let rich = rpc::Status::decode(status.details()).unwrap();
+        let facts = AppendConsistencyViolationErrorDetails::decode(&rich.details[1].value[..]).unwrap();
+        (status, facts.violations)
+    }
+
+    #[test]
+    fn all_violations_are_told() {
+        let (status, violations) = told(2, "order");
+        assert_eq!(violations.iter().map(|violation| violation.check_index).collect::<Vec<_>>(), [0, 1]);
+        let expected = "Consistency check 0 does not hold: stream 'order-0' was expected in state -4 and is in state -5. \
+                        Nor do 1 more.";
+        assert_eq!(status.message(), expected);
+    }
+
+    /// Details are headers: what goes beyond what clients take of them would be the answer of none.
+    #[test]
+    fn no_more_violations_are_told_than_clients_take() {
+        for (name, least) in [("o", 100), (&"o".repeat(1000), 2)] {
+            let (status, violations) = told(10_000, name);
+            assert!(violations.len() >= least, "{}", violations.len());
+            assert!(status.message().contains("9999 more"), "{status:?}");
+            assert!(status.details().len() * 4 / 3 + status.message().len() < 8 << 10, "{}", status.details().len());
+        }
+        assert_eq!(told(1, &"o".repeat(1000)).1.len(), 1);
     }
 }

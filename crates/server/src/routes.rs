@@ -47,7 +47,7 @@ pub(crate) fn routes(answering: Answering<'_>) -> Result<axum::Router> {
     let id = store.info()?.store_id;
     let request_bytes = options.message_bytes;
     let admission = Admission::to(store.clone(), security.clone());
-    let records = RecordsService::new(store.clone(), admission.clone(), security.clone());
+    let records = RecordsService::new(admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(request_bytes);
     let reception = Reception {
         store: store.clone(),

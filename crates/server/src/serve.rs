@@ -40,11 +40,40 @@ pub enum Exposure {
     Anyone,
 }
 
-/// A server that is bound, and not running yet: who connects now is answered as soon as it runs.
+/// An address that is listened on, for a server whose store is not there yet: who connects now is answered as soon as it runs.
 #[derive(Debug)]
-pub struct Server {
+pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// `Exposed` for an address beyond loopback, unless anyone may come; `Bind`.
+    pub fn to(listen: SocketAddr, exposure: Exposure) -> Result<Self, ServeError> {
+        if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
+            return Err(ServeError::Exposed(listen));
+        }
+        let failed = |error| ServeError::Bind(listen, error);
+        let listener = TcpListener::bind(listen).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// The server of a store there.
+    #[must_use]
+    pub fn serving(self, store: EventStore) -> Server {
+        Server { bound: self, store, options: Options::default(), callers: Callers::Anybody, tls: None }
+    }
+}
+
+/// A server that is bound, and not running yet.
+#[derive(Debug)]
+pub struct Server {
+    bound: Bound,
     store: EventStore,
     options: Options,
     callers: Callers,
@@ -89,19 +118,12 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {}
 
 impl Server {
-    /// Binds an address for a store; port 0 takes a free one.
+    /// Binds an address for a store that is open.
     ///
     /// # Errors
-    /// `Exposed` for an address beyond loopback, unless anyone may come; `Bind`.
+    /// As [`Bound::to`].
     pub fn bind(store: EventStore, listen: SocketAddr, exposure: Exposure) -> Result<Self, ServeError> {
-        if exposure == Exposure::Loopback && !listen.ip().is_loopback() {
-            return Err(ServeError::Exposed(listen));
-        }
-        let failed = |error| ServeError::Bind(listen, error);
-        let listener = TcpListener::bind(listen).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, store, options: Options::default(), callers: Callers::Anybody, tls: None })
+        Bound::to(listen, exposure).map(|bound| bound.serving(store))
     }
 
     /// The same server with settings of its own.
@@ -125,7 +147,7 @@ impl Server {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.bound.address
     }
 
     /// Serves until SIGTERM or SIGINT; then lets calls end for a while, at most until a second signal, and closes the store. From when `ready` is called
@@ -184,7 +206,7 @@ impl Server {
     /// # Errors
     /// `Runtime`, `Store`.
     pub async fn serve_until(self, asked: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let Self { listener, address, store, options, callers, tls } = self;
+        let Self { bound: Bound { listener, address }, store, options, callers, tls } = self;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
         let calls = Arc::new(Calls::new(options.slow_call));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::{
-    commit::{Appended, Rejection, at_most, check_ending, check_event},
+    commit::{Appended, Rejection, Tell, at_most, check_ending, check_event},
     error::Error,
     event::EventData,
     limits,
@@ -25,6 +25,7 @@ pub struct Append {
     /// Index into `targets`, and the event.
     pub(crate) events: Vec<(usize, EventData)>,
     pub(crate) conditions: Vec<AppendCondition>,
+    pub(crate) tell: Tell,
 }
 
 /// The whole log, by the name KurrentDB gives it.
@@ -89,6 +90,14 @@ impl Append {
     #[must_use]
     pub fn condition(mut self, condition: AppendCondition) -> Self {
         self.conditions.push(condition);
+        self
+    }
+
+    /// Asks to be told of all streams that are not as expected, if there are any, and how they stand: the request is then refused with
+    /// [`Rejection::NotAsExpected`] where it would be with [`Rejection::WrongRevision`] or [`Rejection::StreamDeleted`], which tell of the first.
+    #[must_use]
+    pub fn tell_all(mut self) -> Self {
+        self.tell = Tell::All;
         self
     }
 

@@ -73,7 +73,7 @@ pub mod subscribe;
 
 pub use crate::{
     append::{Append, AppendError, Outcome},
-    commit::{Appended, NextRevision, Rejection},
+    commit::{Appended, Found, NextRevision, Rejection, Violation},
     disk::DurableWrite,
     error::{Error, ErrorKind, Result},
     event::{EventData, EventRef, Link, RecordedEvent, Tags},

@@ -86,6 +86,10 @@ pub enum ExpectedRevision {
     NoStream,
     /// The stream has events, or a metadata stream, and is not deleted.
     StreamExists,
+    /// The stream was soft-deleted, and not written since: what is appended revives it.
+    SoftDeleted,
+    /// The stream was ended by a tombstone. To be checked only: nothing can be appended to such a stream, or done to it.
+    Tombstoned,
     /// The last event of the stream has exactly this revision.
     Exact(Revision),
 }
@@ -96,6 +100,8 @@ impl fmt::Display for ExpectedRevision {
             Self::Any => f.write_str("any"),
             Self::NoStream => f.write_str("no-stream"),
             Self::StreamExists => f.write_str("stream-exists"),
+            Self::SoftDeleted => f.write_str("soft-deleted"),
+            Self::Tombstoned => f.write_str("tombstoned"),
             Self::Exact(revision) => revision.fmt(f),
         }
     }

@@ -142,6 +142,8 @@ fn target(text: &str) -> Option<(StreamName, ExpectedRevision)> {
     let (name, expected) = match text.char_indices().next_back()? {
         (at, '!') => (&text[..at], ExpectedRevision::NoStream),
         (at, '+') => (&text[..at], ExpectedRevision::StreamExists),
+        (at, '-') => (&text[..at], ExpectedRevision::SoftDeleted),
+        (at, '~') => (&text[..at], ExpectedRevision::Tombstoned),
         (at, digit @ '0'..='9') if text[..at].ends_with(' ') => {
             (text[..at].trim_end(), ExpectedRevision::Exact(Revision(u64::from(digit as u32 - '0' as u32))))
         }

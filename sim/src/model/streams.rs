@@ -47,6 +47,8 @@ impl StreamState {
             ExpectedRevision::Any => true,
             ExpectedRevision::NoStream => self.last.is_none() || self.is_soft_deleted(),
             ExpectedRevision::StreamExists => !self.is_soft_deleted() && (self.last.is_some() || self.has_metadata),
+            ExpectedRevision::SoftDeleted => self.is_soft_deleted(),
+            ExpectedRevision::Tombstoned => self.tombstoned,
             ExpectedRevision::Exact(revision) => self.last == Some(revision),
         }
     }
@@ -99,7 +101,9 @@ impl Model {
         };
         match change {
             Change::Append(events) if events.is_empty() => match expected {
-                ExpectedRevision::Any | ExpectedRevision::NoStream if ended => Finding::Holds,
+                ExpectedRevision::Any | ExpectedRevision::NoStream | ExpectedRevision::Tombstoned if ended => {
+                    Finding::Holds
+                }
                 _ if ended => Finding::Unmet(deleted()),
                 _ if state.meets(*expected) => Finding::Holds,
                 _ => Finding::Unmet(wrong()),
@@ -120,7 +124,8 @@ impl Model {
     fn judge_events(&self, target: &Target, ids: &[Uuid], state: &StreamState) -> Option<Finding> {
         let recorded: Vec<(Position, Revision)> = match target.expected {
             ExpectedRevision::StreamExists if !state.meets(target.expected) => return None,
-            ExpectedRevision::Any | ExpectedRevision::StreamExists => {
+            ExpectedRevision::Tombstoned => return None,
+            ExpectedRevision::Any | ExpectedRevision::StreamExists | ExpectedRevision::SoftDeleted => {
                 ids.iter().map_while(|id| self.newest(&target.stream, *id)).collect()
             }
             ExpectedRevision::NoStream | ExpectedRevision::Exact(_) => {

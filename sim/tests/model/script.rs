@@ -71,6 +71,8 @@ pub(crate) enum Expect {
     AsItIs,
     NoStream,
     Exists,
+    Deleted,
+    Ended,
     Exact(u64),
 }
 
@@ -283,6 +285,8 @@ fn expectation(stream: &StreamName, expected: Expect, sight: Sight<'_>) -> Expec
         Expect::Any => ExpectedRevision::Any,
         Expect::NoStream => ExpectedRevision::NoStream,
         Expect::Exists => ExpectedRevision::StreamExists,
+        Expect::Deleted => ExpectedRevision::SoftDeleted,
+        Expect::Ended => ExpectedRevision::Tombstoned,
         Expect::Exact(revision) => ExpectedRevision::Exact(Revision(revision)),
         Expect::AsItIs => sight.model.stream(stream).last.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact),
     }

@@ -81,6 +81,8 @@ fn expect() -> impl Strategy<Value = Expect> {
         4 => Just(Expect::AsItIs),
         1 => Just(Expect::NoStream),
         1 => Just(Expect::Exists),
+        1 => Just(Expect::Deleted),
+        1 => Just(Expect::Ended),
         2 => (0..8_u64).prop_map(Expect::Exact),
     ]
 }

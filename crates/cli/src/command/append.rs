@@ -133,8 +133,10 @@ fn parse_expected(text: &str) -> Result<ExpectedRevision, String> {
         "any" => ExpectedRevision::Any,
         "none" => ExpectedRevision::NoStream,
         "exists" => ExpectedRevision::StreamExists,
+        "deleted" => ExpectedRevision::SoftDeleted,
         revision => {
-            let revision = revision.parse().map_err(|_| "write a revision, `none`, `exists` or `any`".to_owned())?;
+            let revision = revision.parse();
+            let revision = revision.map_err(|_| "write a revision, `none`, `exists`, `deleted` or `any`".to_owned())?;
             ExpectedRevision::Exact(Revision(revision))
         }
     })
@@ -392,6 +394,7 @@ mod tests {
     fn expectations_are_read_as_documented() {
         assert_eq!(parse_expected("none"), Ok(ExpectedRevision::NoStream));
         assert_eq!(parse_expected("exists"), Ok(ExpectedRevision::StreamExists));
+        assert_eq!(parse_expected("deleted"), Ok(ExpectedRevision::SoftDeleted));
         assert_eq!(parse_expected("17"), Ok(ExpectedRevision::Exact(Revision(17))));
         assert!(parse_expected("-1").is_err());
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use gesta_server::{Callers, Exposure, Options, ServeError, Server, logging};
+use gesta_server::{Bound, Callers, Options, ServeError, logging};
 use serde_json::json;
 
 use super::serve_security::{self, Secured};
@@ -41,17 +41,14 @@ pub(crate) fn run(args: &ServeArgs, target: &Target, shell: &mut Shell) -> Outco
     let secured = Secured::of(&resolved.settings)?;
     let Settings { listen, admin_password_file, log_format, log_filter, collector, server, .. } = resolved.settings;
     let options = Options { dir: target.dir().display().to_string(), ..server };
-    // Before a store is made for a server that must not be.
-    if secured.exposure == Exposure::Loopback && !listen.ip().is_loopback() {
-        return Err(ServeError::Exposed(listen).into());
-    }
+    // Before a store is made for a server that must not be, or cannot.
+    let bound = Bound::to(listen, secured.exposure)?;
     let color = if io::stderr().is_terminal() { logging::LogColor::Colored } else { logging::LogColor::Plain };
     let collector = Some(collector.as_str()).filter(|collector| !collector.is_empty());
     let _telling = logging::start(log_format, &log_filter, color, collector).map_err(Failure::usage)?;
     let store = target.open_or_create()?;
     let query = secured.query();
-    let server =
-        Server::bind(store.clone(), listen, secured.exposure)?.with_options(options).with_callers(secured.callers);
+    let server = bound.serving(store.clone()).with_options(options).with_callers(secured.callers);
     if secured.callers == Callers::Users {
         serve_security::first_run(&store, admin_password_file.named(), shell)?;
     }

@@ -171,9 +171,11 @@ fn answered((): (), answer: Answer) -> Outcome<()> {
 fn next(expected: ExpectedRevision) -> ExpectedRevision {
     match expected {
         ExpectedRevision::Exact(revision) => ExpectedRevision::Exact(revision.next()),
-        ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => {
-            ExpectedRevision::Exact(Revision::START)
-        }
+        ExpectedRevision::NoStream
+        | ExpectedRevision::Any
+        | ExpectedRevision::StreamExists
+        | ExpectedRevision::SoftDeleted
+        | ExpectedRevision::Tombstoned => ExpectedRevision::Exact(Revision::START),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings from every side, and what a server makes of them.
 
-use std::{fs, io::Read, process::Stdio};
+use std::{fs, io::Read, net::TcpListener, process::Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -50,6 +50,22 @@ fn what_is_wrong_is_named_with_its_place() {
     fs::write(place.path().join("gesta.toml"), "\nlimit = 1\n").expect("written");
     let file = says(&mut gesta(&["serve"]));
     assert!(file.contains("there is no such setting, source=") && file.contains("gesta.toml:2 key=limit"), "{file}");
+}
+
+/// A second server, started by mistake on the port of the first, left the directory of a store behind.
+#[test]
+fn no_store_is_made_for_a_server_that_cannot_listen() {
+    let place = tempfile::tempdir().expect("a directory");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let dir = place.path().join("store");
+    for (listen, code) in [(address.as_str(), 6), ("192.0.2.1:2113", 2)] {
+        let mut command = gesta(&["serve", "--listen", listen, "--dir"]);
+        let (ended, out, err) = shown(&command.arg(&dir).output().expect("the program runs"));
+        assert_eq!((ended, out.as_str()), (code, ""), "{err}");
+        assert!(err.contains(listen), "{err}");
+        assert!(!dir.exists(), "{listen}");
+    }
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(crate) enum Unseated {
 /// Messages, each with how much of it its consumer may see, which is not nothing.
 pub(crate) type Seen = Vec<(Message, Sight)>;
 
+/// Why a message is parked that came to a consumer who may not see it.
+pub(crate) const WITHHELD: &str = "only administrators may see it";
 const SEATED: &str = "a seat has its consumer until it is dropped";
 
 impl Seat {
@@ -89,7 +91,8 @@ impl Seat {
         self.consumer().config().settings.resolve_links
     }
 
-    /// What is there for the client, at most `max`; what is not for its eyes is passed over. Waits.
+    /// What is there for the client, at most `max`. What is not for its eyes is parked: it must not be lost to the group, of which others may see it,
+    /// and who they are, or will be, nobody knows. Waits.
     ///
     /// # Errors
     /// Why there is nothing more to come.
@@ -104,8 +107,8 @@ impl Seat {
             }
         }
         if !withheld.is_empty() {
-            let passed_over = self.consumer().nack(&withheld, Nack::Skip, "not for this consumer");
-            unless_late(passed_over).map_err(Unseated::Group)?;
+            let parked = self.consumer().nack(&withheld, Nack::Park, WITHHELD);
+            unless_late(parked).map_err(Unseated::Group)?;
         }
         Ok(seen)
     }

@@ -59,7 +59,7 @@ impl Echo {
             correlation_id: Some(self.correlation_id),
             result: Some(result),
             stream_identifier: self.stream,
-            expected_stream_position: self.expected.map(expected::echoed),
+            expected_stream_position: self.expected.and_then(expected::echoed),
         }
     }
 }
@@ -75,14 +75,15 @@ fn status(fault: Fault) -> client::Status {
                 Err(_) => Current::CurrentNoStream(()),
             };
             let expected = match *expected {
-                ExpectedRevision::Any => Expected::ExpectedAny(()),
-                ExpectedRevision::NoStream => Expected::ExpectedNoStream(()),
-                ExpectedRevision::StreamExists => Expected::ExpectedStreamExists(()),
-                ExpectedRevision::Exact(revision) => Expected::ExpectedStreamPosition(revision.0),
+                ExpectedRevision::Any => Some(Expected::ExpectedAny(())),
+                ExpectedRevision::NoStream => Some(Expected::ExpectedNoStream(())),
+                ExpectedRevision::StreamExists => Some(Expected::ExpectedStreamExists(())),
+                ExpectedRevision::Exact(revision) => Some(Expected::ExpectedStreamPosition(revision.0)),
+                ExpectedRevision::SoftDeleted | ExpectedRevision::Tombstoned => None,
             };
             let wrong = client::WrongExpectedVersion {
                 current_stream_revision_option: Some(current),
-                expected_stream_position_option: Some(expected),
+                expected_stream_position_option: expected,
             };
             (Code::AlreadyExists, any("WrongExpectedVersion", &wrong))
         }
@@ -161,7 +162,7 @@ mod tests {
         let (asked, answer) = (echo(), echo().failed(Fault::DeadlineExceeded));
         assert_eq!(answer.correlation_id, Some(asked.correlation_id));
         assert_eq!(answer.stream_identifier, asked.stream);
-        assert_eq!(answer.expected_stream_position, asked.expected.map(expected::echoed));
+        assert_eq!(answer.expected_stream_position, asked.expected.and_then(expected::echoed));
     }
 
     #[test]

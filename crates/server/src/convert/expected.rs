@@ -45,15 +45,16 @@ pub fn from_wire<E: Expectation>(expected: Option<&E>) -> Result<ExpectedRevisio
         .ok_or_else(|| Fault::Invalid("expected revision is missing, say any to expect nothing".to_owned()))
 }
 
-/// The expectation as a batch append echoes it.
+/// The expectation as a batch append echoes it; `None` for what cannot be expected by this protocol.
 #[must_use]
-pub fn echoed(expected: ExpectedRevision) -> batch_append_resp::ExpectedStreamPosition {
+pub fn echoed(expected: ExpectedRevision) -> Option<batch_append_resp::ExpectedStreamPosition> {
     use batch_append_resp::ExpectedStreamPosition as Echo;
     match expected {
-        ExpectedRevision::Any => Echo::Any(()),
-        ExpectedRevision::NoStream => Echo::NoStream(()),
-        ExpectedRevision::StreamExists => Echo::StreamExists(()),
-        ExpectedRevision::Exact(revision) => Echo::StreamPosition(revision.0),
+        ExpectedRevision::Any => Some(Echo::Any(())),
+        ExpectedRevision::NoStream => Some(Echo::NoStream(())),
+        ExpectedRevision::StreamExists => Some(Echo::StreamExists(())),
+        ExpectedRevision::Exact(revision) => Some(Echo::StreamPosition(revision.0)),
+        ExpectedRevision::SoftDeleted | ExpectedRevision::Tombstoned => None,
     }
 }
 
@@ -67,17 +68,19 @@ pub fn wrong(expected: ExpectedRevision, actual: Option<Revision>) -> append_res
 
     use crate::proto::event_store::client::Empty;
     let (old, new) = match expected {
-        ExpectedRevision::Any => (ExpectedOld::Any2060(Empty {}), Expected::ExpectedAny(Empty {})),
+        ExpectedRevision::Any => (Some(ExpectedOld::Any2060(Empty {})), Some(Expected::ExpectedAny(Empty {}))),
         ExpectedRevision::StreamExists => {
-            (ExpectedOld::StreamExists2060(Empty {}), Expected::ExpectedStreamExists(Empty {}))
+            (Some(ExpectedOld::StreamExists2060(Empty {})), Some(Expected::ExpectedStreamExists(Empty {})))
         }
         // The old generation had no word for it, but minus one.
         ExpectedRevision::NoStream => {
-            (ExpectedOld::ExpectedRevision2060(u64::MAX), Expected::ExpectedNoStream(Empty {}))
+            (Some(ExpectedOld::ExpectedRevision2060(u64::MAX)), Some(Expected::ExpectedNoStream(Empty {})))
         }
         ExpectedRevision::Exact(revision) => {
-            (ExpectedOld::ExpectedRevision2060(revision.0), Expected::ExpectedRevision(revision.0))
+            (Some(ExpectedOld::ExpectedRevision2060(revision.0)), Some(Expected::ExpectedRevision(revision.0)))
         }
+        // Neither has one for what only the second protocol can expect.
+        ExpectedRevision::SoftDeleted | ExpectedRevision::Tombstoned => (None, None),
     };
     let (current_old, current) = match actual {
         Some(revision) => (CurrentOld::CurrentRevision2060(revision.0), Current::CurrentRevision(revision.0)),
@@ -85,9 +88,9 @@ pub fn wrong(expected: ExpectedRevision, actual: Option<Revision>) -> append_res
     };
     append_resp::WrongExpectedVersion {
         current_revision_option_20_6_0: Some(current_old),
-        expected_revision_option_20_6_0: Some(old),
+        expected_revision_option_20_6_0: old,
         current_revision_option: Some(current),
-        expected_revision_option: Some(new),
+        expected_revision_option: new,
     }
 }
 

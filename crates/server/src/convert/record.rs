@@ -39,15 +39,34 @@ pub fn stream(name: &str) -> Result<StreamName, RichFault> {
 pub fn expected(number: Option<i64>) -> Result<ExpectedRevision, RichFault> {
     match number {
         None | Some(-2) => Ok(ExpectedRevision::Any),
-        Some(-1) => Ok(ExpectedRevision::NoStream),
-        Some(-4) => Ok(ExpectedRevision::StreamExists),
-        Some(number) => match u64::try_from(number) {
-            Ok(revision) => Ok(ExpectedRevision::Exact(Revision(revision))),
-            Err(_) => Err(RichFault::bad(
-                "expected_revision",
-                format!("must be a revision, -1 (no stream), -2 (any) or -4 (exists), found={number}"),
-            )),
-        },
+        Some(number) => named(number).ok_or_else(|| {
+            let what = format!("must be a revision, -1 (no stream), -2 (any) or -4 (exists), found={number}");
+            RichFault::bad("expected_revision", what)
+        }),
+    }
+}
+
+/// What a check expects of a stream, be it written to or not.
+///
+/// # Errors
+/// `BadRequest`, for *any* too, which is nothing to check.
+pub fn state(number: i64) -> Result<ExpectedRevision, RichFault> {
+    match number {
+        -5 => Ok(ExpectedRevision::SoftDeleted),
+        -6 => Ok(ExpectedRevision::Tombstoned),
+        number => named(number).ok_or_else(|| {
+            let states = "-1 (no stream), -4 (exists), -5 (deleted) or -6 (tombstoned)";
+            let what = format!("must be a revision, {states}, any state is nothing to check, found={number}");
+            RichFault::bad("checks.expected_state", what)
+        }),
+    }
+}
+
+fn named(number: i64) -> Option<ExpectedRevision> {
+    match number {
+        -1 => Some(ExpectedRevision::NoStream),
+        -4 => Some(ExpectedRevision::StreamExists),
+        number => u64::try_from(number).ok().map(|revision| ExpectedRevision::Exact(Revision(revision))),
     }
 }
 
@@ -215,6 +234,14 @@ mod tests {
         assert_eq!(expected(None).unwrap(), ExpectedRevision::Any);
         assert_eq!(expected(Some(0)).unwrap(), ExpectedRevision::Exact(Revision(0)));
         assert_eq!(expected(Some(-4)).unwrap(), ExpectedRevision::StreamExists);
-        assert!(expected(Some(-6)).is_err());
+        for number in [-3, -5, -6, i64::MIN] {
+            assert!(expected(Some(number)).is_err(), "{number}");
+        }
+        assert_eq!(state(7).unwrap(), ExpectedRevision::Exact(Revision(7)));
+        assert_eq!(state(-5).unwrap(), ExpectedRevision::SoftDeleted);
+        assert_eq!(state(-6).unwrap(), ExpectedRevision::Tombstoned);
+        for number in [-2, -3, -7, i64::MIN] {
+            assert!(state(number).is_err(), "{number}");
+        }
     }
 }

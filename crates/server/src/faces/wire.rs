@@ -162,6 +162,7 @@ macro_rules! expectation {
             ExpectedRevision::Any => Choice::Any(Empty {}),
             ExpectedRevision::NoStream => Choice::NoStream(Empty {}),
             ExpectedRevision::StreamExists => Choice::StreamExists(Empty {}),
+            ExpectedRevision::SoftDeleted | ExpectedRevision::Tombstoned => panic!("not in this protocol"),
             ExpectedRevision::Exact(revision) => Choice::Revision(revision.0),
         }
     }};

@@ -271,7 +271,7 @@ pub struct FollowResp {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Expected {
-    #[prost(oneof = "expected::Expected", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "expected::Expected", tags = "1, 2, 3, 4, 5, 6")]
     pub expected: ::core::option::Option<expected::Expected>,
 }
 /// Nested message and enum types in `Expected`.
@@ -286,6 +286,10 @@ pub mod expected {
         StreamExists(super::Nothing),
         #[prost(uint64, tag = "4")]
         Revision(u64),
+        #[prost(message, tag = "5")]
+        SoftDeleted(super::Nothing),
+        #[prost(message, tag = "6")]
+        Tombstoned(super::Nothing),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -37,7 +37,7 @@ use crate::{
     limits::{APPEND_BYTES_MAX, BATCH_REQUESTS_IN_FLIGHT_MAX, BATCH_REQUESTS_OPEN_MAX},
     proto::event_store::client::streams::{
         BatchAppendReq, BatchAppendResp,
-        batch_append_req::{Options, options::DeadlineOption},
+        batch_append_req::{Options, ProposedMessage, options::DeadlineOption},
     },
     security::{Action, Rights},
     stopping::Stopping,
@@ -249,15 +249,20 @@ async fn answered_to(Pending { echo, expected, state }: Pending) -> BatchAppendR
 async fn outcome(expected: ExpectedRevision, state: PendingState) -> Result<Appended, Fault> {
     let outcome = match state {
         PendingState::Failed(fault) => return Err(fault),
-        PendingState::Admitted(admitted, None) => admitted.outcome().await,
-        PendingState::Admitted(admitted, Some(deadline)) => {
-            timeout_at(deadline, admitted.outcome()).await.map_err(|_| Fault::DeadlineExceeded)?
-        }
+        PendingState::Admitted(admitted, deadline) => in_time(admitted.outcome(), deadline).await?,
     };
     outcome.map_err(|error| match error {
         AppendError::Rejected(rejection) => Fault::refused(Operation::Append, expected, rejection),
         AppendError::Failed(error) => Fault::Store(error),
     })
+}
+
+/// What is waited for, if it comes while the client has patience.
+async fn in_time<T>(waited_for: impl Future<Output = T>, deadline: Option<Instant>) -> Result<T, Fault> {
+    match deadline {
+        None => Ok(waited_for.await),
+        Some(deadline) => timeout_at(deadline, waited_for).await.map_err(|_| Fault::DeadlineExceeded),
+    }
 }
 
 /// A request the client has finished.
@@ -302,9 +307,7 @@ impl OpenRequests {
         // From here on it counts by itself, not among the others.
         self.bytes = self.bytes.saturating_sub(open.bytes());
         let room = APPEND_BYTES_MAX.saturating_sub(self.bytes);
-        for message in part.proposed_messages {
-            open.push(proposed::from_batch(message), room);
-        }
+        open.take(part.proposed_messages, room);
         if part.is_final {
             self.hold()?;
             return Ok(Some(Complete { echo: open.echo, request: open.request }));
@@ -344,16 +347,21 @@ impl OpenRequest {
         Self { echo, request }
     }
 
-    fn push(&mut self, event: Result<gesta_store::EventData, Fault>, room: usize) {
-        let pushed = match (&mut self.request, event) {
-            (Err(_), _) => Ok(()),
-            (Ok(_), Err(fault)) => Err(fault),
-            (Ok(request), Ok(event)) => {
+    /// Takes the events of a part, of which nothing else is kept.
+    fn take(&mut self, messages: Vec<ProposedMessage>, room: usize) {
+        let Ok(request) = &mut self.request else { return };
+        let events = messages.into_iter().map(proposed::from_batch).collect::<Result<Vec<_>, _>>();
+        let taken = events.and_then(|events| {
+            for event in proposed::apart(events) {
                 let pushed = request.proposed.push(event);
-                if request.proposed.bytes > room { Err(Fault::AppendTooLarge) } else { pushed }
+                if request.proposed.bytes > room {
+                    return Err(Fault::AppendTooLarge);
+                }
+                pushed?;
             }
-        };
-        if let Err(fault) = pushed {
+            Ok(())
+        });
+        if let Err(fault) = taken {
             self.request = Err(fault);
         }
     }
@@ -380,13 +388,13 @@ fn deadline(option: &DeadlineOption, clock: &dyn Clock) -> Option<Instant> {
 
 #[cfg(test)]
 mod tests {
-    use gesta_store::clock::ManualClock;
+    use gesta_store::{EventStore, clock::ManualClock};
+    use prost::Message;
 
     use super::*;
     use crate::{
-        convert::id::IdForm,
-        heard::Share,
-        proto::event_store::client::streams::batch_append_req::{ProposedMessage, options::ExpectedStreamPosition},
+        convert::id::IdForm, heard::Share,
+        proto::event_store::client::streams::batch_append_req::options::ExpectedStreamPosition, security::Security,
     };
 
     /// A part of request number `request`, with events of so many bytes.
@@ -479,21 +487,90 @@ mod tests {
         assert!(begin(&mut call()).is_ok());
     }
 
+    /// Of a part with one small event, and beside it a field nobody knows of 30 MiB, all was kept, and the event alone counted.
+    #[test]
+    fn nothing_is_kept_of_a_part_but_its_events() {
+        let mut said = first(1, &[10, 10]).encode_to_vec();
+        let unknown = 1_000_u32 << 3 | 2;
+        prost::encoding::encode_varint(unknown.into(), &mut said);
+        prost::encoding::encode_varint(1 << 20, &mut said);
+        said.resize(said.len() + (1 << 20), 7);
+        let said = bytes::Bytes::from(said);
+        let (mut open, clock) = (OpenRequests::default(), ManualClock::default());
+        assert!(open.add(BatchAppendReq::decode(said.clone()).unwrap(), &clock).unwrap().is_none());
+        assert!(said.is_unique(), "what was said is kept");
+        let complete = open.add(last(part(1, &[1])), &clock).unwrap().unwrap();
+        let events = complete.request.map(|request| request.proposed.events).unwrap();
+        assert_eq!(events.iter().map(|event| event.data.len()).collect::<Vec<_>>(), [10, 10, 1]);
+    }
+
     #[test]
     fn a_call_ends_at_a_request_that_cannot_be_answered() {
         let nameless = BatchAppendReq { correlation_id: None, ..first(1, &[1]) };
         assert!(matches!(complete([nameless]), Err(Fault::Invalid(what)) if what == "correlation id is missing"));
     }
 
+    /// What a future comes to at once.
+    fn at_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+        pin!(future).poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn a_request_is_given_up_when_its_time_is_over_and_not_before() {
+        let (over, later) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        let waits = || std::future::pending::<()>();
+        assert!(matches!(in_time(waits(), Some(over)).await, Err(Fault::DeadlineExceeded)));
+        assert!(at_once(in_time(waits(), Some(later))).is_pending());
+        assert!(at_once(in_time(waits(), None)).is_pending());
+        let known = at_once(in_time(std::future::ready(7), Some(over)));
+        assert!(matches!(known, Poll::Ready(Ok(7))), "what is known is told, however late");
+    }
+
+    #[tokio::test]
+    async fn each_request_has_the_time_its_client_gave_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EventStore::open(dir.path()).unwrap();
+        let (admission, mut flow) = (Admission::to(store, Security::Open), Flow::default());
+        let limits = [None, Some(3600), Some(0)];
+        let before = Instant::now();
+        for (request, seconds) in (1..).zip(limits) {
+            let limit = |seconds| DeadlineOption::Deadline(prost_types::Duration { seconds, nanos: 0 });
+            let part = last(first(request, &[1]));
+            let options = part.options.map(|options| Options { deadline_option: seconds.map(limit), ..options });
+            let complete = OpenRequests::default().add(BatchAppendReq { options, ..part }, &ManualClock::default());
+            flow.enter(&admission, &Rights::Everything, complete.unwrap().unwrap());
+            assert_eq!(at_once(poll_fn(|context| Poll::Ready(flow.poll_entering(context)))), Poll::Ready(true));
+        }
+        let left = |pending: &Pending| match &pending.state {
+            PendingState::Admitted(_, deadline) => deadline.map(|at| at.duration_since(before).as_secs() / 1800),
+            PendingState::Failed(fault) => panic!("{fault}"),
+        };
+        assert_eq!(flow.pending.iter().map(left).collect::<Vec<_>>(), [None, Some(2), Some(0)]);
+    }
+
     #[test]
     fn time_limits_of_all_clients_are_understood() {
         let clock = ManualClock::at(gesta_store::Timestamp(5_000_000_000));
         let duration = |seconds| DeadlineOption::Deadline(prost_types::Duration { seconds, nanos: 0 });
-        assert!(deadline(&duration(30), &clock).is_some());
+        let before = Instant::now();
+        let ends = |option: &DeadlineOption| deadline(option, &clock).expect("a limit").duration_since(before);
+        let within = |ends: Duration, least: Duration| ends >= least && ends < least + Duration::from_secs(3600);
+        assert!(within(ends(&duration(30)), Duration::from_secs(30)));
+        let nanos = DeadlineOption::Deadline(prost_types::Duration { seconds: 7200, nanos: 999_999_999 });
+        assert!(within(ends(&nanos), Duration::new(7200, 999_999_999)));
+        assert!(deadline(&duration(24 * 60 * 60), &clock).is_none());
+        assert!(within(ends(&duration(24 * 60 * 60 - 1)), Duration::from_secs(24 * 60 * 60 - 1)));
         assert!(deadline(&duration(1_800_000_000), &clock).is_none(), "the time since 1970 is no limit");
         assert!(deadline(&duration(-1), &clock).is_none());
         let at = |seconds| DeadlineOption::Deadline21100(prost_types::Timestamp { seconds, nanos: 0 });
-        assert!(deadline(&at(6), &clock).is_some());
+        assert!(within(ends(&at(5 + 7200)), Duration::from_secs(7200)));
+        let nanos = DeadlineOption::Deadline21100(prost_types::Timestamp { seconds: 5, nanos: 500_000_000 });
+        assert!(within(ends(&nanos), Duration::from_millis(500)));
+        // The clock that tells when it is over is not the one that is set.
+        let limit = deadline(&at(5 + 7200), &clock);
+        clock.jump_to(gesta_store::Timestamp(i64::MAX));
+        assert!(limit.is_some_and(|limit| limit > Instant::now()));
+        clock.jump_to(gesta_store::Timestamp(5_000_000_000));
         assert!(deadline(&at(4), &clock).is_some_and(|deadline| deadline <= Instant::now()));
     }
 }

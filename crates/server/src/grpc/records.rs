@@ -2,35 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gesta_store::{
-    Append, AppendError, Appended, EventStore, ExpectedRevision, Position, Rejection, StreamName, StreamStatus,
-};
+use gesta_store::{Append, AppendError, Appended, ExpectedRevision, Found, Position, Rejection, StreamName, Violation};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
     admission::Admission,
     convert::record,
-    fault::{actual_number, expected_number},
+    fault::{actual_number, expected_number, found_number},
     limits::APPEND_BYTES_MAX,
     proto::kurrentdb::protocol::v2::streams::{
         AppendRecordsRequest, AppendRecordsResponse, AppendRequest, AppendResponse, AppendSessionResponse,
         ConsistencyCheck, StreamRevision, consistency_check, streams_service_server::StreamsService,
     },
-    rich::RichFault,
+    rich::{RichFault, StateViolation},
     security::{Action, Rights, Security},
 };
 
 /// What an event costs in a commit beyond its payloads, in bytes, at most; its stream's name included.
 const EVENT_OVERHEAD: usize = 512;
-/// A stream that was deleted, as the state of a stream.
-const SOFT_DELETED: i64 = -5;
-/// A stream that was ended for ever, as the state of a stream.
-const TOMBSTONED: i64 = -6;
 
 /// The service of the second protocol.
 #[derive(Clone, Debug)]
 pub struct RecordsService {
-    store: EventStore,
     admission: Admission,
     security: Security,
 }
@@ -44,11 +37,12 @@ struct Draft {
     written: Vec<StreamName>,
     /// The same, to be looked up.
     named: BTreeSet<StreamName>,
-    checks: Checks,
+    places: Places,
 }
 
-/// For each stream that is checked, which check of the request it is, and what it expects.
-type Checks = BTreeMap<StreamName, (usize, ExpectedRevision)>;
+/// For each stream of a request its place among the checks, and what is expected of it. Those that are written to and not checked have
+/// theirs behind the checks, in the order in which they are named.
+type Places = BTreeMap<StreamName, (usize, ExpectedRevision)>;
 
 impl Draft {
     fn push(
@@ -72,56 +66,10 @@ impl Draft {
 }
 
 impl RecordsService {
-    /// The streams of `store`.
+    /// The streams behind `admission`.
     #[must_use]
-    pub fn new(store: EventStore, admission: Admission, security: Security) -> Self {
-        Self { store, admission, security }
-    }
-
-    async fn commit(&self, append: Append, bytes: usize, checks: &Checks) -> Result<Appended, RichFault> {
-        match self.admission.commit(append, bytes).await {
-            Ok(appended) => Ok(appended),
-            Err(AppendError::Failed(error)) => Err(RichFault::Store(error)),
-            Err(AppendError::Rejected(rejection)) => Err(self.refused(rejection, checks).await),
-        }
-    }
-
-    #[allow(clippy::wildcard_enum_match_arm, reason = "verdicts may be added; for those left the protocol has no word")]
-    async fn refused(&self, rejection: Rejection, checks: &Checks) -> RichFault {
-        let (stream, expected, actual) = match rejection {
-            Rejection::WrongRevision { stream, expected, actual } => {
-                let actual = match actual {
-                    Some(_) => actual_number(actual),
-                    None => self.state_without_events(&stream).await,
-                };
-                (stream, expected_number(expected), actual)
-            }
-            Rejection::IdempotencyViolated { stream, actual } => {
-                (stream, expected_number(ExpectedRevision::Any), actual_number(actual))
-            }
-            Rejection::StreamDeleted { stream } => match checks.get(&stream) {
-                Some(&(_, expected)) => (stream, expected_number(expected), TOMBSTONED),
-                None => return RichFault::Tombstoned(stream),
-            },
-            Rejection::CommitTooLarge { bytes, .. } => return RichFault::TransactionTooLarge { bytes },
-            other => return RichFault::Refused(other),
-        };
-        match checks.get(&stream) {
-            Some(&(check, _)) => RichFault::Violated { check, stream, expected, actual },
-            None => RichFault::RevisionConflict { stream, expected, actual },
-        }
-    }
-
-    /// The state of a stream that has no event to be read: the verdict does not tell deleted from missing. Looked up behind the verdict; if the
-    /// stream was written to meanwhile, it counts as what it was, missing.
-    async fn state_without_events(&self, stream: &StreamName) -> i64 {
-        let (store, stream) = (self.store.clone(), stream.clone());
-        let status = tokio::task::spawn_blocking(move || store.stream_status(&stream)).await;
-        match status {
-            Ok(Ok(StreamStatus::SoftDeleted { .. })) => SOFT_DELETED,
-            Ok(Ok(StreamStatus::Missing | StreamStatus::Live { .. } | StreamStatus::Tombstoned { .. }) | Err(_))
-            | Err(_) => actual_number(None),
-        }
+    pub fn new(admission: Admission, security: Security) -> Self {
+        Self { admission, security }
     }
 
     async fn session(
@@ -142,7 +90,7 @@ impl RecordsService {
         if draft.written.is_empty() {
             return Err(RichFault::NoRequests.into());
         }
-        let appended = self.commit(draft.append, draft.bytes, &Checks::new()).await?;
+        let appended = self.admission.commit(draft.append.tell_all(), draft.bytes).await.map_err(session_fault)?;
         let position = position(&appended);
         let output = revisions(&draft.written, &appended).map(|(stream, revision)| AppendResponse {
             stream,
@@ -163,14 +111,15 @@ impl RecordsService {
         let mut draft = Draft::default();
         for (index, check) in request.checks.into_iter().enumerate() {
             let (stream, expected) = checked(check)?;
-            if draft.checks.contains_key(&stream) {
+            if draft.places.contains_key(&stream) {
                 return Err(RichFault::bad("checks", format!("name a stream twice, stream={stream}")));
             }
-            draft.checks.insert(stream, (index, expected));
+            draft.places.insert(stream, (index, expected));
         }
         for record in request.records {
             let stream = record::stream(&record.stream)?;
-            let expected = draft.checks.get(&stream).map_or(ExpectedRevision::Any, |&(_, expected)| expected);
+            let next = draft.places.len();
+            let (_, expected) = *draft.places.entry(stream.clone()).or_insert((next, ExpectedRevision::Any));
             draft.push(&stream, expected, vec![record])?;
             if draft.named.insert(stream.clone()) {
                 draft.written.push(stream);
@@ -179,12 +128,13 @@ impl RecordsService {
         for stream in &draft.written {
             rights.check(Action::write(stream)).await?;
         }
-        for (stream, &(_, expected)) in draft.checks.iter().filter(|(stream, _)| !draft.named.contains(*stream)) {
+        for (stream, &(_, expected)) in draft.places.iter().filter(|(stream, _)| !draft.named.contains(*stream)) {
             // What is found out about a stream is read from it.
             rights.check(Action::read(stream)).await?;
             draft.append = draft.append.stream(stream.clone(), expected, []);
         }
-        let appended = self.commit(draft.append, draft.bytes, &draft.checks).await?;
+        let committed = self.admission.commit(draft.append.tell_all(), draft.bytes).await;
+        let appended = committed.map_err(|error| records_fault(error, &draft.places))?;
         let revisions =
             revisions(&draft.written, &appended).map(|(stream, revision)| StreamRevision { stream, revision });
         Ok(AppendRecordsResponse { revisions: revisions.collect(), position: position(&appended) })
@@ -195,12 +145,59 @@ fn checked(check: ConsistencyCheck) -> Result<(StreamName, ExpectedRevision), Ri
     let Some(consistency_check::Type::StreamState(state)) = check.r#type else {
         return Err(RichFault::bad("checks", "must be about the state of a stream"));
     };
-    let stream = record::stream(&state.stream)?;
-    match record::expected(Some(state.expected_state))? {
-        ExpectedRevision::Any => Err(RichFault::bad("checks.expected_state", "any state is nothing to check")),
-        expected @ (ExpectedRevision::NoStream | ExpectedRevision::StreamExists | ExpectedRevision::Exact(_)) => {
-            Ok((stream, expected))
+    Ok((record::stream(&state.stream)?, record::state(state.expected_state)?))
+}
+
+/// What a refused session is to its client: the first stream that is in the way.
+fn session_fault(error: AppendError) -> RichFault {
+    match rejection(error) {
+        Ok(Rejection::NotAsExpected { violations }) => match violations.into_iter().next() {
+            Some(Violation { stream, found: Found::Ended, .. }) => RichFault::Tombstoned(stream),
+            Some(Violation { stream, expected, found }) => {
+                let (expected, actual) = (expected_number(expected), found_number(found));
+                RichFault::RevisionConflict { stream, expected, actual }
+            }
+            None => RichFault::Refused(Rejection::NotAsExpected { violations: Vec::new() }),
+        },
+        Ok(Rejection::IdempotencyViolated { stream, actual }) => {
+            let (expected, actual) = (expected_number(ExpectedRevision::Any), actual_number(actual));
+            RichFault::RevisionConflict { stream, expected, actual }
         }
+        Ok(other) => RichFault::Refused(other),
+        Err(fault) => fault,
+    }
+}
+
+/// What a refused request is to its client: every stream that is in the way, by its place among the checks.
+fn records_fault(error: AppendError, places: &Places) -> RichFault {
+    let violation = |stream: StreamName, actual| {
+        let (check, expected) =
+            places.get(&stream).copied().expect("the store refuses no stream that was not asked about");
+        StateViolation { check, stream, expected: expected_number(expected), actual }
+    };
+    match rejection(error) {
+        Ok(Rejection::NotAsExpected { violations }) => {
+            let mut violated: Vec<_> = violations
+                .into_iter()
+                .map(|Violation { stream, found, .. }| violation(stream, found_number(found)))
+                .collect();
+            violated.sort_by_key(|violation| violation.check);
+            RichFault::Violated(violated)
+        }
+        Ok(Rejection::IdempotencyViolated { stream, actual }) => {
+            RichFault::Violated(vec![violation(stream, actual_number(actual))])
+        }
+        Ok(other) => RichFault::Refused(other),
+        Err(fault) => fault,
+    }
+}
+
+/// The verdict that is about streams, or what else went wrong.
+fn rejection(error: AppendError) -> Result<Rejection, RichFault> {
+    match error {
+        AppendError::Failed(error) => Err(RichFault::Store(error)),
+        AppendError::Rejected(Rejection::CommitTooLarge { bytes, .. }) => Err(RichFault::TransactionTooLarge { bytes }),
+        AppendError::Rejected(rejection) => Ok(rejection),
     }
 }
 

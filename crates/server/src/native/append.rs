@@ -141,6 +141,8 @@ fn expected_to_wire(expected: ExpectedRevision) -> wire::Expected {
             ExpectedRevision::Any => Kind::Any(wire::Nothing {}),
             ExpectedRevision::NoStream => Kind::NoStream(wire::Nothing {}),
             ExpectedRevision::StreamExists => Kind::StreamExists(wire::Nothing {}),
+            ExpectedRevision::SoftDeleted => Kind::SoftDeleted(wire::Nothing {}),
+            ExpectedRevision::Tombstoned => Kind::Tombstoned(wire::Nothing {}),
             ExpectedRevision::Exact(Revision(revision)) => Kind::Revision(revision),
         }),
     }
@@ -152,6 +154,8 @@ fn expected_from_wire(expected: Option<wire::Expected>) -> Result<ExpectedRevisi
         Kind::Any(_) => ExpectedRevision::Any,
         Kind::NoStream(_) => ExpectedRevision::NoStream,
         Kind::StreamExists(_) => ExpectedRevision::StreamExists,
+        Kind::SoftDeleted(_) => ExpectedRevision::SoftDeleted,
+        Kind::Tombstoned(_) => ExpectedRevision::Tombstoned,
         Kind::Revision(revision) => ExpectedRevision::Exact(Revision(revision)),
     })
 }

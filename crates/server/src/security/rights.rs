@@ -12,7 +12,7 @@ use gesta_store::{Append, RecordedEvent};
 use tonic::transport::server::TcpConnectInfo;
 
 use super::{
-    action::Action,
+    action::{Action, described_by},
     caller::Caller,
     guard::Guard,
     methods::{self, Need},
@@ -125,7 +125,7 @@ impl Rights {
             return Ok(Sight::Whole);
         }
         match &event.link {
-            None if rules::is_kept(&event.stream) => Ok(Sight::Nothing),
+            None if rules::is_kept(described_by(&event.stream).unwrap_or(&event.stream)) => Ok(Sight::Nothing),
             None => Ok(Sight::Whole),
             Some(_) => Ok(match guard.verdict(caller, Action::read(&event.stream))? {
                 Verdict::Granted => Sight::Whole,

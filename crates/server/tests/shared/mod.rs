@@ -10,7 +10,7 @@ use std::{
 };
 
 use gesta_server::{
-    Exposure, Options, Server,
+    Callers, Exposure, Options, Server,
     proto::event_store::client::{
         Empty, StreamIdentifier, Uuid,
         streams::{
@@ -26,8 +26,9 @@ use gesta_server::{
         },
         uuid,
     },
+    security::users::first_run,
 };
-use gesta_store::{EventData, EventStore, EventType, ExpectedRevision, StreamName};
+use gesta_store::{EventData, EventStore, EventType, ExpectedRevision, StreamName, entropy::Entropy};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 use tonic::transport::Channel;
@@ -47,11 +48,22 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(options: Options) -> Self {
+        Self::start_for(options, Callers::Anybody)
+    }
+
+    /// One that asks callers who they are, with an administrator.
+    pub(crate) fn guarded(password: &str) -> Self {
+        let serving = Self::start_for(Options::default(), Callers::Users);
+        first_run(&serving.store, Some(password), &Entropy::from_os()).expect("made");
+        serving
+    }
+
+    fn start_for(options: Options, callers: Callers) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = EventStore::open(dir.path()).expect("opens");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server =
-            Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port").with_options(options);
+        let server = Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port");
+        let server = server.with_options(options).with_callers(callers);
         let address = server.address();
         let runtime = Runtime::new().expect("a runtime");
         let (stop, asked) = oneshot::channel();

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{
-    Action, Facts, Rejection, StreamState, Target,
+    Action, Facts, Found, Rejection, StreamState, Target,
     memory::Memory,
     retry::{self, Recorded},
 };
@@ -20,6 +20,18 @@ pub(super) struct Standing {
     pub(super) ended: bool,
     /// It is the metadata stream of a soft-deleted stream, whose events below this revision stay hidden whatever is written.
     pub(super) hidden_below: Option<Revision>,
+}
+
+impl Standing {
+    /// How the stream stands, for whoever is refused.
+    pub(super) fn found(&self) -> Found {
+        match self.state.last {
+            _ if self.ended => Found::Ended,
+            _ if self.state.is_soft_deleted() => Found::SoftDeleted,
+            Some((revision, ..)) => Found::At(revision),
+            None => Found::Missing,
+        }
+    }
 }
 
 /// What a target comes to.
@@ -66,6 +78,8 @@ impl StreamState {
     fn meets(&self, expected: ExpectedRevision) -> bool {
         match expected {
             ExpectedRevision::Any => true,
+            ExpectedRevision::SoftDeleted => self.is_soft_deleted(),
+            ExpectedRevision::Tombstoned => false,
             ExpectedRevision::NoStream => self.is_soft_deleted() || self.last.is_none(),
             ExpectedRevision::StreamExists => !self.is_soft_deleted() && (self.last.is_some() || self.has_metadata),
             ExpectedRevision::Exact(revision) => self.current() == Some(revision),
@@ -95,8 +109,8 @@ fn check(target: &Target, state: &StreamState, ended: bool) -> Finding {
     if ended {
         return match target.expected {
             // Nothing can be read of a stream that ended.
-            ExpectedRevision::Any | ExpectedRevision::NoStream => Finding::Holds,
-            ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) => {
+            ExpectedRevision::Any | ExpectedRevision::NoStream | ExpectedRevision::Tombstoned => Finding::Holds,
+            ExpectedRevision::StreamExists | ExpectedRevision::SoftDeleted | ExpectedRevision::Exact(_) => {
                 Finding::Unmet(stream_deleted(&target.stream))
             }
         };
@@ -112,11 +126,14 @@ fn append<F: Facts>(
     facts: &mut F,
 ) -> Result<Finding, F::Error> {
     let retried = match target.expected {
-        ExpectedRevision::Any => retry::by_ids_alone(&target.stream, ids, memory),
+        // An append that revived the stream, and is sent again, finds it live.
+        ExpectedRevision::Any | ExpectedRevision::SoftDeleted => retry::by_ids_alone(&target.stream, ids, memory),
         ExpectedRevision::StreamExists if state.meets(target.expected) => {
             retry::by_ids_alone(&target.stream, ids, memory)
         }
-        ExpectedRevision::StreamExists => return Ok(Finding::Refused(wrong_revision(target, state))),
+        ExpectedRevision::StreamExists | ExpectedRevision::Tombstoned => {
+            return Ok(Finding::Refused(wrong_revision(target, state)));
+        }
         ExpectedRevision::NoStream | ExpectedRevision::Exact(_) => {
             let from = first_revision(target.expected);
             // Where it was expected to be: written, even if the ids were used before.
@@ -132,7 +149,7 @@ fn append<F: Facts>(
     Ok(match retried {
         retry::Retried::Wholly(recorded) => Finding::Retry(recorded),
         retry::Retried::Partly => Finding::Refused(idempotency_violated(&target.stream, state)),
-        // Of the two expectations only `NoStream` can hold here, over a soft-deleted stream.
+        // Of those that name a revision only `NoStream` can hold here, over a soft-deleted stream.
         retry::Retried::No if state.meets(target.expected) => Finding::Fresh,
         retry::Retried::No => Finding::Refused(wrong_revision(target, state)),
     })
@@ -143,7 +160,11 @@ fn first_revision(expected: ExpectedRevision) -> Revision {
     match expected {
         // A client may name any number; one past the largest is as unreachable as the largest.
         ExpectedRevision::Exact(revision) => Revision(revision.0.saturating_add(1)),
-        ExpectedRevision::NoStream | ExpectedRevision::Any | ExpectedRevision::StreamExists => Revision::START,
+        ExpectedRevision::NoStream
+        | ExpectedRevision::Any
+        | ExpectedRevision::StreamExists
+        | ExpectedRevision::SoftDeleted
+        | ExpectedRevision::Tombstoned => Revision::START,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::{
-    Appended, Facts, NextRevision, Proposal, Rejection,
+    Appended, Facts, NextRevision, Proposal, Rejection, Target, Tell, Violation,
     expectation::{self, Finding, Standing},
     memory::Memory,
     retry::Recorded,
@@ -41,9 +41,9 @@ pub(super) fn judge<F: Facts>(
             Finding::Holds => {}
             Finding::Fresh => tally.fresh = true,
             Finding::Retry(recorded) => tally.retried.push((index, recorded)),
-            Finding::Unmet(rejection) => drop(tally.refused.get_or_insert(rejection)),
+            Finding::Unmet(rejection) => tally.refuse(index, rejection),
             Finding::Refused(rejection) => {
-                tally.refused.get_or_insert(rejection);
+                tally.refuse(index, rejection);
                 tally.write_refused = true;
             }
         }
@@ -55,6 +55,8 @@ pub(super) fn judge<F: Facts>(
 struct Tally {
     /// The refusal of the first target that has one.
     refused: Option<Rejection>,
+    /// Targets whose streams are not as expected.
+    violated: Vec<usize>,
     /// One of the refusals is of something to be written, not only of a check.
     write_refused: bool,
     /// Something new would be written.
@@ -64,6 +66,13 @@ struct Tally {
 }
 
 impl Tally {
+    fn refuse(&mut self, target: usize, rejection: Rejection) {
+        if is_about_expectation(&rejection) {
+            self.violated.push(target);
+        }
+        self.refused.get_or_insert(rejection);
+    }
+
     fn judgement<F: Facts>(
         self,
         proposal: &Proposal,
@@ -82,12 +91,28 @@ impl Tally {
                     Judgement::Refused(violated)
                 }
             }
-            (Some(refused), _) => Judgement::Refused(refused),
+            (Some(refused), _) => Judgement::Refused(match proposal.tell {
+                Tell::All if is_about_expectation(&refused) => all_violations(proposal, standings, &self.violated),
+                Tell::All | Tell::First => refused,
+            }),
             // Part of it is new, part is not.
             (None, Some(violated)) => Judgement::Refused(violated),
             (None, None) => Judgement::Stands,
         })
     }
+}
+
+/// Whether it is refused for where its stream stands, and not for what was recorded of it before.
+fn is_about_expectation(rejection: &Rejection) -> bool {
+    matches!(rejection, Rejection::WrongRevision { .. } | Rejection::StreamDeleted { .. })
+}
+
+fn all_violations(proposal: &Proposal, standings: &[Standing], violated: &[usize]) -> Rejection {
+    let violation = |&target: &usize| {
+        let Target { stream, expected, .. } = &proposal.targets[target];
+        Violation { stream: stream.clone(), expected: *expected, found: standings[target].found() }
+    };
+    Rejection::NotAsExpected { violations: violated.iter().map(violation).collect() }
 }
 
 /// Whether the events of several targets were recorded by one commit, as far as the log shows: in the order of the proposal and without
@@ -146,7 +171,7 @@ fn recorded(proposal: &Proposal, standings: &[Standing], retried: &[(usize, Vec<
             next[*target] = last.next();
         }
     }
-    let stands = |(target, next): (&super::Target, Revision)| NextRevision { stream: target.stream.clone(), next };
+    let stands = |(target, next): (&Target, Revision)| NextRevision { stream: target.stream.clone(), next };
     Appended {
         first_position: positions().min(),
         last_position: positions().max(),

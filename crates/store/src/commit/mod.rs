@@ -32,7 +32,7 @@ mod tests;
 pub use kernel::Kernel;
 pub use memory::RememberedCommit;
 pub use proposal::{
-    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection, StreamState,
-    Target, Verdict,
+    Action, Appended, Commit, CommittedEvent, Facts, Found, NextRevision, Proposal, ProposedEvent, Rejection,
+    StreamState, Target, Tell, Verdict, Violation,
 };
 pub(crate) use proposal::{at_most, check_ending, check_event};

@@ -9,8 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Action, Appended, Commit, CommittedEvent, Facts, NextRevision, Proposal, ProposedEvent, Rejection,
-    RememberedCommit, StreamState, Target, identity,
+    Action, Appended, Commit, CommittedEvent, Facts, Found, NextRevision, Proposal, ProposedEvent, Rejection,
+    RememberedCommit, StreamState, Target, Tell, Violation, identity,
 };
 use crate::{
     name::{StreamName, system},
@@ -135,10 +135,8 @@ pub(super) fn expect(past: &Past, proposal: &Proposal, span: u64) -> Expectation
     if let Some(expectation) = expect_retry(past, proposal, &findings) {
         return expectation;
     }
-    for finding in &findings {
-        if let Naive::Refuse(rejection) | Naive::RefuseCheck(rejection) = finding {
-            return Expectation::Rejected(rejection.clone());
-        }
+    if let Some(rejection) = refusal(past, proposal, &findings) {
+        return Expectation::Rejected(rejection);
     }
     for (target, finding) in proposal.targets.iter().zip(&findings) {
         if matches!(finding, Naive::Again(_)) {
@@ -152,6 +150,37 @@ pub(super) fn expect(past: &Past, proposal: &Proposal, span: u64) -> Expectation
         }
     }
     write(past, proposal)
+}
+
+/// The first refusal; all that are about how streams stand, if that is asked for and the first is such a one.
+fn refusal(past: &Past, proposal: &Proposal, findings: &[Naive]) -> Option<Rejection> {
+    let mut refusals = Vec::new();
+    for (target, finding) in proposal.targets.iter().zip(findings) {
+        if let Naive::Refuse(rejection) | Naive::RefuseCheck(rejection) = finding {
+            refusals.push((target, rejection));
+        }
+    }
+    let violation = |(target, rejection): &(&Target, &Rejection)| {
+        let hidden = past.state(&target.stream).truncate_before == u64::MAX;
+        let found = match rejection {
+            Rejection::StreamDeleted { .. } => Found::Ended,
+            Rejection::WrongRevision { .. } if hidden => Found::SoftDeleted,
+            Rejection::WrongRevision { actual: None, .. } => Found::Missing,
+            Rejection::WrongRevision { actual: Some(actual), .. } => Found::At(*actual),
+            Rejection::IdempotencyViolated { .. }
+            | Rejection::NotAsExpected { .. }
+            | Rejection::ConditionFailed { .. }
+            | Rejection::ProposalReused { .. }
+            | Rejection::StreamFull { .. }
+            | Rejection::CommitTooLarge { .. } => return None,
+        };
+        Some(Violation { stream: target.stream.clone(), expected: target.expected, found })
+    };
+    let first = refusals.first()?;
+    if proposal.tell == Tell::First || violation(first).is_none() {
+        return Some(first.1.clone());
+    }
+    Some(Rejection::NotAsExpected { violations: refusals.iter().filter_map(violation).collect() })
 }
 
 fn reaching(past: &Past, span: u64) -> impl DoubleEndedIterator<Item = &(Proposal, Commit)> {
@@ -225,14 +254,18 @@ fn judge(past: &Past, proposal: &Proposal, index: usize, span: u64) -> Naive {
         ExpectedRevision::Any => true,
         ExpectedRevision::NoStream => hidden || count == 0,
         ExpectedRevision::StreamExists => !hidden && (count > 0 || state.has_metadata),
+        ExpectedRevision::SoftDeleted => hidden,
+        ExpectedRevision::Tombstoned => ended,
         ExpectedRevision::Exact(revision) => i128::from(revision.0) == count - 1,
     };
     let ids = ids_of(proposal, index);
     let appends = target.action == Action::Append;
     match (appends, ids.is_empty(), ended) {
         (true, true, true) => match target.expected {
-            ExpectedRevision::Any | ExpectedRevision::NoStream => Naive::Nothing,
-            ExpectedRevision::StreamExists | ExpectedRevision::Exact(_) => Naive::RefuseCheck(deleted),
+            ExpectedRevision::Any | ExpectedRevision::NoStream | ExpectedRevision::Tombstoned => Naive::Nothing,
+            ExpectedRevision::StreamExists | ExpectedRevision::SoftDeleted | ExpectedRevision::Exact(_) => {
+                Naive::RefuseCheck(deleted)
+            }
         },
         (_, _, true) => Naive::Refuse(deleted),
         (true, true, false) if holds => Naive::Nothing,
@@ -250,12 +283,18 @@ fn judge(past: &Past, proposal: &Proposal, index: usize, span: u64) -> Naive {
 fn judge_append(past: &Past, target: &Target, ids: &[Uuid], holds: bool, span: u64) -> Naive {
     let current = past.of(&target.stream).count() as i128 - 1;
     let expected = match target.expected {
-        ExpectedRevision::Any | ExpectedRevision::StreamExists => None,
+        ExpectedRevision::Any
+        | ExpectedRevision::StreamExists
+        | ExpectedRevision::SoftDeleted
+        | ExpectedRevision::Tombstoned => None,
         ExpectedRevision::NoStream => Some(-1),
         ExpectedRevision::Exact(revision) => Some(i128::from(revision.0)),
     };
     let found: Vec<Option<(Position, Revision)>> = match expected {
-        None if !holds => return Naive::Refuse(wrong(past, target)),
+        // What revived a stream may be sent again, when it is deleted no more.
+        None if !holds && target.expected != ExpectedRevision::SoftDeleted => {
+            return Naive::Refuse(wrong(past, target));
+        }
         Some(expected) if expected == current => return Naive::Write,
         Some(expected) if expected > current => return Naive::Refuse(wrong(past, target)),
         None => {
@@ -280,9 +319,8 @@ fn judge_append(past: &Past, target: &Target, ids: &[Uuid], holds: bool, span: u
     }
     match (found[0], expected) {
         (Some(_), _) => Naive::Refuse(violated(past, target)),
-        (None, None) => Naive::Write,
-        (None, Some(_)) if holds => Naive::Write,
-        (None, Some(_)) => Naive::Refuse(wrong(past, target)),
+        (None, _) if holds => Naive::Write,
+        (None, _) => Naive::Refuse(wrong(past, target)),
     }
 }
 

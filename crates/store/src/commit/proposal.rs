@@ -27,6 +27,18 @@ pub struct Proposal {
     pub events: Vec<ProposedEvent>,
     /// What must hold beside the targets' expectations.
     pub conditions: Vec<AppendCondition>,
+    /// How much is told of streams that are not as expected.
+    pub tell: Tell,
+}
+
+/// How much a refused request is told of streams that are not as it expects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tell {
+    /// The first of them, which is what most callers act on.
+    #[default]
+    First,
+    /// All of them: [`Rejection::NotAsExpected`].
+    All,
 }
 
 impl Proposal {
@@ -304,6 +316,11 @@ pub enum Rejection {
         /// The stream.
         stream: StreamName,
     },
+    /// What takes the place of both where a request asked to be told all ([`Append::tell_all`](crate::Append::tell_all)).
+    NotAsExpected {
+        /// The streams, at least one, in the order of the request.
+        violations: Vec<Violation>,
+    },
     /// Something matching a condition was recorded after the position the request had seen.
     ConditionFailed {
         /// Which of the request's conditions.
@@ -337,6 +354,41 @@ pub enum Rejection {
     },
 }
 
+/// A stream that is not as a request expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The stream.
+    pub stream: StreamName,
+    /// What was expected of it.
+    pub expected: ExpectedRevision,
+    /// How it stands. Of a stream that is to be written it may be what was expected, if that cannot be written.
+    pub found: Found,
+}
+
+/// How a stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It has no events, and is not soft-deleted.
+    Missing,
+    /// Its last event has this revision.
+    At(Revision),
+    /// It was soft-deleted, and not written since.
+    SoftDeleted,
+    /// It was ended by a tombstone, or is the metadata stream of one that was.
+    Ended,
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("no-stream"),
+            Self::At(revision) => revision.fmt(f),
+            Self::SoftDeleted => f.write_str("soft-deleted"),
+            Self::Ended => f.write_str("tombstoned"),
+        }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown =
@@ -347,6 +399,12 @@ impl fmt::Display for Rejection {
                 write!(f, "stream is not at the expected revision, stream={stream} expected={expected} actual={actual}")
             }
             Self::StreamDeleted { stream } => write!(f, "stream was deleted for ever, stream={stream}"),
+            Self::NotAsExpected { violations } => {
+                write!(f, "streams are not as expected, streams={}", violations.len())?;
+                // As long as a line may be: whoever wants them all has them.
+                let Some(Violation { stream, expected, found }) = violations.first() else { return Ok(()) };
+                write!(f, " stream={stream} expected={expected} found={found}")
+            }
             Self::ConditionFailed { index, first_conflict } => {
                 write!(f, "append condition failed, condition={index} first_conflict={first_conflict}")
             }

@@ -55,7 +55,7 @@ pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> R
         events.push(ProposedEvent::new(target, event_id, event, salt));
     }
     let at = append.recorded_at.map_or(now, |given| given.min(now));
-    let proposal = Proposal { id, at, targets, events, conditions: append.conditions };
+    let proposal = Proposal { id, at, targets, events, conditions: append.conditions, tell: append.tell };
     // Before the whole: one event too large is no reason to split a commit.
     proposal.check()?;
     if bytes > limits::COMMIT_BYTES_MAX {

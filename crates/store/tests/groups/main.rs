@@ -4,6 +4,7 @@
 
 mod administration;
 mod answers;
+mod clock;
 mod crashes;
 mod crowded;
 mod edges;

@@ -33,6 +33,12 @@ fn expectations_of_an_append() {
         ("exact at the end", THREE, "a 2 7", "wrote a/3=7 -> a:4"),
         ("exact before the end", THREE, "a 1 7", "wrong a 2"),
         ("exact beyond the end", THREE, "a 3 7", "wrong a 2"),
+        ("deleted on no stream", EMPTY, "a deleted 7", "wrong a none"),
+        ("deleted on a stream", THREE, "a deleted 7", "wrong a 2"),
+        ("ended on no stream", EMPTY, "a ended 7", "wrong a none"),
+        ("ended on a stream", THREE, "a ended 7", "wrong a 2"),
+        ("ended on a deleted stream", DELETED, "a ended 7", "wrong a none"),
+        ("ended on an ended stream", ENDED, "a ended 7", "ended a"),
         ("exact at the largest number", THREE, "a 18446744073709551615 7", "wrong a 2"),
         ("exact at the largest number, no stream", EMPTY, "a 18446744073709551615 7", "wrong a none"),
     ]);
@@ -59,6 +65,16 @@ fn checks_without_events() {
         ("matrix: exists vs metadata only", METADATA_ONLY, "a exists", "nothing -> a:0"),
         ("matrix: exists vs deleted", DELETED, "a exists", "wrong a none"),
         ("matrix: exists vs ended", ENDED, "a exists", "ended a"),
+        ("matrix: deleted vs rev", THREE, "a deleted", "wrong a 2"),
+        ("matrix: deleted vs no stream", EMPTY, "a deleted", "wrong a none"),
+        ("matrix: deleted vs metadata only", METADATA_ONLY, "a deleted", "wrong a none"),
+        ("matrix: deleted vs deleted", DELETED, "a deleted", "nothing -> a:3"),
+        ("matrix: deleted vs ended", ENDED, "a deleted", "ended a"),
+        ("matrix: ended vs rev", THREE, "a ended", "wrong a 2"),
+        ("matrix: ended vs no stream", EMPTY, "a ended", "wrong a none"),
+        ("matrix: ended vs deleted", DELETED, "a ended", "wrong a none"),
+        ("matrix: ended vs ended", ENDED, "a ended", "nothing -> a:4"),
+        ("metadata stream of an ended stream, ended", ENDED, "$$a ended", "nothing -> $$a:0"),
         ("metadata stream of an ended stream", ENDED, "$$a any", "nothing -> $$a:0"),
         ("metadata stream of an ended stream, exists", ENDED, "$$a exists", "ended $$a"),
         ("nothing at all", EMPTY, "", "nothing -> "),
@@ -87,7 +103,11 @@ fn soft_delete() {
         ("again, at the revision", DELETED, "delete a 2", "nothing -> a:3"),
         ("again, at another revision", DELETED, "delete a 1", "wrong a none"),
         ("again, exists", DELETED, "delete a exists", "wrong a none"),
+        ("again, deleted", DELETED, "delete a deleted", "nothing -> a:3"),
+        ("deleted on a stream", THREE, "delete a deleted", "wrong a 2"),
+        ("ended on a stream", THREE, "delete a ended", "wrong a 2"),
         ("ended", ENDED, "delete a any", "ended a"),
+        ("ended, as expected", ENDED, "delete a ended", "ended a"),
     ]);
 }
 
@@ -101,6 +121,10 @@ fn revival() {
         ("at the old revision", DELETED, "a 2 7", r#"wrote $$a/1={"$tb":3} a/3=7 -> a:4"#),
         ("at another revision", DELETED, "a 1 7", "wrong a none"),
         ("exists", DELETED, "a exists 7", "wrong a none"),
+        ("deleted", DELETED, "a deleted 7", r#"wrote $$a/1={"$tb":3} a/3=7 -> a:4"#),
+        ("deleted, and so only once", REVIVED, "a deleted 7", "wrong a 3"),
+        ("deleted, sent again", REVIVED, "a deleted 4", "again 5..5 -> a:4"),
+        ("deleted, half of it sent again", REVIVED, "a deleted 4 7", "violated a 3"),
         ("revived once", REVIVED, "a 3 7", "wrote a/4=7 -> a:5"),
         ("revived is there", REVIVED, "a exists 7", "wrote a/4=7 -> a:5"),
         ("revived is a stream", REVIVED, "a none 7", "wrong a 3"),
@@ -194,6 +218,9 @@ fn tombstones() {
         ("wrong revision", THREE, "tombstone a 1", "wrong a 2"),
         ("deleted", DELETED, "tombstone a none", "wrote a/3=end -> a:4"),
         ("deleted, exists", DELETED, "tombstone a exists", "wrong a none"),
+        ("deleted, as expected", DELETED, "tombstone a deleted", "wrote a/3=end -> a:4"),
+        ("not deleted, as was expected", THREE, "tombstone a deleted", "wrong a 2"),
+        ("again, as expected", ENDED, "tombstone a ended", "ended a"),
         ("again", ENDED, "tombstone a any", "ended a"),
         ("append, any", ENDED, "a any 7", "ended a"),
         ("append at the tombstone", ENDED, "a 3 7", "ended a"),
@@ -290,6 +317,42 @@ fn many_streams() {
             "b any 5 + a any 6 7",
             r#"wrote $$b/1={"$tb":1} b/1=5 $$a/1={"$tb":1} a/1=6 a/2=7 -> b:2 a:3"#,
         ),
+    ]);
+}
+
+/// Whoever asks for it is told of every stream that is not as expected, those to be written and those only checked.
+#[test]
+fn all_that_is_not_as_expected() {
+    const EACH: &[&str] = &["live none 1 2 3", "gone none 4", "delete gone any", "over none 5", "tombstone over any"];
+    check(&[
+        ("one", EACH, "all: live 1", "not live=2"),
+        ("one that is written", EACH, "all: live none 7", "not live=2"),
+        (
+            "each, in the order of the request",
+            EACH,
+            "all: over any 7 + live none + none exists + gone 7 + b any 8",
+            "not over=tombstoned live=2 none=no-stream gone=soft-deleted",
+        ),
+        (
+            "what holds is not among them",
+            EACH,
+            "all: live 2 7 + gone deleted + over ended + none 0",
+            "not none=no-stream",
+        ),
+        ("an end that was expected and is to be written", EACH, "all: over ended 7", "not over=tombstoned"),
+        ("deletions", EACH, "all: delete none any + delete live 7", "not none=no-stream live=2"),
+        ("all holds", EACH, "all: live 2 7 + over ended + gone deleted", "wrote live/3=7 -> live:4 over:2 gone:1"),
+        (
+            "a retry beside checks that hold no more",
+            EACH,
+            "all: live none 1 2 3 + over exists",
+            "again 0..2 -> live:3 over:2",
+        ),
+        ("half a retry is none of them", EACH, "all: live none 1 9 + over exists", "violated live 2"),
+        ("half a retry behind them", EACH, "all: over exists + live none 1 9", "not over=tombstoned"),
+        ("new and recorded before", EACH, "all: live none 1 + b any 8", "violated live 2"),
+        ("conditions come after them", EACH, "all: b any 8 unless live", "condition 0 at 0"),
+        ("asked for under a name", EACH, "p1: all: live 1", "not live=2"),
     ]);
 }
 

@@ -1,7 +1,7 @@
 //! A small notation for proposals and verdicts, so that a case of a rule is a line.
 //!
 //! Proposal: targets joined by ` + `; a target is `stream expected id…`, `delete stream expected` or `tombstone stream expected`. Expected:
-//! `any`, `none`, `exists`, or a revision. An id may carry the event's data, as in `7{"$tb":1}`, or a tag, as in `7#red`. Before it `p5:` names
+//! `any`, `none`, `exists`, `deleted`, `ended`, or a revision. `all: ` in front asks to be told of all streams. An id may carry the event's data, as in `7{"$tb":1}`, or a tag, as in `7#red`. Before it `p5:` names
 //! the proposal; behind it ` unless QUERY [after N]` is a condition, QUERY a stream, or `#tag`.
 //!
 //! Verdict: `wrote` and each event as `stream/revision=id` (or the document, or `end` for a tombstone); or `again first..last`, or `nothing`, or
@@ -10,7 +10,7 @@
 use uuid::Uuid;
 
 use super::super::{
-    Action, Appended, Commit, Kernel, Proposal, ProposedEvent, Rejection, Target, Verdict,
+    Action, Appended, Commit, Kernel, Proposal, ProposedEvent, Rejection, Target, Tell, Verdict, Violation,
     model::{self, Expectation, Past},
 };
 use crate::{
@@ -104,13 +104,19 @@ pub(super) fn action_id(stream: &str) -> Uuid {
 
 pub(super) fn parse(line: &str, unnamed: Uuid) -> Proposal {
     let (id, line) = match line.split_once(": ") {
-        Some((name, line)) => (Uuid::from_u128(0xabc_0000 + name[1..].parse::<u128>().unwrap()), line),
-        None => (unnamed, line),
+        Some((name, line)) if name.starts_with('p') => {
+            (Uuid::from_u128(0xabc_0000 + name[1..].parse::<u128>().unwrap()), line)
+        }
+        Some(_) | None => (unnamed, line),
+    };
+    let (tell, line) = match line.strip_prefix("all: ") {
+        Some(line) => (Tell::All, line),
+        None => (Tell::First, line),
     };
     let mut parts = line.split(" unless ");
     let targets = parts.next().unwrap();
     let conditions = parts.map(condition).collect();
-    let mut proposal = Proposal { id, at: Timestamp(0), targets: Vec::new(), events: Vec::new(), conditions };
+    let mut proposal = Proposal { id, at: Timestamp(0), targets: Vec::new(), events: Vec::new(), conditions, tell };
     for part in targets.split(" + ").filter(|part| !part.is_empty()) {
         target(part, &mut proposal);
     }
@@ -131,6 +137,8 @@ fn target(text: &str, proposal: &mut Proposal) {
         "any" => ExpectedRevision::Any,
         "none" => ExpectedRevision::NoStream,
         "exists" => ExpectedRevision::StreamExists,
+        "deleted" => ExpectedRevision::SoftDeleted,
+        "ended" => ExpectedRevision::Tombstoned,
         revision => ExpectedRevision::Exact(Revision(revision.parse().unwrap())),
     };
     let index = proposal.targets.len();
@@ -200,6 +208,10 @@ fn refusal(rejection: &Rejection) -> String {
     match rejection {
         Rejection::WrongRevision { stream, actual, .. } => format!("wrong {stream} {}", shown(actual)),
         Rejection::StreamDeleted { stream } => format!("ended {stream}"),
+        Rejection::NotAsExpected { violations } => {
+            let shown = |violation: &Violation| format!("{}={}", violation.stream, violation.found);
+            format!("not {}", violations.iter().map(shown).collect::<Vec<_>>().join(" "))
+        }
         Rejection::ConditionFailed { index, first_conflict } => format!("condition {index} at {first_conflict}"),
         Rejection::IdempotencyViolated { stream, actual } => format!("violated {stream} {}", shown(actual)),
         Rejection::ProposalReused { .. } => "reused".to_owned(),

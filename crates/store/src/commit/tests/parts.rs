@@ -4,7 +4,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::{
-    NextRevision, Rejection, StreamState,
+    Found, NextRevision, Rejection, StreamState, Violation,
     identity::{event_id, revival_id, revival_salt},
     metadata::{self, StreamMetadata, described_by, with_truncate_before},
 };
@@ -109,6 +109,14 @@ fn refusals_say_what_was_found() {
         (wrong(Some(Revision(2))), "stream is not at the expected revision, stream=a expected=no-stream actual=2"),
         (wrong(None), "stream is not at the expected revision, stream=a expected=no-stream actual=no-stream"),
         (Rejection::StreamDeleted { stream: stream() }, "stream was deleted for ever, stream=a"),
+        (
+            Rejection::NotAsExpected {
+                violations: [Found::SoftDeleted, Found::Missing]
+                    .map(|found| Violation { stream: stream(), expected: ExpectedRevision::Tombstoned, found })
+                    .into(),
+            },
+            "streams are not as expected, streams=2 stream=a expected=tombstoned found=soft-deleted",
+        ),
         (
             Rejection::ConditionFailed { index: 1, first_conflict: Position(7) },
             "append condition failed, condition=1 first_conflict=7",

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        Action, Commit, Kernel, Proposal, ProposedEvent, Target, Verdict,
+        Action, Commit, Kernel, Proposal, ProposedEvent, Target, Tell, Verdict,
         kernel::Bounds,
         model::{self, Past},
     },
@@ -44,6 +44,8 @@ fn expected() -> impl Strategy<Value = ExpectedRevision> {
         9 => Just(ExpectedRevision::Any),
         2 => Just(ExpectedRevision::NoStream),
         1 => Just(ExpectedRevision::StreamExists),
+        1 => Just(ExpectedRevision::SoftDeleted),
+        1 => Just(ExpectedRevision::Tombstoned),
         3 => (0_u64..5).prop_map(|revision| ExpectedRevision::Exact(Revision(revision))),
     ]
 }
@@ -77,9 +79,11 @@ fn proposal() -> impl Strategy<Value = Proposal> {
     ];
     let events = prop::collection::vec(event(), 0..6);
     let conditions = prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(condition(), 1..3)];
-    (0_u32..60, -5_i64..40, targets, events, conditions).prop_map(|(number, at, targets, events, conditions)| {
-        let mut proposal =
-            Proposal { id: id(5000 + number), at: Timestamp(at), targets: Vec::new(), events: Vec::new(), conditions };
+    let tell = prop_oneof![Just(Tell::First), Just(Tell::All)];
+    let whole = (0_u32..60, -5_i64..40, targets, events, conditions, tell);
+    whole.prop_map(|(number, at, targets, events, conditions, tell)| {
+        let (id, at) = (id(5000 + number), Timestamp(at));
+        let mut proposal = Proposal { id, at, targets: Vec::new(), events: Vec::new(), conditions, tell };
         for (stream, expected, action) in targets {
             add_target(&mut proposal, STREAMS[stream], expected, action);
         }
