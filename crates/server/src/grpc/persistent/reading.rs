@@ -16,7 +16,7 @@ use gesta_store::{
     ConsumerOptions, GroupName, MessageId, Nack,
     limits::{GROUP_NAME_BYTES_MAX, GROUP_REASON_BYTES_MAX, GROUP_SLOTS_MAX},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
@@ -80,7 +80,6 @@ pub(super) async fn read(
         links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
         seat,
         in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
-        answered: Notify::new(),
         wanted,
         rights,
     };
@@ -115,8 +114,6 @@ fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
 struct Serving {
     seat: Arc<Seat>,
     in_hand: Arc<Mutex<InHand>>,
-    /// Told when answers were settled: then something may be due earlier than it was.
-    answered: Notify,
     links: Links,
     wanted: Wanted,
     rights: Rights,
@@ -172,24 +169,14 @@ async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(),
         }
         drop(room);
         tokio::select! {
-            () = serving.there_may_be_more(&bell) => {}
+            () = bell.rung() => {}
+            () = serving.seat.due() => {}
             () = batches.closed() => return Ok(()),
         }
     }
 }
 
 impl Serving {
-    /// Waits until the group is to be asked again: somebody rang, or what was due is due. When that is, is looked up again after every answer.
-    async fn there_may_be_more(&self, bell: &Bell) {
-        loop {
-            tokio::select! {
-                () = bell.rung() => return,
-                () = self.seat.due() => return,
-                () = self.answered.notified() => {}
-            }
-        }
-    }
-
     /// The messages that are ready, for the wire.
     async fn next(&self) -> Result<Vec<ReadResp>, Status> {
         let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
@@ -280,9 +267,7 @@ impl Serving {
 
     async fn settle(&self, answers: Vec<Answer>) -> Result<(), Status> {
         let seat = Arc::clone(&self.seat);
-        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
-        self.answered.notify_one();
-        Ok(())
+        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await
     }
 
     fn answer(&self, message: ReadReq) -> Result<Answer, Fault> {
