@@ -12,6 +12,8 @@ pub(super) type Case = fn(&mut dyn Face) -> Verdict;
 const ANY: ExpectedRevision = ExpectedRevision::Any;
 const NONE: ExpectedRevision = ExpectedRevision::NoStream;
 const EXISTS: ExpectedRevision = ExpectedRevision::StreamExists;
+const SOFT_DELETED: ExpectedRevision = ExpectedRevision::SoftDeleted;
+const TOMBSTONED: ExpectedRevision = ExpectedRevision::Tombstoned;
 
 fn at(revision: u64) -> ExpectedRevision {
     ExpectedRevision::Exact(Revision(revision))
@@ -110,12 +112,17 @@ pub(super) const MANY: &[(&str, Case)] = &[
     ("taking turns if", |face| face.append_in_turn(&[("b-3", 49), ("b-2", 50)], &[("b-3", at(0)), ("b-1", EXISTS)])),
     ("taking turns if not", |face| face.append_in_turn(&[("b-3", 51)], &[("b-2", EXISTS), ("b-1", NONE)])),
     ("taking turns if not written", |face| face.append_in_turn(&[("b-3", 51)], &[("b-3", at(7))])),
+    ("taking turns if neither", |face| face.append_in_turn(&[("b-3", 51)], &[("b-3", at(7)), ("b-1", NONE)])),
     ("and the order", |face| face.read_all(Place::At(Position(7)), FORWARD, ENOUGH, None)),
     ("one deleted", |face| face.end(End::Delete, "b-2", ANY)),
     ("one deleted that must be there", |face| face.append_many(&[("b-1", ANY, &[52]), ("b-2", EXISTS, &[53])])),
+    ("taking turns if one is deleted", |face| face.append_in_turn(&[("b-1", 56)], &[("b-2", SOFT_DELETED)])),
+    ("taking turns if one is ended", |face| face.append_in_turn(&[("b-1", 57)], &[("b-2", TOMBSTONED)])),
     ("one deleted, revived", |face| face.append_many(&[("b-1", ANY, &[52]), ("b-2", NONE, &[53])])),
     ("goes on", |face| face.read("b-2", Place::Start, FORWARD, ENOUGH, AS_IS)),
     ("one ended", |face| face.end(End::Tombstone, "b-3", ANY)),
+    ("taking turns if one is deleted", |face| face.append_in_turn(&[("b-1", 58)], &[("b-3", SOFT_DELETED)])),
+    ("taking turns if one is ended", |face| face.append_in_turn(&[("b-1", 58)], &[("b-3", TOMBSTONED)])),
     ("one ended, written to", |face| face.append_many(&[("b-1", ANY, &[54]), ("b-3", ANY, &[55])])),
     ("taking turns with one ended", |face| face.append_in_turn(&[("b-1", 54), ("b-3", 55)], &[])),
 ];

@@ -9,14 +9,17 @@ use gesta_store::{
     Append, AppendError, Consumer, ConsumerOptions, Direction, ExpectedRevision, From, GroupError, GroupName,
     GroupSettings, MessageId, Nack, NameExpression, NameOf, NextRevision, Position, Query, QueryItem, ReadOptions,
     RecordedEvent, Rejection, Replay, Revision, Source, Strategy, StreamFilter, StreamName, StreamStatus, Ticket,
-    TypeFilter, name::is_virtual,
+    TypeFilter, Violation, name::is_virtual,
 };
 
 use super::{Answer, End, Face, Kept, Only, Verdict, event, shown};
 use crate::{
     convert::request::{Links, Place},
-    fault::{actual_number, expected_number},
+    fault::{actual_number, expected_number, found_number},
 };
+
+/// What a stream is that was ended, as a number.
+const ENDED: i64 = -6;
 
 pub(super) struct Library {
     kept: Kept,
@@ -35,24 +38,22 @@ impl Library {
 
     /// As `commit`, of what is done to many streams, of which so many were written to.
     fn commit_many(&self, append: Append, written: usize) -> Verdict {
-        match self.kept.store.commit(append).wait() {
+        match self.kept.store.commit(append.tell_all()).wait() {
             Ok(appended) => {
                 let revision = |next: &NextRevision| (next.stream.to_string(), actual_number(next.current()));
                 let revisions = appended.next_revisions.iter().take(written).map(revision).collect();
                 Verdict::WrittenTo(revisions, appended.last_position.map_or(-1, |it| i64::try_from(it.0).unwrap()))
             }
-            Err(AppendError::Rejected(Rejection::WrongRevision { stream, expected, actual })) => {
-                let actual = match (actual, self.kept.store.stream_status(&stream).unwrap()) {
-                    (None, StreamStatus::SoftDeleted { .. }) => -5,
-                    (actual, _) => actual_number(actual),
+            Err(AppendError::Rejected(Rejection::NotAsExpected { violations })) => {
+                let conflict = |Violation { stream, expected, found }: Violation| {
+                    (stream.to_string(), expected_number(expected), found_number(found))
                 };
-                Verdict::Conflict(stream.to_string(), expected_number(expected), actual)
+                Verdict::Conflicts(violations.into_iter().map(conflict).collect())
             }
             Err(AppendError::Rejected(Rejection::IdempotencyViolated { stream, actual })) => {
                 let any = expected_number(ExpectedRevision::Any);
-                Verdict::Conflict(stream.to_string(), any, actual_number(actual))
+                Verdict::Conflicts(vec![(stream.to_string(), any, actual_number(actual))])
             }
-            Err(AppendError::Rejected(Rejection::StreamDeleted { .. })) => Verdict::StreamDeleted,
             Err(error) => Verdict::Other(error.to_string()),
         }
     }
@@ -113,7 +114,14 @@ impl Face for Library {
         let add = |append: Append, &(stream, expected, numbers): &(&str, ExpectedRevision, &[u64])| {
             append.stream(stream.try_into().unwrap(), expected, numbers.iter().map(|&number| event(number)))
         };
-        self.commit_many(writes.iter().fold(Append::new(), add), writes.len())
+        match self.commit_many(writes.iter().fold(Append::new(), add), writes.len()) {
+            // A client that appends so is told of the first.
+            Verdict::Conflicts(conflicts) => match conflicts.into_iter().next().unwrap() {
+                (_, _, ENDED) => Verdict::StreamDeleted,
+                conflict => Verdict::Conflicts(vec![conflict]),
+            },
+            verdict => verdict,
+        }
     }
 
     fn append_in_turn(&mut self, events: &[(&str, u64)], checks: &[(&str, ExpectedRevision)]) -> Verdict {

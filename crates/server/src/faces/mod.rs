@@ -76,8 +76,8 @@ enum Verdict {
     Metadata(Option<(u64, String)>),
     Events(Vec<String>),
     WrongRevision(i64, i64),
-    /// Of many streams, which is not where it was expected, what was, and what is.
-    Conflict(String, i64, i64),
+    /// Of many streams, which are not as expected, what was, and what is.
+    Conflicts(Vec<(String, i64, i64)>),
     StreamDeleted,
     StreamNotFound,
     GroupExists,

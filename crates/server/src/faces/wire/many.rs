@@ -79,14 +79,15 @@ fn refused(status: &Status) -> Verdict {
     match facts.type_url.rsplit('.').next().unwrap() {
         "StreamRevisionConflictErrorDetails" => {
             let facts = StreamRevisionConflictErrorDetails::decode(&*facts.value).unwrap();
-            Verdict::Conflict(facts.stream, facts.expected_revision, facts.actual_revision)
+            Verdict::Conflicts(vec![(facts.stream, facts.expected_revision, facts.actual_revision)])
         }
         "AppendConsistencyViolationErrorDetails" => {
             let facts = AppendConsistencyViolationErrorDetails::decode(&*facts.value).unwrap();
-            let Some(StreamState(state)) = facts.violations.into_iter().next().unwrap().r#type else {
-                panic!("a state")
-            };
-            Verdict::Conflict(state.stream, state.expected_state, state.actual_state)
+            let conflicts = facts.violations.into_iter().map(|violation| {
+                let Some(StreamState(state)) = violation.r#type else { panic!("there are no others") };
+                (state.stream, state.expected_state, state.actual_state)
+            });
+            Verdict::Conflicts(conflicts.collect())
         }
         "StreamTombstonedErrorDetails" => Verdict::StreamDeleted,
         _ => Verdict::Other(status.to_string()),
