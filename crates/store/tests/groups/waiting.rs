@@ -255,3 +255,62 @@ fn dead_consumers_stall_nobody() {
     }
     panic!("only {worked_off} of 100 messages came");
 }
+
+/// Tells how often it was woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Who waited, waited until what was due when he began. An answer given by another thread made something due sooner, of which nobody knew: progress was not
+/// written, nor did a retry come, until something else happened.
+#[test]
+fn an_answer_that_makes_something_due_sooner_is_told_to_who_waits() {
+    let world = World::new();
+    world.append("a", ["A"; 8]);
+    world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
+    let consumer = world.connect(&on_all());
+    assert_eq!(ids(&drain(&consumer)), at(0..8));
+    let wakes = Arc::new(Wakes::default());
+    let waits = consumer.wake_up(Arc::clone(&wakes).into());
+    let woken = || {
+        waits.renew(Arc::clone(&wakes).into());
+        wakes.0.swap(0, Ordering::SeqCst)
+    };
+    assert_eq!(drain(&consumer), []);
+    consumer.ack(&at(0..4)).unwrap();
+    assert_eq!(woken(), 0, "fewer than are written");
+    consumer.ack(&at([4])).unwrap();
+    assert_eq!((woken(), consumer.next_deadline()), (1, Some(GroupSettings::default().checkpoint_after)));
+    consumer.ack(&at([5])).unwrap();
+    assert_eq!(woken(), 0, "it is due already");
+    consumer.nack(&at([6]), Nack::Retry { after: SECOND / 2 }, "soon").unwrap();
+    assert_eq!((woken(), consumer.next_deadline()), (1, Some(SECOND / 2)));
+    world.clock.advance(SECOND);
+    assert_eq!(ids(&drain(&consumer)), at([6]));
+    world.groups.flush(&on_all()).unwrap();
+    assert_eq!(world.groups.info(&on_all()).unwrap().checkpoint, Position(6));
+}
+
+/// A consumer that began to wait when nothing was in flight waited for ever: also when another took messages then, and did not come back.
+#[test]
+fn who_waits_looks_after_what_others_took_meanwhile() {
+    let world = World::new();
+    world.create(&on_all(), Source::All, with(Strategy::RoundRobin));
+    let (waits, takes) = (world.connect(&on_all()), world.connect(&on_all()));
+    assert_eq!((drain(&waits), waits.next_deadline()), (vec![], None));
+    let timeout = GroupSettings::default().message_timeout.unwrap();
+    assert_eq!(waits.due_in(), Some(timeout));
+    world.append("a", ["A"; 2]);
+    assert_eq!(ids(&drain(&takes)).len() + ids(&drain(&waits)).len(), 2);
+    world.clock.advance(timeout);
+    assert!(!drain(&waits).is_empty(), "they come to who is there");
+    let forever = GroupSettings { message_timeout: None, ..with(Strategy::RoundRobin) };
+    drop((waits, takes));
+    world.groups.update(&on_all(), forever).unwrap();
+    assert_eq!(world.connect(&on_all()).due_in(), None, "nothing is taken from anybody");
+}

@@ -1,10 +1,14 @@
 //! The call of a consumer: messages one way, answers the other.
 //!
-//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once. A client that does not read
-//! gets no more than its slots, of which no more than two batches have been made into messages of the wire.
+//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once; but what it has answered by
+//! then counts, however the call ends. A client that does not read gets no more than its slots, of which no more than two batches have been made into
+//! messages of the wire.
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -13,6 +17,7 @@ use gesta_store::{
     limits::{GROUP_NAME_BYTES_MAX, GROUP_REASON_BYTES_MAX, GROUP_SLOTS_MAX},
 };
 use tokio::sync::mpsc;
+use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
 use super::in_hand::InHand;
@@ -128,6 +133,9 @@ async fn serve(
             Leave::Restart => GroupFault::dropped(&serving.wanted.group).into(),
         }),
     };
+    // Which of its ways a client closed is seen before what it said last, if it does both at once.
+    let said = take_last_answers(&serving, &mut answers).await;
+    let ended = ended.and(said);
     // What the client has goes back before it is told, however long it takes to listen.
     drop(serving);
     if let Err(status) = ended {
@@ -197,28 +205,33 @@ enum Answer {
     Nack(Vec<MessageId>, Nack, String),
 }
 
-/// Takes answers until the client has no more to say. As many as have come are taken together.
+/// Takes answers until the client has no more to say. As many as have come are taken together, and settled whatever comes behind them.
 async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
     while let Some(first) = messages.message().await? {
         let mut answers = vec![serving.answer(first)?];
-        let mut ended = false;
-        while answers.len() < ANSWERS_PER_JOB_MAX && !ended {
-            tokio::select! {
-                biased;
-                message = messages.message() => match message? {
-                    Some(message) => answers.push(serving.answer(message)?),
-                    None => ended = true,
-                },
-                () = std::future::ready(()) => break,
-            }
-        }
-        let seat = Arc::clone(&serving.seat);
-        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
-        if ended {
-            break;
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
         }
     }
     Ok(())
+}
+
+/// Takes the answers that have come, of a client that is not waited for. No more can come than there was room for.
+async fn take_last_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
+    loop {
+        let mut answers = Vec::new();
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        let all = answers.len() < ANSWERS_PER_JOB_MAX;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
+        }
+        if all {
+            return Ok(());
+        }
+    }
 }
 
 fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
@@ -230,6 +243,33 @@ fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
 }
 
 impl Serving {
+    /// Adds the answers that are there, without waiting. `Some`: none will follow, and why.
+    async fn add_what_has_come(
+        &self,
+        messages: &mut Streaming<ReadReq>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Result<(), Status>> {
+        while answers.len() < ANSWERS_PER_JOB_MAX {
+            // Ready in any case: nobody can give this up between an answer and its settling.
+            let next = poll_fn(|context| Poll::Ready(Pin::new(&mut *messages).poll_next(context))).await;
+            match next {
+                Poll::Ready(Some(Ok(message))) => match self.answer(message) {
+                    Ok(answer) => answers.push(answer),
+                    Err(fault) => return Some(Err(fault.into())),
+                },
+                Poll::Ready(Some(Err(status))) => return Some(Err(status)),
+                Poll::Ready(None) => return Some(Ok(())),
+                Poll::Pending => return None,
+            }
+        }
+        None
+    }
+
+    async fn settle(&self, answers: Vec<Answer>) -> Result<(), Status> {
+        let seat = Arc::clone(&self.seat);
+        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await
+    }
+
     fn answer(&self, message: ReadReq) -> Result<Answer, Fault> {
         match message.content {
             Some(Content::Ack(ack)) => Ok(Answer::Ack(self.in_hand(&ack.ids)?)),

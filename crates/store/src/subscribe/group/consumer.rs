@@ -109,7 +109,7 @@ impl Consumer {
             if !ready.is_empty() || deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(ready);
             }
-            let due = self.group.next_deadline();
+            let due = self.group.next_look();
             let until = deadline.into_iter().chain(due).min();
             let woken = parker.park(until.map(|until| until.saturating_sub(now)));
             // A clock that stands still passes no deadline: the time that was waited has to do.
@@ -139,7 +139,7 @@ impl Consumer {
 
     /// Waits until [`Consumer::try_next`] has something to give. Dropping the future ends the wait.
     ///
-    /// It is not woken by time: a caller without other consumers has to ask again at [`Consumer::next_deadline`].
+    /// It is not woken by time: a caller has to ask again after [`Consumer::due_in`].
     ///
     /// # Errors
     /// As [`Consumer::next`].
@@ -154,10 +154,11 @@ impl Consumer {
         WakeUp(self.group.wait(Some(self.id), waker))
     }
 
-    /// How long until [`Consumer::next_deadline`].
+    /// How long until whoever waits has to look for messages again though nothing woke him: until [`Consumer::next_deadline`], or for as long as
+    /// a message that another consumer takes meanwhile may be kept.
     #[must_use]
     pub fn due_in(&self) -> Option<Duration> {
-        self.group.next_deadline().map(|due| due.saturating_sub(self.group.now()))
+        self.group.next_look().map(|due| due.saturating_sub(self.group.now()))
     }
 
     /// When there will be something to do for the group though nothing happens, by [`Clock::elapsed`](crate::clock::Clock::elapsed): a message's time is over,

@@ -358,14 +358,21 @@ impl LiveGroup {
     }
 
     fn answer(&self, answer: impl FnOnce(&mut Guarded, Duration) -> Result<(), GroupError>) -> Result<(), GroupError> {
+        let mut due_before = None;
         let answered = self.change(|guarded, driving| {
             if let Some(ended) = &guarded.ended {
                 return Err(ended.clone());
             }
+            due_before = guarded.next_deadline();
             answer(guarded, driving.now())
         });
         // What it meets is told to whoever asks for messages next: the answers themselves have been taken.
         let _ = self.drive(Purpose::Write, Patience::Until(None));
+        // Those who wait do so until what was due before; whoever answers need not wait at all.
+        let due = self.next_deadline();
+        if due.is_some_and(|due| due_before.is_none_or(|before| due < before)) {
+            self.waiters.wake_all();
+        }
         answered
     }
 
@@ -377,6 +384,13 @@ impl LiveGroup {
     /// When the group has something to do though nothing happens.
     pub(super) fn next_deadline(&self) -> Option<Duration> {
         self.lock().next_deadline()
+    }
+
+    /// When whoever waits has to look at the group again though nothing wakes him: when something is due; but also, since what others take while he
+    /// waits falls due without a word, and they may never come back, after the time they may have it.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        let taken_meanwhile = self.config.settings.message_timeout.map(|timeout| self.now().saturating_add(timeout));
+        self.next_deadline().into_iter().chain(taken_meanwhile).min()
     }
 
     pub(super) fn now(&self) -> Duration {
