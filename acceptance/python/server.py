@@ -1,13 +1,17 @@
 """A server under test: the real program, on a directory of its own and a free port."""
 
+import faulthandler
 import json
 import os
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
+import threading
 import unittest
 import uuid
+import weakref
 from base64 import b64encode
 
 import grpc
@@ -16,6 +20,12 @@ from kurrentdbclient import KurrentDBClient, NewEvent
 
 # Where certificates and the password of the administrator are, if the suite is to run with TLS and users.
 SECURED = os.environ.get("GESTA_SECURED")
+
+# How long one test may take, in seconds: many times what the slowest needs on a machine that is busy with other things.
+PATIENCE = 120.0
+
+# The servers there are.
+SERVERS = weakref.WeakSet()
 
 
 def secured(directory):
@@ -41,6 +51,7 @@ class Server:
         if certificates:
             command += secured(certificates)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        SERVERS.add(self)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server ended before it was ready, code={self.process.wait()}")
@@ -72,7 +83,26 @@ class Server:
         return code
 
 
-class ServerCase(unittest.TestCase):
+class BoundedCase(unittest.TestCase):
+    """Tests that do not wait for ever: who waits too long says where, and its server is ended, and so what it waits for."""
+
+    def run(self, result=None):
+        bound = threading.Timer(PATIENCE, self.give_up)
+        bound.daemon = True
+        bound.start()
+        try:
+            return super().run(result)
+        finally:
+            bound.cancel()
+
+    def give_up(self):
+        print(f"{self.id()} takes longer than {PATIENCE:.0f} s, and is here:", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(all_threads=True)
+        for server in tuple(SERVERS):
+            server.process.kill()
+
+
+class ServerCase(BoundedCase):
     """Tests that share one server; each takes names of its own."""
 
     @classmethod

@@ -25,7 +25,7 @@ from kurrentdbclient.exceptions import (
     UnauthenticatedError,
 )
 
-from server import SECURED, Server, event, events, numbers, secured, secured_url
+from server import SECURED, BoundedCase, Server, event, events, numbers, secured, secured_url
 
 ROOT = os.path.join(os.path.dirname(__file__), "..", "..")
 PASSWORD = "the-first-one"
@@ -78,7 +78,7 @@ def setUpModule():
 
 
 @unittest.skipIf(SECURED, "these tests bring their own certificates")
-class SecuredCase(unittest.TestCase):
+class SecuredCase(BoundedCase):
     """Tests that share one secured server; each takes names of its own."""
 
     @classmethod
@@ -377,7 +377,7 @@ class Lists(SecuredCase):
 
 
 @unittest.skipIf(SECURED, "these tests bring their own certificates")
-class Starting(unittest.TestCase):
+class Starting(BoundedCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)

@@ -5,13 +5,12 @@ import signal
 import subprocess
 import tempfile
 import threading
-import unittest
 import urllib.request
 
 from kurrentdbclient import KurrentDBClient, StreamState
 from kurrentdbclient.exceptions import GrpcError, KurrentDBClientError
 
-from server import Server, ServerCase, event, events
+from server import BoundedCase, Server, ServerCase, event, events
 
 
 class Serving(ServerCase):
@@ -42,7 +41,7 @@ class Serving(ServerCase):
         self.assertEqual(len(self.client.get_stream("$ce-busy", resolve_links=True)), 16 * 20 * 5)
 
 
-class Ending(unittest.TestCase):
+class Ending(BoundedCase):
     def test_what_was_answered_is_there_after_a_restart(self):
         for how, code in ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)):
             with tempfile.TemporaryDirectory() as directory:

@@ -2,7 +2,8 @@
 //! disk, taking turns: `cargo run --release -- [DIR]`. How to build what it starts: BENCHMARKS.md, "Beside other stores".
 //!
 //! Every client is an object of its own with what connections it opens; it sends one append and waits for the answer, which each of the three gives when
-//! the event is durable. KurrentDB's client, which is Gesta's, has two ways: an append on a call that it keeps open, and a call for each. In each turn, one server works and the others wait for it to end; who is first changes from round to round.
+//! the event is durable. KurrentDB's client, which is Gesta's, has two ways: an append on a call that it keeps open, and a call for each. In each turn, one
+//! server works and the others wait for it to end; who is first, and who comes after whom, changes from round to round.
 #![allow(clippy::disallowed_methods, reason = "a program that measures, on processes and clocks")]
 
 mod client;
@@ -55,6 +56,8 @@ async fn main() {
         let mut measured: Vec<Measured> = stores.iter().map(|_| Measured::default()).collect();
         for round in 0..ROUNDS {
             for turn in 0..stores.len() {
+                // Every other round backwards, so that nobody always comes after the same.
+                let turn = if round % 2 == 0 { turn } else { stores.len() - turn };
                 let which = (round + turn) % stores.len();
                 let (_, server, clients) = &stores[which];
                 measured[which].add(take_turn(server, &clients[..count]).await);

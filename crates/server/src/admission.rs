@@ -2,12 +2,21 @@
 //!
 //! `EventStore::commit` hands back a ticket at once, unless its bounded queue is full: then it makes the calling thread wait, and a thread
 //! of the runtime must not. So no more appends are let in, over all connections, than that queue takes, by count and by bytes; who is over
-//! waits here as a task, which costs no thread. A permit is held until the verdict is there, which is longer than the proposal is queued.
+//! waits here as a task, which costs no thread. A permit is held until the verdict is there, which is longer than the proposal is queued, and
+//! no shorter when whoever waits for it gives up.
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use gesta_store::{Append, EventStore, Outcome, Ticket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use crate::{
     limits::{APPEND_KIB_IN_FLIGHT_MAX, APPENDS_IN_FLIGHT_MAX},
@@ -26,13 +35,44 @@ pub struct Admission {
     kib: Arc<Semaphore>,
 }
 
-/// An append on its way. It holds its place until it is dropped.
+/// An append on its way.
 #[derive(Debug)]
 pub struct Admitted {
-    ticket: Ticket,
+    placed: Placed,
     /// Who is to have seen it before it is told, if it changes lists or users.
     watcher: Option<Arc<Guard>>,
-    _permits: [OwnedSemaphorePermit; 2],
+}
+
+type Permits = [OwnedSemaphorePermit; 2];
+
+/// An append that has its place until its verdict is there, whether or not anybody waits for it: a client that gives up takes nothing out of the store's
+/// queue.
+#[derive(Debug)]
+struct Placed(Option<(Ticket, Permits)>);
+
+impl Future for Placed {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        let (ticket, _) = self.0.as_mut().expect("nobody asks again for a verdict he has");
+        let outcome = ready!(Pin::new(ticket).poll(context));
+        self.0 = None;
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        if let Some((ticket, permits)) = self.0.take()
+            && !ticket.is_answered()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = ticket.await;
+                drop(permits);
+            });
+        }
+    }
 }
 
 impl Admission {
@@ -55,14 +95,15 @@ impl Admission {
         let kib = u32::try_from(kib).expect("bounded by the queue of the store, which is less than 4 TiB");
         let watcher = self.security.watcher_of(&append);
         let permits = [take(&self.appends, 1).await, take(&self.kib, kib).await];
-        let ticket = if bytes < LARGE_BYTES {
-            self.store.commit(append)
+        let store = self.store.clone();
+        let place = move || Placed(Some((store.commit(append), permits)));
+        let placed = if bytes < LARGE_BYTES {
+            place()
         } else {
-            let store = self.store.clone();
-            let committed = tokio::task::spawn_blocking(move || store.commit(append)).await;
-            committed.expect("committing does not panic, and its task is not aborted")
+            let placed = tokio::task::spawn_blocking(place).await;
+            placed.expect("committing does not panic, and its task is not aborted")
         };
-        Admitted { ticket, watcher, _permits: permits }
+        Admitted { placed, watcher }
     }
 
     /// Hands an append to the store and waits for the verdict.
@@ -77,8 +118,8 @@ impl Admission {
 impl Admitted {
     /// The verdict, when what it changed of access lists and users holds for everybody.
     pub async fn outcome(self) -> Outcome {
-        let Self { ticket, watcher, _permits } = self;
-        let outcome = ticket.await;
+        let Self { placed, watcher } = self;
+        let outcome = placed.await;
         if let (Some(watcher), Ok(appended)) = (&watcher, &outcome) {
             watcher.seen(appended).await;
         }
@@ -89,4 +130,38 @@ impl Admitted {
 async fn take(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
     let taken = Arc::clone(semaphore).acquire_many_owned(permits).await;
     taken.expect("nobody closes the semaphore")
+}
+
+#[cfg(test)]
+mod tests {
+    use gesta_store::{EventData, ExpectedRevision, Options};
+
+    use super::*;
+
+    fn append(bytes: usize) -> Append {
+        let event = EventData::json("T".try_into().unwrap(), vec![b'7'; bytes]);
+        Append::to("s".try_into().unwrap(), ExpectedRevision::Any, [event])
+    }
+
+    /// A client that gave its appends up as soon as they were queued, by a time limit of nothing or by ending its calls, could fill the queue of a store whose
+    /// disk was slow: each gave its place back while it was still queued. From then on others' appends held the runtime's threads up.
+    #[tokio::test]
+    async fn an_append_nobody_waits_for_has_its_place_until_it_is_decided() {
+        let directory = tempfile::tempdir().unwrap();
+        // Without threads: nothing is decided before somebody asks for a verdict.
+        let store = EventStore::open_with(directory.path(), Options { threads: false, ..Options::default() }).unwrap();
+        let admission = Admission::to(store.clone(), Security::Open);
+        let free = || (admission.appends.available_permits(), admission.kib.available_permits());
+        let all = free();
+        for bytes in [1, LARGE_BYTES] {
+            drop(admission.admit(append(bytes), bytes).await);
+            assert_eq!(free().0, all.0 - 1, "it is queued still");
+            while free() != all {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(store.head().position().0, 2, "both were recorded all the same");
+        admission.commit(append(1), 1).await.unwrap();
+        assert_eq!(free(), all);
+    }
 }

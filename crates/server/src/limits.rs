@@ -79,6 +79,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 pub const PING_TIME: Duration = Duration::from_secs(20);
 /// How long nobody is accepted after the system had no room for a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Files that connections leave to the store, if the system allows so many: it has some ten open, a merge of the index a few dozen more. A store that
+/// cannot open its next segment takes no appends any more.
+pub const FILES_KEPT: usize = 128;
 /// How often it is looked whether the store still takes appends: an atomic load.
 pub const STORE_LOOKED_AFTER_EVERY: Duration = Duration::from_secs(1);
 /// How long calls in progress may take to end once the server was asked to stop.

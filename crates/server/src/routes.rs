@@ -5,7 +5,7 @@ use tonic::service::Routes;
 
 use crate::{
     admission::Admission,
-    consumers::{Connections, Restarts},
+    consumers::{Connections, Reception, Restarts},
     grpc::{
         Features, Member, MonitoringService, OperationsService, PersistentSubscriptionsService, ProjectionsService,
         RecordsService, ShutdownRequest, StreamsService, Unoffered, UsersService, Whereabouts,
@@ -49,29 +49,21 @@ pub(crate) fn routes(answering: Answering<'_>) -> Result<axum::Router> {
     let admission = Admission::to(store.clone(), security.clone());
     let records = RecordsService::new(admission.clone(), security.clone());
     let records = StreamsServiceServer::new(records).max_decoding_message_size(request_bytes);
-    let (restarts, connections) = (Restarts::default(), Connections::default());
-    let groups = PersistentSubscriptionsService::new(
-        store.clone(),
-        security.clone(),
-        restarts.clone(),
-        connections.clone(),
-        stopping.clone(),
-    );
+    let reception = Reception {
+        store: store.clone(),
+        security: security.clone(),
+        connections: Connections::default(),
+        restarts: Restarts::default(),
+        stopping: stopping.clone(),
+    };
+    let groups = PersistentSubscriptionsService::new(reception.clone());
     let groups = PersistentSubscriptionsServer::new(groups)
         .max_decoding_message_size(GROUP_REQUEST_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let operations = OperationsService::new(store.clone(), restarts.clone(), shutdown.clone());
+    let operations = OperationsService::new(store.clone(), reception.restarts.clone(), shutdown.clone());
     let monitoring = MonitoringService::new(store.clone(), stopping.clone());
     let users = UsersService::new(store.clone(), admission.clone(), security.clone());
-    let native = StoreService::new(
-        store.clone(),
-        security.clone(),
-        admission.clone(),
-        restarts,
-        connections,
-        stopping.clone(),
-        options.dir.clone(),
-    );
+    let native = StoreService::new(reception, admission.clone(), options.dir.clone());
     let native =
         StoreServer::new(native).max_decoding_message_size(request_bytes).max_encoding_message_size(MESSAGE_BYTES_MAX);
     let streams = StreamsService::new(store.clone(), admission, security.clone(), stopping);

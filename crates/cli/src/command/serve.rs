@@ -89,6 +89,11 @@ impl From<ServeError> for Failure {
             ServeError::Bind(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Self::new(Exit::Denied, what).with_remedy("ports below 1024 are the system's: take another one")
             }
+            ServeError::Bind(_, error) if error.kind() == io::ErrorKind::AddrNotAvailable => Self::new(
+                Exit::Unavailable,
+                what,
+            )
+            .with_remedy("this machine has no such address: --listen takes one of its own, or 0.0.0.0 for all of them"),
             ServeError::Bind(..) => {
                 Self::new(Exit::Unavailable, what).with_remedy("is it running already? --listen takes another address")
             }

@@ -22,7 +22,7 @@ const SMALL_FILES: &str = "trap '' XFSZ; ulimit -f 8192; exec \"$0\" \"$@\"";
 /// Bytes of an event: a few of them are more than a file may have.
 const EVENT_BYTES: usize = 1 << 20;
 
-fn append(client: &Client, number: usize) -> Result<(), ClientError> {
+pub(crate) fn append(client: &Client, number: usize) -> Result<(), ClientError> {
     let data = format!("\"{}\"", "x".repeat(EVENT_BYTES));
     let event = EventData::json(EventType::new("Noted").expect("valid"), data);
     let write = StreamWrite {

@@ -4,6 +4,7 @@
 
 mod consuming;
 mod faces;
+mod few_files;
 mod full_disk;
 mod git;
 mod hangup;

@@ -9,6 +9,8 @@ const HEAD_BYTES: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+/// The bits of a call's number; the other is to be ignored.
+const CALL_BITS: u32 = u32::MAX >> 1;
 /// The flag of the last frame of a call's request.
 const END_STREAM: u8 = 1;
 
@@ -84,7 +86,7 @@ impl Begun {
         let [a, b, c, kind, flags, stream @ ..] = head;
         let bytes = u32::from_be_bytes([0, a, b, c]) as usize;
         self.place = if bytes == 0 { Place::Head([0; HEAD_BYTES], 0) } else { Place::Payload(bytes) };
-        let call = u32::from_be_bytes(stream);
+        let call = u32::from_be_bytes(stream) & CALL_BITS;
         match kind {
             HEADERS if flags & END_STREAM == 0 => self.call = Some(call),
             HEADERS | RST_STREAM => self.end(call),
@@ -159,6 +161,13 @@ pub(super) mod tests {
             frame((super::HEADERS, 4 | END_STREAM), 7, b"without a body"),
         ];
         assert_eq!(open_after(&frames), [false, true, true, true, false, true, false, false]);
+    }
+
+    /// The bit in front of a call's number means nothing, and a call whose frames did not agree in it was held to be open for ever.
+    #[test]
+    fn a_call_is_known_by_its_number_alone() {
+        let frames = [frame(HEADERS, 1 << 31 | 1, b"headers"), frame(DATA_END, 1, b"")];
+        assert_eq!(open_after(&frames), [true, false]);
     }
 
     #[test]

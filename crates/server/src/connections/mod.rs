@@ -7,6 +7,7 @@
 
 mod begun;
 mod guarded;
+mod places;
 mod stalls;
 mod traffic;
 
@@ -27,16 +28,15 @@ use tokio::{
 use crate::{
     door::{Door, Visitor},
     limits::{ACCEPT_PAUSE, FRAME_BYTES_MAX, RESETS_PENDING_MAX},
+    metrics::process::open_files_max,
     options::Options,
     security::tls::Tls,
     stopping::Stopping,
 };
 use guarded::Guarded;
+use places::{Refusals, places};
 use stalls::OverSocket;
 pub(crate) use traffic::{Counted, Traffic};
-
-/// How often at most it is told that connections are turned away.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// What every connection gets.
 #[derive(Clone)]
@@ -58,7 +58,8 @@ pub(crate) async fn serve(
     stopping: Stopping,
 ) {
     let traffic = Arc::clone(door.traffic());
-    let room = Arc::new(Semaphore::new(options.connections));
+    let connections_max = places(options.connections, open_files_max());
+    let room = Arc::new(Semaphore::new(connections_max));
     let mut refusals = Refusals::default();
     let mut stop = stopping.clone();
     let service = Service {
@@ -79,10 +80,14 @@ pub(crate) async fn serve(
                     }
                     Err(_) => {
                         traffic.refused();
-                        refusals.tell(peer, options.connections);
+                        refusals.beyond(peer, connections_max);
                     }
                 },
-                Err(error) => pause(&error).await,
+                Err(error) if is_of_its_client(&error) => {}
+                Err(error) => {
+                    refusals.failed(&error);
+                    sleep(ACCEPT_PAUSE).await;
+                }
             },
             // What has ended is forgotten.
             Some(_) = open.join_next(), if !open.is_empty() => {}
@@ -114,12 +119,9 @@ fn http(options: &Options) -> auto::Builder<TokioExecutor> {
 }
 
 /// Connections that are gone before they were accepted are nothing; that the system has no more room for any is worth a word and a pause.
-async fn pause(error: &io::Error) {
+fn is_of_its_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
-        tracing::error!(%error, "accepting a connection failed");
-        sleep(ACCEPT_PAUSE).await;
-    }
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 impl Service {
@@ -158,24 +160,5 @@ impl Service {
         if let Err(error) = ended {
             tracing::debug!(%peer, %error, "connection ended");
         }
-    }
-}
-
-/// Who was turned away, told of at most once a second.
-#[derive(Default)]
-struct Refusals {
-    told: Option<Instant>,
-    untold: u64,
-}
-
-impl Refusals {
-    fn tell(&mut self, peer: SocketAddr, connections_max: usize) {
-        self.untold += 1;
-        let now = Instant::now();
-        if self.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY) {
-            return;
-        }
-        tracing::warn!(%peer, refused = self.untold, connections_max, "too many connections, turned away");
-        (self.told, self.untold) = (Some(now), 0);
     }
 }

@@ -24,10 +24,10 @@ const DUE_AT_LEAST: Duration = Duration::from_millis(1);
 
 /// Who wants to be a consumer.
 #[derive(Debug)]
-pub(crate) struct Guest {
-    pub(crate) group: GroupName,
-    pub(crate) options: ConsumerOptions,
-    pub(crate) peer: Peer,
+pub(super) struct Guest {
+    pub(super) group: GroupName,
+    pub(super) options: ConsumerOptions,
+    pub(super) peer: Peer,
 }
 
 /// See the module's words.
@@ -59,7 +59,7 @@ impl Seat {
     ///
     /// # Errors
     /// As [`gesta_store::ConsumerGroups::connect`].
-    pub(crate) fn take(store: &EventStore, guest: Guest, connections: Connections) -> Result<Self, GroupError> {
+    pub(super) fn take(store: &EventStore, guest: Guest, connections: Connections) -> Result<Self, GroupError> {
         let Guest { group, options, peer } = guest;
         let consumer = store.groups().connect(&group, &options)?;
         connections.enter(group, consumer.number(), peer);

@@ -1,54 +1,82 @@
 //! The store as a library.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use gesta_store::{
-    Append, AppendError, Consumer, ConsumerOptions, Direction, EventStore, ExpectedRevision, From, GroupError,
-    GroupName, GroupSettings, MessageId, Nack, NameExpression, NameOf, Position, Query, QueryItem, ReadOptions,
-    RecordedEvent, Rejection, Replay, Revision, Source, Strategy, StreamFilter, StreamName, StreamStatus, TypeFilter,
-    name::is_virtual,
+    Append, AppendError, Consumer, ConsumerOptions, Direction, ExpectedRevision, From, GroupError, GroupName,
+    GroupSettings, MessageId, Nack, NameExpression, NameOf, NextRevision, Position, Query, QueryItem, ReadOptions,
+    RecordedEvent, Rejection, Replay, Revision, Source, Strategy, StreamFilter, StreamName, StreamStatus, Ticket,
+    TypeFilter, Violation, name::is_virtual,
 };
-use tempfile::TempDir;
 
-use super::{Answer, End, Face, Only, Verdict, event, shown};
+use super::{Answer, End, Face, Kept, Only, Verdict, event, shown};
 use crate::{
     convert::request::{Links, Place},
-    fault::{actual_number, expected_number},
+    fault::{actual_number, expected_number, found_number},
 };
 
+/// What a stream is that was ended, as a number.
+const ENDED: i64 = -6;
+
 pub(super) struct Library {
-    store: EventStore,
+    kept: Kept,
     consumer: Option<Consumer>,
     taken: BTreeMap<u64, MessageId>,
-    _directory: TempDir,
 }
 
 impl Library {
     pub(super) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = EventStore::open(directory.path()).unwrap();
-        Self { store, consumer: None, taken: BTreeMap::new(), _directory: directory }
+        Self { kept: Kept::new(), consumer: None, taken: BTreeMap::new() }
     }
 
     fn commit(&self, append: Append, expected: ExpectedRevision) -> Verdict {
-        match self.store.commit(append).wait() {
+        verdict(self.kept.store.commit(append), expected)
+    }
+
+    /// As `commit`, of what is done to many streams, of which so many were written to.
+    fn commit_many(&self, append: Append, written: usize) -> Verdict {
+        match self.kept.store.commit(append.tell_all()).wait() {
             Ok(appended) => {
-                let revision = appended.next_revisions.first().and_then(|next| next.current());
-                Verdict::Written(revision.map(|it| it.0), appended.last_position.map(|it| it.0))
+                let revision = |next: &NextRevision| (next.stream.to_string(), actual_number(next.current()));
+                let revisions = appended.next_revisions.iter().take(written).map(revision).collect();
+                Verdict::WrittenTo(revisions, appended.last_position.map_or(-1, |it| i64::try_from(it.0).unwrap()))
             }
-            Err(AppendError::Rejected(Rejection::WrongRevision { expected, actual, .. })) => {
-                Verdict::WrongRevision(expected_number(expected), actual_number(actual))
+            Err(AppendError::Rejected(Rejection::NotAsExpected { violations })) => {
+                let conflict = |Violation { stream, expected, found }: Violation| {
+                    (stream.to_string(), expected_number(expected), found_number(found))
+                };
+                Verdict::Conflicts(violations.into_iter().map(conflict).collect())
             }
-            Err(AppendError::Rejected(Rejection::IdempotencyViolated { actual, .. })) => {
-                Verdict::WrongRevision(expected_number(expected), actual_number(actual))
+            Err(AppendError::Rejected(Rejection::IdempotencyViolated { stream, actual })) => {
+                let any = expected_number(ExpectedRevision::Any);
+                Verdict::Conflicts(vec![(stream.to_string(), any, actual_number(actual))])
             }
-            Err(AppendError::Rejected(Rejection::StreamDeleted { .. })) => Verdict::StreamDeleted,
             Err(error) => Verdict::Other(error.to_string()),
         }
     }
 
     fn consumer(&self) -> &Consumer {
         self.consumer.as_ref().unwrap()
+    }
+}
+
+fn verdict(ticket: Ticket, expected: ExpectedRevision) -> Verdict {
+    match ticket.wait() {
+        Ok(appended) => {
+            let revision = appended.next_revisions.first().and_then(|next| next.current());
+            Verdict::Written(revision.map(|it| it.0), appended.last_position.map(|it| it.0))
+        }
+        Err(AppendError::Rejected(Rejection::WrongRevision { expected, actual, .. })) => {
+            Verdict::WrongRevision(expected_number(expected), actual_number(actual))
+        }
+        Err(AppendError::Rejected(Rejection::IdempotencyViolated { actual, .. })) => {
+            Verdict::WrongRevision(expected_number(expected), actual_number(actual))
+        }
+        Err(AppendError::Rejected(Rejection::StreamDeleted { .. })) => Verdict::StreamDeleted,
+        Err(error) => Verdict::Other(error.to_string()),
     }
 }
 
@@ -82,6 +110,50 @@ impl Face for Library {
         self.commit(Append::to(stream.try_into().unwrap(), expected, events), expected)
     }
 
+    fn append_many(&mut self, writes: &[(&str, ExpectedRevision, &[u64])]) -> Verdict {
+        let add = |append: Append, &(stream, expected, numbers): &(&str, ExpectedRevision, &[u64])| {
+            append.stream(stream.try_into().unwrap(), expected, numbers.iter().map(|&number| event(number)))
+        };
+        let mut verdict = self.commit_many(writes.iter().fold(Append::new(), add), writes.len());
+        if let Verdict::Conflicts(conflicts) = &mut verdict {
+            // A client that appends so is told of the first.
+            conflicts.truncate(1);
+            if conflicts[0].2 == ENDED {
+                verdict = Verdict::StreamDeleted;
+            }
+        }
+        verdict
+    }
+
+    fn append_in_turn(&mut self, events: &[(&str, u64)], checks: &[(&str, ExpectedRevision)]) -> Verdict {
+        let written: BTreeSet<_> = events.iter().map(|(stream, _)| *stream).collect();
+        let checks: BTreeMap<_, _> = checks.iter().copied().collect();
+        let add = |append: Append, &(stream, number): &(&str, u64)| {
+            let expected = checks.get(stream).copied().unwrap_or(ExpectedRevision::Any);
+            append.stream(stream.try_into().unwrap(), expected, [event(number)])
+        };
+        let append = events.iter().fold(Append::new(), add);
+        let looked_at = checks.iter().filter(|(stream, _)| !written.contains(*stream));
+        let look = |append: Append, (stream, expected): (&&str, &ExpectedRevision)| {
+            append.stream((*stream).try_into().unwrap(), *expected, [])
+        };
+        self.commit_many(looked_at.fold(append, look), written.len())
+    }
+
+    fn set_metadata(&mut self, stream: &str, expected: ExpectedRevision, document: &str) -> Verdict {
+        let stream = stream.try_into().unwrap();
+        verdict(self.kept.store.set_stream_metadata(&stream, expected, document), expected)
+    }
+
+    fn metadata(&mut self, stream: &str) -> Verdict {
+        let found = self.kept.store.stream_metadata(&stream.try_into().unwrap()).unwrap();
+        Verdict::Metadata(found.map(|(revision, document)| (revision.0, document)))
+    }
+
+    fn wait(&mut self, time: Duration) -> Verdict {
+        self.kept.wait(time)
+    }
+
     fn end(&mut self, end: End, stream: &str, expected: ExpectedRevision) -> Verdict {
         let stream = stream.try_into().unwrap();
         let append = match end {
@@ -95,7 +167,7 @@ impl Face for Library {
     fn read(&mut self, stream: &str, from: Place<Revision>, direction: Direction, count: u64, links: Links) -> Verdict {
         let stream = StreamName::new(stream).unwrap();
         if !is_virtual(&stream) {
-            match self.store.stream_status(&stream).unwrap() {
+            match self.kept.store.stream_status(&stream).unwrap() {
                 StreamStatus::Tombstoned { .. } => return Verdict::StreamDeleted,
                 StreamStatus::Missing | StreamStatus::SoftDeleted { .. } => return Verdict::StreamNotFound,
                 StreamStatus::Live { .. } => {}
@@ -109,7 +181,7 @@ impl Face for Library {
         };
         let resolve_links = links == Links::Resolved;
         let options = ReadOptions { direction, from, limit: Some(count), resolve_links, ..ReadOptions::default() };
-        let read = self.store.read_stream(stream, options).unwrap();
+        let read = self.kept.store.read_stream(stream, options).unwrap();
         Verdict::Events(read.map(|event| seen(&event.unwrap(), links)).collect())
     }
 
@@ -135,7 +207,7 @@ impl Face for Library {
                 (Source::All, Some(NameExpression::new(NameOf::Stream, text).unwrap()))
             }
         };
-        let read = match self.store.read(source, ReadOptions { direction, from, ..ReadOptions::default() }) {
+        let read = match self.kept.store.read(source, ReadOptions { direction, from, ..ReadOptions::default() }) {
             Ok(read) => read,
             Err(error) => return Verdict::Other(error.to_string()),
         };
@@ -148,11 +220,11 @@ impl Face for Library {
 
     fn create_group(&mut self, stream: &str) -> Verdict {
         let settings = GroupSettings { strategy: Strategy::RoundRobin, max_subscribers: 1, ..GroupSettings::default() };
-        told(self.store.groups().create(&group(stream), Source::Stream(stream.try_into().unwrap()), settings))
+        told(self.kept.store.groups().create(&group(stream), Source::Stream(stream.try_into().unwrap()), settings))
     }
 
     fn connect(&mut self, stream: &str) -> Verdict {
-        match self.store.groups().connect(&group(stream), &ConsumerOptions::default()) {
+        match self.kept.store.groups().connect(&group(stream), &ConsumerOptions::default()) {
             Ok(consumer) => {
                 self.consumer = Some(consumer);
                 Verdict::Done
@@ -177,7 +249,7 @@ impl Face for Library {
         let ids: Vec<_> = numbers.iter().map(|number| self.taken[number]).collect();
         let nack = match answer {
             Answer::Ack => return told(self.consumer().ack(&ids)),
-            Answer::Retry => Nack::Retry { after: std::time::Duration::ZERO },
+            Answer::Retry => Nack::Retry { after: Duration::ZERO },
             Answer::Park => Nack::Park,
             Answer::Skip => Nack::Skip,
         };
@@ -185,10 +257,10 @@ impl Face for Library {
     }
 
     fn replay(&mut self, stream: &str) -> Verdict {
-        told(self.store.groups().replay(&group(stream), Replay::All).map(drop))
+        told(self.kept.store.groups().replay(&group(stream), Replay::All).map(drop))
     }
 
     fn delete_group(&mut self, stream: &str) -> Verdict {
-        told(self.store.groups().delete(&group(stream)))
+        told(self.kept.store.groups().delete(&group(stream)))
     }
 }

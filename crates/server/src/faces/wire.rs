@@ -1,15 +1,19 @@
 //! The server, by the messages of its protocol: everything but the network.
 
-use gesta_store::{Direction, EventStore, ExpectedRevision, Position, Revision};
-use tempfile::TempDir;
+mod many;
+
+use std::time::Duration;
+
+use gesta_store::{Direction, EventData, ExpectedRevision, Position, Revision};
 use tokio::{
     runtime::{self, Runtime},
     sync::mpsc,
 };
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use tonic::{Status, Streaming, service::Routes};
+use uuid::Uuid;
 
-use super::{Answer, End, Face, Only, Verdict, event, id, shown};
+use super::{Answer, End, Face, Kept, Only, Verdict, event, id, shown};
 use crate::{
     convert::{
         id::{IdForm, to_wire},
@@ -18,13 +22,18 @@ use crate::{
     },
     grpc::{ShutdownRequest, Whereabouts},
     options::Options,
-    proto::event_store::client::{
-        Empty,
-        persistent_subscriptions::{self as groups, persistent_subscriptions_client::PersistentSubscriptionsClient},
-        streams::{
-            self, append_req, append_resp, delete_req, read_req, read_resp, streams_client::StreamsClient,
-            tombstone_req,
+    proto::{
+        event_store::client::{
+            Empty,
+            persistent_subscriptions::{
+                self as groups, persistent_subscriptions_client::PersistentSubscriptionsClient,
+            },
+            streams::{
+                self, append_req, append_resp, delete_req, read_req, read_resp, streams_client::StreamsClient,
+                tombstone_req,
+            },
         },
+        kurrentdb::protocol::v2::streams::streams_service_client::StreamsServiceClient,
     },
     routes::{Answering, routes},
     security::Security,
@@ -36,19 +45,19 @@ pub(super) struct Wire {
     streams: StreamsClient<Routes>,
     groups: PersistentSubscriptionsClient<Routes>,
     consumer: Option<(mpsc::Sender<groups::ReadReq>, Streaming<groups::ReadResp>)>,
+    records: StreamsServiceClient<Routes>,
     _stop: Stop,
-    _directory: TempDir,
+    kept: Kept,
 }
 
 impl Wire {
     pub(super) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = EventStore::open(directory.path()).unwrap();
+        let kept = Kept::new();
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (stop, stopping) = stop();
         let address = "127.0.0.1:2113".parse().unwrap();
         let answering = Answering {
-            store: &store,
+            store: &kept.store,
             security: &Security::Open,
             place: Whereabouts::Bound(address),
             shutdown: &ShutdownRequest::default(),
@@ -57,15 +66,13 @@ impl Wire {
         };
         let routes = Routes::from(routes(answering).unwrap());
         let streams = StreamsClient::new(routes.clone());
+        let records = StreamsServiceClient::new(routes.clone());
         let groups = PersistentSubscriptionsClient::new(routes);
-        Self { runtime, streams, groups, consumer: None, _stop: stop, _directory: directory }
+        Self { runtime, streams, groups, consumer: None, records, _stop: stop, kept }
     }
 
     fn read_by(&mut self, options: read_req::Options) -> Verdict {
-        let uuid_option =
-            read_req::options::UuidOption { content: Some(read_req::options::uuid_option::Content::String(Empty {})) };
-        let request =
-            streams::ReadReq { options: Some(read_req::Options { uuid_option: Some(uuid_option), ..options }) };
+        let request = reading(options);
         let client = &mut self.streams;
         self.runtime.block_on(async {
             let mut answers = match client.read(request).await {
@@ -87,6 +94,39 @@ impl Wire {
             Verdict::Events(events)
         })
     }
+
+    /// Revision and data of a stream's last event, as clients ask for metadata.
+    fn last_of(&mut self, stream: &str) -> Result<Option<(u64, String)>, Status> {
+        use read_req::options::{CountOption, StreamOption, StreamOptions, stream_options::RevisionOption};
+        let stream =
+            StreamOptions { stream_identifier: named(stream), revision_option: Some(RevisionOption::End(Empty {})) };
+        let request = reading(read_req::Options {
+            stream_option: Some(StreamOption::Stream(stream)),
+            read_direction: wire_direction(Direction::Backward),
+            count_option: Some(CountOption::Count(1)),
+            ..Default::default()
+        });
+        let client = &mut self.streams;
+        self.runtime.block_on(async {
+            let answer = client.read(request).await?.into_inner().message().await?;
+            Ok(answer.and_then(|answer| match answer.content {
+                Some(read_resp::Content::Event(read)) => {
+                    let event = read.event.unwrap();
+                    Some((event.stream_revision, String::from_utf8(event.data.to_vec()).unwrap()))
+                }
+                other => {
+                    assert!(matches!(other, Some(read_resp::Content::StreamNotFound(_))), "{other:?}");
+                    None
+                }
+            }))
+        })
+    }
+}
+
+fn reading(options: read_req::Options) -> streams::ReadReq {
+    let uuid_option =
+        read_req::options::UuidOption { content: Some(read_req::options::uuid_option::Content::String(Empty {})) };
+    streams::ReadReq { options: Some(read_req::Options { uuid_option: Some(uuid_option), ..options }) }
 }
 
 fn of(revision: u64, stream: Option<crate::proto::event_store::client::StreamIdentifier>, data: &[u8]) -> String {
@@ -152,8 +192,13 @@ fn filter(only: &Only) -> read_req::options::FilterOptions {
     }
 }
 
-impl Face for Wire {
-    fn append(&mut self, stream: &str, expected: ExpectedRevision, numbers: &[u64]) -> Verdict {
+impl Wire {
+    fn append_events(
+        &mut self,
+        stream: &str,
+        expected: ExpectedRevision,
+        events: impl IntoIterator<Item = EventData>,
+    ) -> Verdict {
         use append_resp::{
             success::{CurrentRevisionOption, PositionOption},
             wrong_expected_version as wrong,
@@ -162,17 +207,16 @@ impl Face for Wire {
             stream_identifier: named(stream),
             expected_stream_revision: Some(expectation!(append_req::options::ExpectedStreamRevision, expected)),
         };
-        let proposed = |&number: &u64| {
-            let event = event(number);
+        let proposed = |event: EventData| {
             let properties = [("type", &*event.event_type), ("content-type", "application/json")];
             append_req::Content::ProposedMessage(append_req::ProposedMessage {
-                id: Some(to_wire(id(number), IdForm::Structured)),
+                id: Some(to_wire(event.id.unwrap(), IdForm::Structured)),
                 metadata: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
                 custom_metadata: event.metadata.clone(),
                 data: event.data.clone(),
             })
         };
-        let contents = std::iter::once(append_req::Content::Options(options)).chain(numbers.iter().map(proposed));
+        let contents = std::iter::once(append_req::Content::Options(options)).chain(events.into_iter().map(proposed));
         let requests: Vec<_> = contents.map(|content| streams::AppendReq { content: Some(content) }).collect();
         let client = &mut self.streams;
         let answer = match self.runtime.block_on(client.append(tokio_stream::iter(requests))) {
@@ -205,6 +249,40 @@ impl Face for Wire {
                 Verdict::WrongRevision(expected, actual)
             }
         }
+    }
+}
+
+impl Face for Wire {
+    fn append(&mut self, stream: &str, expected: ExpectedRevision, numbers: &[u64]) -> Verdict {
+        self.append_events(stream, expected, numbers.iter().map(|&number| event(number)))
+    }
+
+    fn append_many(&mut self, writes: &[(&str, ExpectedRevision, &[u64])]) -> Verdict {
+        self.append_session(writes)
+    }
+
+    fn append_in_turn(&mut self, events: &[(&str, u64)], checks: &[(&str, ExpectedRevision)]) -> Verdict {
+        self.append_records(events, checks)
+    }
+
+    fn set_metadata(&mut self, stream: &str, expected: ExpectedRevision, document: &str) -> Verdict {
+        let event = EventData::json("$metadata".try_into().unwrap(), document.to_owned());
+        self.append_events(
+            &format!("$${stream}"),
+            expected,
+            [EventData { id: Some(Uuid::new_v5(&Uuid::NAMESPACE_OID, document.as_bytes())), ..event }],
+        )
+    }
+
+    fn metadata(&mut self, stream: &str) -> Verdict {
+        match self.last_of(&format!("$${stream}")) {
+            Ok(found) => Verdict::Metadata(found),
+            Err(status) => refused(&status),
+        }
+    }
+
+    fn wait(&mut self, time: Duration) -> Verdict {
+        self.kept.wait(time)
     }
 
     fn end(&mut self, end: End, stream: &str, expected: ExpectedRevision) -> Verdict {

@@ -1,4 +1,4 @@
-//! How much memory and time of processors the process has, as the system says.
+//! How much memory and time of processors the process has, and how many files it may have, as the system says.
 
 use std::time::Duration;
 
@@ -23,6 +23,19 @@ pub fn processor_time() -> Option<Duration> {
     used(&text)
 }
 
+/// How many files, sockets among them, the process may have open at once; `None` where the system does not say.
+#[allow(clippy::disallowed_methods, reason = "a file of the system, not of the store")]
+#[must_use]
+pub fn open_files_max() -> Option<usize> {
+    allowed(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// The first figure, which holds; the second is how far the process could raise it. `unlimited` is no figure.
+fn allowed(limits: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// Fields 14 and 15; the second is a name in parentheses, which may have anything in it.
 fn used(stat: &str) -> Option<Duration> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
@@ -34,6 +47,17 @@ fn used(stat: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_system_says_how_many_files_there_may_be() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                      Max processes             63432                63432                processes \n\
+                      Max open files            1024                 524288               files     \n";
+        assert_eq!(allowed(limits), Some(1024));
+        assert_eq!(allowed(&limits.replace("1024  ", "unlimited")), None);
+        assert_eq!(allowed(""), None);
+        assert!(open_files_max().is_none_or(|files| files > 2));
+    }
 
     #[test]
     fn the_system_says_what_the_process_has_used() {

@@ -23,24 +23,13 @@ use super::{
     },
 };
 use crate::{
-    consumers::{Bell, Connections, Guest, Restarts, Seat, Seen, Unseated},
-    convert::{group_info::Peer, recorded},
+    consumers::{Bell, Farewell, Leave, Received, Reception, Seat, Seen, Unseated},
+    convert::recorded,
     fault::Fault,
     limits::{GROUP_BATCH_MESSAGES, NEXT_PATIENCE_MAX, READ_BATCH_BYTES},
-    security::{Action, Rights, Sight},
-    stopping::Stopping,
+    security::{Rights, Sight},
     waiting::waiting,
 };
-
-/// What a call needs of the server.
-#[derive(Debug)]
-pub(super) struct Consuming {
-    pub(super) store: EventStore,
-    pub(super) rights: Rights,
-    pub(super) connections: Connections,
-    pub(super) restarts: Restarts,
-    pub(super) stopping: Stopping,
-}
 
 /// A consumer that is served.
 #[derive(Debug)]
@@ -59,50 +48,39 @@ struct Serving {
 /// What a call answers with.
 pub(super) type Answers = ReceiverStream<Result<ConsumeResp, Status>>;
 
-impl Consuming {
-    /// Makes the consumer the first request asks for, and serves it until either side has enough.
-    ///
-    /// # Errors
-    /// Why it cannot be one.
-    pub(super) async fn begin(self, request: Request<Streaming<ConsumeReq>>) -> Result<Answers, Status> {
-        let address = request.remote_addr().map(|address| address.to_string()).unwrap_or_default();
-        let mut requests = request.into_inner();
-        let Some(Content::Join(join)) = requests.message().await?.and_then(|first| first.content) else {
-            return Err(Fault::Invalid("a consumer begins by joining its group".to_owned()).into());
-        };
-        let Join { group, name, slots } = join;
-        let group: GroupName = group.parse().map_err(|error| failure::status(&error))?;
-        let Self { store, rights, connections, restarts, stopping } = self;
-        rights.check(Action::read(group.source())).await?;
-        let restarted = restarts.heard();
-        let options = ConsumerOptions { name, slots: usize::try_from(slots).unwrap_or(usize::MAX) };
-        let peer = Peer { address, user: rights.login().to_owned() };
-        let guest = Guest { group: group.clone(), options, peer };
-        let taken = store.clone();
-        let seat = waiting(move || Seat::take(&taken, guest, connections).map_err(failure::group_status)).await?;
-        let bell = Arc::new(Bell::default());
-        let wake_up = seat.wake_up(&bell);
-        let ahead = VecDeque::new();
-        let serving = Serving { store, group, seat: Arc::new(seat), rights, bell, wake_up, ahead, requests };
-        let (answers, receiver) = mpsc::channel(1);
-        tokio::spawn(serve(serving, answers, stopping, restarted));
-        Ok(ReceiverStream::new(receiver))
-    }
+/// Makes the consumer the first request asks for, and serves it until either side has enough.
+///
+/// # Errors
+/// Why it cannot be one.
+pub(super) async fn consume(reception: &Reception, request: Request<Streaming<ConsumeReq>>) -> Result<Answers, Status> {
+    let (metadata, extensions, mut requests) = request.into_parts();
+    let Some(Content::Join(join)) = requests.message().await?.and_then(|first| first.content) else {
+        return Err(Fault::Invalid("a consumer begins by joining its group".to_owned()).into());
+    };
+    let Join { group, name, slots } = join;
+    let group: GroupName = group.parse().map_err(|error| failure::status(&error))?;
+    let call = Request::from_parts(metadata, extensions, ());
+    let options = ConsumerOptions { name, slots: usize::try_from(slots).unwrap_or(usize::MAX) };
+    let refused = |_: &GroupName, error| failure::group_status(error);
+    let Received { seat, rights, farewell } = reception.receive(call, group.clone(), options, refused).await?;
+    let (store, bell, ahead) = (reception.store.clone(), Arc::new(Bell::default()), VecDeque::new());
+    let wake_up = seat.wake_up(&bell);
+    let serving = Serving { store, group, seat, rights, bell, wake_up, ahead, requests };
+    let (answers, receiver) = mpsc::channel(1);
+    tokio::spawn(serve(serving, answers, farewell));
+    Ok(ReceiverStream::new(receiver))
 }
 
-async fn serve(
-    mut serving: Serving,
-    answers: mpsc::Sender<Result<ConsumeResp, Status>>,
-    mut stopping: Stopping,
-    mut restarted: tokio::sync::watch::Receiver<u64>,
-) {
+async fn serve(mut serving: Serving, answers: mpsc::Sender<Result<ConsumeResp, Status>>, mut farewell: Farewell) {
     let ended = tokio::select! {
         ended = serving.answer_all(&answers) => ended,
         () = answers.closed() => Ok(()),
-        () = stopping.told() => Err(Fault::Stopping.into()),
-        _ = restarted.changed() => {
-            Err(failure::group_status(GroupError::Dropped { reason: "consumers are asked to connect again".to_owned() }))
-        }
+        leave = farewell.told() => Err(match leave {
+            Leave::Stopping => Fault::Stopping.into(),
+            Leave::Restart => failure::group_status(GroupError::Dropped {
+                reason: "consumers are asked to connect again".to_owned(),
+            }),
+        }),
     };
     // What the client has goes back before it is told, however long it takes to listen.
     let ended = match ended {

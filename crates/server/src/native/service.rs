@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     append::{AppendRequest, appended_to_wire, rejection_to_wire},
-    consuming::{Answers, Consuming},
+    consuming::{self, Answers},
     events::batch_to_wire,
     failure,
     groups::{GroupChange, describe_groups, describe_parked},
@@ -28,40 +28,26 @@ use super::{
 };
 use crate::{
     admission::Admission,
-    consumers::{Connections, Restarts},
+    consumers::Reception,
     fault::Fault,
     limits::{PARKED_TOLD_MAX, READ_BATCH_BYTES, READ_BATCH_EVENTS, STREAMS_LISTED_MAX},
     pump::{Follower, Pull, Pulled, Pumped, Step, batch_events, pump},
-    security::Security,
-    stopping::Stopping,
     waiting::waiting,
 };
 
 /// The service.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreService {
-    store: EventStore,
-    security: Security,
+    reception: Reception,
     admission: Admission,
-    restarts: Restarts,
-    connections: Connections,
-    stopping: Stopping,
     dir: String,
     verifying: Verifying,
 }
 
 impl StoreService {
-    /// The store that is in `dir`.
-    pub(crate) fn new(
-        store: EventStore,
-        security: Security,
-        admission: Admission,
-        restarts: Restarts,
-        connections: Connections,
-        stopping: Stopping,
-        dir: String,
-    ) -> Self {
-        Self { store, security, admission, restarts, connections, stopping, dir, verifying: Verifying::default() }
+    /// The store in `dir`, whose appends go through `admission`, and whose consumers `reception` receives.
+    pub(crate) fn new(reception: Reception, admission: Admission, dir: String) -> Self {
+        Self { reception, admission, dir, verifying: Verifying::default() }
     }
 
     /// As `ask`, of its groups.
@@ -77,7 +63,7 @@ impl StoreService {
         &self,
         question: impl FnOnce(&EventStore) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Status> {
-        let store = self.store.clone();
+        let store = self.reception.store.clone();
         waiting(move || question(&store).map_err(|error| failure::status(&error))).await
     }
 }
@@ -125,7 +111,7 @@ impl Store for StoreService {
         let (source, options) = read_options(request.into_inner()).map_err(|error| failure::status(&error))?;
         // Opened here, so that what is wrong with it is the answer to the call.
         let read = self.ask(move |store| store.read(source, options)).await?;
-        Ok(Response::new(pump(Reading { read: Box::new(read), begun: false }, self.stopping.clone())))
+        Ok(Response::new(pump(Reading { read: Box::new(read), begun: false }, self.reception.stopping.clone())))
     }
 
     async fn follow(&self, request: Request<FollowReq>) -> Result<Response<Self::FollowStream>, Status> {
@@ -134,7 +120,7 @@ impl Store for StoreService {
             let options = SubscribeOptions {
                 from: from_from_wire(from)?,
                 resolve_links,
-                batch_events: batch_events(&self.store),
+                batch_events: batch_events(&self.reception.store),
                 batch_bytes: READ_BATCH_BYTES,
                 ..SubscribeOptions::default()
             };
@@ -143,7 +129,7 @@ impl Store for StoreService {
         let (source, options) = asked().map_err(|error: Error| failure::status(&error))?;
         let follower = self.ask(move |store| Ok(Follower::open(store, source, options)));
         let follower = follower.await?.map_err(failure::fault_status)?;
-        Ok(Response::new(pump(Following(follower), self.stopping.clone())))
+        Ok(Response::new(pump(Following(follower), self.reception.stopping.clone())))
     }
 
     async fn explain(&self, request: Request<ExplainReq>) -> Result<Response<ExplainResp>, Status> {
@@ -156,7 +142,7 @@ impl Store for StoreService {
     }
 
     async fn verify(&self, _: Request<VerifyReq>) -> Result<Response<Self::VerifyStream>, Status> {
-        self.verifying.start(&self.store).map(Response::new)
+        self.verifying.start(&self.reception.store).map(Response::new)
     }
 
     async fn groups(&self, request: Request<GroupsReq>) -> Result<Response<GroupsResp>, Status> {
@@ -193,14 +179,7 @@ impl Store for StoreService {
     }
 
     async fn consume(&self, request: Request<Streaming<ConsumeReq>>) -> Result<Response<Answers>, Status> {
-        let consuming = Consuming {
-            store: self.store.clone(),
-            rights: self.security.rights(&request),
-            connections: self.connections.clone(),
-            restarts: self.restarts.clone(),
-            stopping: self.stopping.clone(),
-        };
-        consuming.begin(request).await.map(Response::new)
+        consuming::consume(&self.reception, request).await.map(Response::new)
     }
 }
 

@@ -64,12 +64,7 @@ impl Wire {
     }
 
     pub(crate) fn frame(&mut self, kind: u8, flags: u8, call: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-        let mut bytes = length[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(call.to_be_bytes());
-        bytes.extend(payload);
-        self.send(&bytes);
+        self.send(&encoded(kind, flags, call, payload));
     }
 
     /// Begins a call, with further headers.
@@ -101,10 +96,7 @@ impl Wire {
         let call = self.begin(path, &[]);
         for (at, message) in messages.iter().enumerate() {
             let last = at + 1 == messages.len();
-            let mut bytes = vec![0];
-            bytes.extend(u32::try_from(message.encoded_len()).expect("short").to_be_bytes());
-            message.encode(&mut bytes).expect("memory");
-            self.frame(DATA, if last { END_STREAM } else { 0 }, call, &bytes);
+            self.frame(DATA, if last { END_STREAM } else { 0 }, call, &framed(message));
         }
         call
     }
@@ -173,6 +165,24 @@ impl Wire {
             Err(error) => panic!("reading failed: {error}"),
         }
     }
+}
+
+/// The bytes of a frame.
+pub(crate) fn encoded(kind: u8, flags: u8, call: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(call.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// A message as it stands in the data of a call.
+pub(crate) fn framed(message: &impl Message) -> Vec<u8> {
+    let mut bytes = vec![0];
+    bytes.extend(u32::try_from(message.encoded_len()).expect("short").to_be_bytes());
+    message.encode(&mut bytes).expect("memory");
+    bytes
 }
 
 /// A length of HPACK, with a prefix of seven bits.

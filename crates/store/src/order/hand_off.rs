@@ -1,26 +1,39 @@
-//! The hand-off between whoever moves the head and whoever waits for it, in every order in which their steps can come: models for `loom`, built
+//! The hand-off between whoever moves the head and whoever waits for it, and between who has an append and who orders it, in every order in which their steps can come: models for `loom`, built
 //! only under `--cfg loom` and run by `cargo xtask test --only hand-off`.
 //!
 //! What a model looks for is a wait that never ends, which loom reports as a deadlock; a wait that ends at the wrong place; and a place that is not
 //! given back.
 
 use std::{
+    collections::VecDeque,
     future::Future,
     ops::Range,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use loom::thread;
+use loom::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 use uuid::Uuid;
 
-use super::{Following, Head, Interest, Parker, Wait, followers::FreshCommit};
+use super::{
+    Following, Head, Interest, Parker, Ticket, Wait,
+    followers::FreshCommit,
+    prepare::prepare,
+    queue::{Queue, Waiting},
+};
 use crate::{
+    append::Append,
+    clock::ManualClock,
+    entropy::Entropy,
     error::{ErrorKind, Result},
     event::{EventRef, Tags},
     index::Term,
-    position::{Position, Revision, Timestamp},
+    position::{ExpectedRevision, Position, Revision, Timestamp},
 };
 
 /// A log in which every event is in a stream of its own, `s0`, `s1`, …
@@ -247,4 +260,51 @@ fn hand_off_of_the_end_is_not_lost() {
         closer.join().expect("no panic");
         assert_nobody_waits(&head);
     });
+}
+
+/// Writers that order what they find, and close the queue when they have ordered `wanted` appends: nobody ends before.
+fn writers(queue: &Arc<Queue>, number: usize, wanted: usize) -> Vec<thread::JoinHandle<()>> {
+    let ordered = Arc::new(AtomicUsize::new(0));
+    let writer = |_| {
+        let (queue, ordered) = (Arc::clone(queue), Arc::clone(&ordered));
+        queue.add_writer();
+        thread::spawn(move || {
+            while queue.wait_for_work() {
+                let mut taken = VecDeque::new();
+                queue.take(usize::MAX, &mut taken);
+                if ordered.fetch_add(taken.len(), Ordering::Relaxed) + taken.len() == wanted {
+                    queue.close();
+                }
+            }
+        })
+    };
+    (0..number).map(writer).collect()
+}
+
+/// Adds an append as a task does that awaits its answer.
+fn hand_in(queue: &Queue, writers: usize) {
+    let append = Append::to("s0".parse().expect("a name"), ExpectedRevision::Any, []);
+    let prepared = prepare(append, &ManualClock::default(), &Entropy::seeded(7)).expect("valid");
+    let waiting = Waiting { deadline: Duration::MAX, timeout: Duration::ZERO, writers };
+    let (sender, _ticket) = Ticket::pair(None);
+    queue.push(prepared, sender, waiting).expect("there is room");
+    queue.attend();
+}
+
+/// No writer is woken from his doze by an append, but by whoever waits for its answer; who looks first whether one is awake must not see him
+/// who has just looked for work for the last time.
+#[test]
+fn hand_off_of_an_append_is_not_lost() {
+    for number in [1, 2] {
+        let mut model = loom::model::Builder::new();
+        // Of more there are too many orders.
+        model.preemption_bound = Some(3);
+        model.check(move || {
+            let queue = Arc::new(Queue::default());
+            let writers = writers(&queue, number, 2);
+            hand_in(&queue, number);
+            hand_in(&queue, number);
+            writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        });
+    }
 }

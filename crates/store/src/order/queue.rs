@@ -1,15 +1,13 @@
 //! Proposals waiting for their place in the order. Bounded in number and bytes; whoever finds it full waits, but not for ever.
 
-use std::{
-    collections::VecDeque,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
-use super::{TicketSender, foresight::Foresight, prepare::Prepared};
+use super::{
+    TicketSender,
+    foresight::Foresight,
+    prepare::Prepared,
+    sync::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering::Relaxed, lock, wait_timeout_while, wait_while},
+};
 use crate::{
     commit::Proposal,
     error::{Error, ErrorKind, Result},
@@ -100,7 +98,7 @@ impl State {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Lets `glance` say what the state says, which must be locked.
@@ -129,7 +127,7 @@ impl Queue {
         if !state.has_room(bytes) {
             let full = |state: &mut State| !state.closed && !state.has_room(bytes);
             state.short_of_room += 1;
-            state = self.room.wait_timeout_while(state, timeout, full).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_timeout_while(&self.room, state, timeout, full);
             state.short_of_room -= 1;
         }
         if state.closed {
@@ -212,12 +210,12 @@ impl Queue {
             if !idle(&mut state) {
                 break;
             }
-            state = self.work.wait_timeout(state, DOZE).unwrap_or_else(PoisonError::into_inner).0;
+            state = wait_timeout_while(&self.work, state, DOZE, idle);
         }
         if dozes > 0 {
             state.dozing = false;
         }
-        state = self.work.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        state = wait_while(&self.work, state, idle);
         state.awake += 1;
         self.show(&state);
         !state.waiting.is_empty()

@@ -1,4 +1,4 @@
-//! What waiting for the head is made of: the standard library's locks and atomics, or those of `loom` under `--cfg loom`, which tries
+//! What waiting for the head, and for work, is made of: the standard library's locks and atomics, or those of `loom` under `--cfg loom`, which tries
 //! every order in which threads can meet (see `hand_off.rs`). And [`Parker`], by which a thread waits as a task does: through a waker.
 
 use std::{
@@ -64,6 +64,35 @@ impl Wake for Parker {
         *lock(&self.woken) = true;
         self.changed.notify_one();
     }
+}
+
+/// Waits as long as something holds.
+pub(super) fn wait_while<'a, T>(
+    condvar: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    mut holds: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    while holds(&mut guard) {
+        guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+    }
+    guard
+}
+
+/// Waits as long as something holds, at most so long. In a model no time passes: who is not woken waits for ever, which is found.
+pub(super) fn wait_timeout_while<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    timeout: Duration,
+    holds: impl FnMut(&mut T) -> bool,
+) -> MutexGuard<'a, T> {
+    #[cfg(not(loom))]
+    #[allow(clippy::disallowed_methods)] // the condition variable's timeout, not a clock that is recorded
+    return condvar.wait_timeout_while(guard, timeout, holds).unwrap_or_else(PoisonError::into_inner).0;
+    #[cfg(loom)]
+    return {
+        let _: Duration = timeout;
+        wait_while(condvar, guard, holds)
+    };
 }
 
 /// Takes a lock, also one whose holder panicked: whatever is guarded here is whole between any two steps.

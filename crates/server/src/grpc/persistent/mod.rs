@@ -10,9 +10,8 @@ mod reading;
 use gesta_store::{Discard, EventStore, GroupError, GroupName, GroupSettings, Replay, Revision};
 use tonic::{Request, Response, Status, Streaming};
 
-use self::reading::Reader;
 use crate::{
-    consumers::{Connections, Restarts},
+    consumers::Reception,
     convert::group::{self, Change, Creation},
     fault::Fault,
     group_fault::GroupFault,
@@ -25,32 +24,20 @@ use crate::{
         },
     },
     pump::Pumped,
-    security::Security,
-    stopping::Stopping,
     waiting::waiting,
 };
 
 /// The service of persistent subscriptions.
 #[derive(Clone, Debug)]
 pub struct PersistentSubscriptionsService {
-    store: EventStore,
-    security: Security,
-    stopping: Stopping,
-    restarts: Restarts,
-    connections: Connections,
+    reception: Reception,
 }
 
 impl PersistentSubscriptionsService {
-    /// The groups of `store`.
+    /// The groups of the store whose consumers `reception` receives.
     #[must_use]
-    pub(crate) fn new(
-        store: EventStore,
-        security: Security,
-        restarts: Restarts,
-        connections: Connections,
-        stopping: Stopping,
-    ) -> Self {
-        Self { store, security, stopping, restarts, connections }
+    pub(crate) fn new(reception: Reception) -> Self {
+        Self { reception }
     }
 
     /// Does something with a group that may wait for a disk.
@@ -59,7 +46,7 @@ impl PersistentSubscriptionsService {
         group: GroupName,
         what: impl FnOnce(&EventStore, &GroupName) -> Result<T, GroupError> + Send + 'static,
     ) -> Result<T, Status> {
-        let store = self.store.clone();
+        let store = self.reception.store.clone();
         waiting(move || what(&store, &group).map_err(|error| GroupFault::refused(&group, error))).await
     }
 }
@@ -73,7 +60,7 @@ impl PersistentSubscriptions for PersistentSubscriptionsService {
     type ReadStream = Pumped<ReadResp>;
 
     async fn create(&self, request: Request<CreateReq>) -> Result<Response<CreateResp>, Status> {
-        let store = self.store.clone();
+        let store = self.reception.store.clone();
         waiting(move || {
             // Here too, since an expression takes its time to be made ready.
             let Creation { group, source, settings } = group::creation(request.get_ref())?;
@@ -101,20 +88,13 @@ impl PersistentSubscriptions for PersistentSubscriptionsService {
     }
 
     async fn read(&self, request: Request<Streaming<ReadReq>>) -> Result<Response<Self::ReadStream>, Status> {
-        let reader = Reader {
-            store: self.store.clone(),
-            rights: self.security.rights(&request),
-            stopping: self.stopping.clone(),
-            restarts: self.restarts.clone(),
-            connections: self.connections.clone(),
-        };
-        reader.read(request).await.map(Response::new)
+        reading::read(&self.reception, request).await.map(Response::new)
     }
 
     async fn get_info(&self, request: Request<GetInfoReq>) -> Result<Response<GetInfoResp>, Status> {
         let options = options(request.into_inner().options)?;
         let group = group::named(options.stream_option.as_ref(), &options.group_name)?;
-        let (store, connections) = (self.store.clone(), self.connections.clone());
+        let (store, connections) = (self.reception.store.clone(), self.reception.connections.clone());
         let info = waiting(move || infos::of(&store, &connections, &group)).await?;
         Ok(Response::new(GetInfoResp { subscription_info: Some(info) }))
     }
@@ -148,13 +128,13 @@ impl PersistentSubscriptions for PersistentSubscriptionsService {
 
     async fn list(&self, request: Request<ListReq>) -> Result<Response<ListResp>, Status> {
         let which = infos::which(request.get_ref())?;
-        let (store, connections) = (self.store.clone(), self.connections.clone());
+        let (store, connections) = (self.reception.store.clone(), self.reception.connections.clone());
         let subscriptions = waiting(move || infos::list(&store, &connections, &which)).await?;
         Ok(Response::new(ListResp { subscriptions }))
     }
 
     async fn restart_subsystem(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
-        self.restarts.restart();
+        self.reception.restarts.restart();
         Ok(Response::new(Empty {}))
     }
 }

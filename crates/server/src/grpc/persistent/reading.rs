@@ -1,108 +1,90 @@
 //! The call of a consumer: messages one way, answers the other.
 //!
-//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once. A client that does not read
-//! gets no more than its slots, of which no more than two batches have been made into messages of the wire.
+//! Whoever cannot answer is no consumer: the call ends when either way does, and what the client has goes back at once; but what it has answered by
+//! then counts, however the call ends. A client that does not read gets no more than its slots, of which no more than two batches have been made into
+//! messages of the wire.
 
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
 use gesta_store::{
-    ConsumerOptions, EventStore, GroupName, MessageId, Nack,
+    ConsumerOptions, GroupName, MessageId, Nack,
     limits::{GROUP_NAME_BYTES_MAX, GROUP_REASON_BYTES_MAX, GROUP_SLOTS_MAX},
 };
 use tokio::sync::mpsc;
+use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
 use super::in_hand::InHand;
 use crate::{
-    consumers::{Bell, Connections, Guest, Restarts, Seat, Unseated, unless_late},
+    consumers::{Bell, Farewell, Leave, Received, Reception, Seat, Unseated, unless_late},
     convert::{
         delivered, group,
-        group_info::Peer,
         id::{self, IdForm},
         request::Links,
-        stream,
     },
     fault::Fault,
     group_fault::GroupFault,
     limits::{ANSWERS_PER_JOB_MAX, GROUP_BATCH_MESSAGES, READ_BATCHES_AHEAD},
     proto::event_store::client::persistent_subscriptions::{
         ReadReq, ReadResp,
-        read_req::{
-            self, Content, nack,
-            options::{StreamOption, uuid_option},
-        },
+        read_req::{self, Content, nack, options::uuid_option},
         read_resp::{self, SubscriptionConfirmation},
     },
     pump::Pumped,
-    security::{Action, Rights, Sight},
-    stopping::Stopping,
+    security::{Rights, Sight},
     waiting::waiting,
 };
 
 /// The header by which clients say what they call themselves.
 const CONNECTION_NAME: &str = "connection-name";
 
-/// What a call needs of the server.
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) store: EventStore,
-    pub(super) rights: Rights,
-    pub(super) stopping: Stopping,
-    pub(super) restarts: Restarts,
-    pub(super) connections: Connections,
-}
-
 /// What a client asks for.
 #[derive(Debug)]
 struct Wanted {
     group: GroupName,
-    /// The stream it is a group of, or `$all`.
-    source: String,
     slots: usize,
     id_form: IdForm,
 }
 
 type Batch = Result<Vec<ReadResp>, Status>;
 
-impl Reader {
-    /// Connects a consumer, and serves it until either side has enough.
-    ///
-    /// # Errors
-    /// Why it cannot be connected.
-    pub(super) async fn read(self, request: Request<Streaming<ReadReq>>) -> Result<Pumped<ReadResp>, Status> {
-        let name = request.metadata().get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
-        let name = cut(name.unwrap_or_default(), GROUP_NAME_BYTES_MAX);
-        let address = request.remote_addr().map(|address| address.to_string()).unwrap_or_default();
-        let mut answers = request.into_inner();
-        let wanted = match answers.message().await?.and_then(|message| message.content) {
-            Some(Content::Options(options)) => wanted(&options)?,
-            Some(Content::Ack(_) | Content::Nack(_)) | None => {
-                return Err(Fault::Invalid("a consumer begins with its options".to_owned()).into());
-            }
-        };
-        self.rights.check(Action::read(&wanted.source)).await?;
-        let Self { store, rights, stopping, restarts, connections } = self;
-        let restarted = restarts.heard();
-        let group = wanted.group.clone();
-        let peer = Peer { address, user: rights.login().to_owned() };
-        let guest = Guest { group: group.clone(), options: ConsumerOptions { name, slots: wanted.slots }, peer };
-        let seat =
-            waiting(move || Seat::take(&store, guest, connections).map_err(|error| GroupFault::refused(&group, error)));
-        let seat = seat.await?;
-        let (batches, receiver) = mpsc::channel(READ_BATCHES_AHEAD);
-        let serving = Serving {
-            links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
-            seat: Arc::new(seat),
-            in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
-            wanted,
-            rights,
-        };
-        tokio::spawn(serve(serving, answers, batches, stopping, restarted));
-        Ok(Pumped::over(receiver))
-    }
+/// Connects a consumer, and serves it until either side has enough.
+///
+/// # Errors
+/// Why it cannot be connected.
+pub(super) async fn read(
+    reception: &Reception,
+    request: Request<Streaming<ReadReq>>,
+) -> Result<Pumped<ReadResp>, Status> {
+    let (metadata, extensions, mut answers) = request.into_parts();
+    let name = metadata.get(CONNECTION_NAME).and_then(|name| name.to_str().ok());
+    let name = cut(name.unwrap_or_default(), GROUP_NAME_BYTES_MAX);
+    let wanted = match answers.message().await?.and_then(|message| message.content) {
+        Some(Content::Options(options)) => wanted(&options)?,
+        Some(Content::Ack(_) | Content::Nack(_)) | None => {
+            return Err(Fault::Invalid("a consumer begins with its options".to_owned()).into());
+        }
+    };
+    let call = Request::from_parts(metadata, extensions, ());
+    let options = ConsumerOptions { name, slots: wanted.slots };
+    let received = reception.receive(call, wanted.group.clone(), options, GroupFault::refused).await?;
+    let Received { seat, rights, farewell } = received;
+    let (batches, receiver) = mpsc::channel(READ_BATCHES_AHEAD);
+    let serving = Serving {
+        links: if seat.resolves_links() { Links::Resolved } else { Links::AsTheyAre },
+        seat,
+        in_hand: Arc::new(Mutex::new(InHand::with_slots(wanted.slots))),
+        wanted,
+        rights,
+    };
+    tokio::spawn(serve(serving, answers, batches, farewell));
+    Ok(Pumped::over(receiver))
 }
 
 /// A text cut to what the store takes, so that no more of it is kept.
@@ -124,11 +106,7 @@ fn wanted(options: &read_req::Options) -> Result<Wanted, Fault> {
         Some(uuid_option::Content::String(_)) => IdForm::Text,
         None => return Err(Fault::Invalid("UUID option is missing".to_owned())),
     };
-    let source = match &options.stream_option {
-        Some(StreamOption::StreamIdentifier(stream)) => stream::from_wire(Some(stream))?.to_string(),
-        Some(StreamOption::All(_)) | None => "$all".to_owned(),
-    };
-    Ok(Wanted { group, source, slots, id_form })
+    Ok(Wanted { group, slots, id_form })
 }
 
 /// A consumer that is served.
@@ -145,15 +123,19 @@ async fn serve(
     serving: Serving,
     mut answers: Streaming<ReadReq>,
     batches: mpsc::Sender<Batch>,
-    mut stopping: Stopping,
-    mut restarted: tokio::sync::watch::Receiver<u64>,
+    mut farewell: Farewell,
 ) {
     let ended = tokio::select! {
         ended = deliver(&serving, &batches) => ended,
         ended = take_answers(&serving, &mut answers) => ended,
-        () = stopping.told() => Err(Fault::Stopping.into()),
-        _ = restarted.changed() => Err(GroupFault::dropped(&serving.wanted.group).into()),
+        leave = farewell.told() => Err(match leave {
+            Leave::Stopping => Fault::Stopping.into(),
+            Leave::Restart => GroupFault::dropped(&serving.wanted.group).into(),
+        }),
     };
+    // Which of its ways a client closed is seen before what it said last, if it does both at once.
+    let said = take_last_answers(&serving, &mut answers).await;
+    let ended = ended.and(said);
     // What the client has goes back before it is told, however long it takes to listen.
     drop(serving);
     if let Err(status) = ended {
@@ -161,7 +143,7 @@ async fn serve(
         tokio::select! {
             biased;
             _ = batches.send(Err(status)) => {}
-            () = stopping.told() => {}
+            () = farewell.stopping.told() => {}
         }
     }
 }
@@ -223,28 +205,33 @@ enum Answer {
     Nack(Vec<MessageId>, Nack, String),
 }
 
-/// Takes answers until the client has no more to say. As many as have come are taken together.
+/// Takes answers until the client has no more to say. As many as have come are taken together, and settled whatever comes behind them.
 async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
     while let Some(first) = messages.message().await? {
         let mut answers = vec![serving.answer(first)?];
-        let mut ended = false;
-        while answers.len() < ANSWERS_PER_JOB_MAX && !ended {
-            tokio::select! {
-                biased;
-                message = messages.message() => match message? {
-                    Some(message) => answers.push(serving.answer(message)?),
-                    None => ended = true,
-                },
-                () = std::future::ready(()) => break,
-            }
-        }
-        let seat = Arc::clone(&serving.seat);
-        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await?;
-        if ended {
-            break;
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
         }
     }
     Ok(())
+}
+
+/// Takes the answers that have come, of a client that is not waited for. No more can come than there was room for.
+async fn take_last_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
+    loop {
+        let mut answers = Vec::new();
+        let ended = serving.add_what_has_come(messages, &mut answers).await;
+        let all = answers.len() < ANSWERS_PER_JOB_MAX;
+        serving.settle(answers).await?;
+        if let Some(ended) = ended {
+            return ended;
+        }
+        if all {
+            return Ok(());
+        }
+    }
 }
 
 fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
@@ -256,6 +243,33 @@ fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
 }
 
 impl Serving {
+    /// Adds the answers that are there, without waiting. `Some`: none will follow, and why.
+    async fn add_what_has_come(
+        &self,
+        messages: &mut Streaming<ReadReq>,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Result<(), Status>> {
+        while answers.len() < ANSWERS_PER_JOB_MAX {
+            // Ready in any case: nobody can give this up between an answer and its settling.
+            let next = poll_fn(|context| Poll::Ready(Pin::new(&mut *messages).poll_next(context))).await;
+            match next {
+                Poll::Ready(Some(Ok(message))) => match self.answer(message) {
+                    Ok(answer) => answers.push(answer),
+                    Err(fault) => return Some(Err(fault.into())),
+                },
+                Poll::Ready(Some(Err(status))) => return Some(Err(status)),
+                Poll::Ready(None) => return Some(Ok(())),
+                Poll::Pending => return None,
+            }
+        }
+        None
+    }
+
+    async fn settle(&self, answers: Vec<Answer>) -> Result<(), Status> {
+        let seat = Arc::clone(&self.seat);
+        waiting(move || answers.into_iter().try_for_each(|answer| settle(&seat, answer))).await
+    }
+
     fn answer(&self, message: ReadReq) -> Result<Answer, Fault> {
         match message.content {
             Some(Content::Ack(ack)) => Ok(Answer::Ack(self.in_hand(&ack.ids)?)),
