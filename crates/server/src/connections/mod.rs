@@ -118,7 +118,7 @@ fn http(options: &Options) -> auto::Builder<TokioExecutor> {
     http
 }
 
-/// Connections that are gone before they were accepted are nothing; that the system has no more room for any is worth a word and a pause.
+/// Whether a connection was gone before it was accepted, which is nothing. Anything else, as that the system has no room for more, is worth a word and a pause.
 fn is_of_its_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

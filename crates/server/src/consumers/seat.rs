@@ -51,7 +51,7 @@ pub(crate) enum Unseated {
 pub(crate) type Seen = Vec<(Message, Sight)>;
 
 /// Why a message is parked that came to a consumer who may not see it.
-pub(crate) const WITHHELD: &str = "only administrators may see it";
+const WITHHELD: &str = "only administrators may see it";
 const SEATED: &str = "a seat has its consumer until it is dropped";
 
 impl Seat {
