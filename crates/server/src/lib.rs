@@ -43,6 +43,7 @@ pub mod serve;
 pub mod stopping;
 mod traces;
 mod waiting;
+mod wakes;
 
 pub use options::Options;
 pub use serve::{Bound, Callers, Exposure, ServeError, Server};

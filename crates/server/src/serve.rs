@@ -27,6 +27,7 @@ use crate::{
     routes::{Answering, routes},
     security::{Guard, Security, tls::Tls},
     stopping::stop,
+    wakes::Wakes,
 };
 
 /// Who may reach the server.
@@ -209,6 +210,7 @@ impl Server {
         let Self { bound: Bound { listener, address }, store, options, callers, tls } = self;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
+        let _wakes = Wakes::of(&store);
         let calls = Arc::new(Calls::new(options.slow_call));
         let traffic = Arc::<Traffic>::default();
         let metrics = Metrics {
