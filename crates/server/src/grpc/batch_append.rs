@@ -203,7 +203,7 @@ impl Flow {
                     if let Err(refusal) = rights.check(Action::write(&stream)).await {
                         return Pending { echo, expected, state: PendingState::Failed(refusal.into()) };
                     }
-                    let admitted = admission.admit(Append::to(stream, expected, proposed.events), proposed.bytes).await;
+                    let admitted = admission.admit(Append::to(stream, expected, proposed.events)).await;
                     Pending { echo, expected, state: PendingState::Admitted(admitted, deadline) }
                 }));
             }

@@ -90,7 +90,7 @@ impl RecordsService {
         if draft.written.is_empty() {
             return Err(RichFault::NoRequests.into());
         }
-        let appended = self.admission.commit(draft.append.tell_all(), draft.bytes).await.map_err(session_fault)?;
+        let appended = self.admission.commit(draft.append.tell_all()).await.map_err(session_fault)?;
         let position = position(&appended);
         let output = revisions(&draft.written, &appended).map(|(stream, revision)| AppendResponse {
             stream,
@@ -133,7 +133,7 @@ impl RecordsService {
             rights.check(Action::read(stream)).await?;
             draft.append = draft.append.stream(stream.clone(), expected, []);
         }
-        let committed = self.admission.commit(draft.append.tell_all(), draft.bytes).await;
+        let committed = self.admission.commit(draft.append.tell_all()).await;
         let appended = committed.map_err(|error| records_fault(error, &draft.places))?;
         let revisions =
             revisions(&draft.written, &appended).map(|(stream, revision)| StreamRevision { stream, revision });
