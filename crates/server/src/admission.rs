@@ -107,6 +107,12 @@ impl Admission {
         Admitted { placed, watcher }
     }
 
+    /// Takes all the room there is, for a test.
+    #[cfg(test)]
+    pub(crate) async fn fill(&self) -> impl Drop {
+        take(&self.kib, u32::try_from(APPEND_KIB_IN_FLIGHT_MAX).expect("small")).await
+    }
+
     /// Hands an append to the store and waits for the verdict.
     ///
     /// # Errors
