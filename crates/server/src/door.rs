@@ -128,8 +128,13 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
         if body.is_conversation() {
             parts.extensions.insert(Arc::clone(&self.share));
         }
+        let held = body.holding();
         let answer = self.door.clone().answer(Request::from_parts(parts, Body::new(body)), self.info.clone());
-        Box::pin(async move { Ok(answer.await) })
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(held);
+            Ok(answer)
+        })
     }
 }
 
