@@ -317,3 +317,17 @@ fn a_client_that_says_nothing_behind_the_preface_is_found() {
     }
     serves(&serving);
 }
+
+/// Clients of KurrentDB ping every ten seconds, others as they like: none of them is sent away for it.
+#[test]
+fn each_ping_is_answered() {
+    let serving = Serving::start(Options::default());
+    let mut wire = Wire::open(serving.address, 1 << 20);
+    for number in 0..1000_u64 {
+        wire.frame(PING, 0, 0, &number.to_be_bytes());
+        let answer = wire.await_frame(&[PING, GOAWAY]).expect("an answer");
+        assert_eq!((answer.kind, answer.payload), (PING, number.to_be_bytes().to_vec()));
+    }
+    let call = wire.call(APPEND, &append("order-1", 1, 10));
+    assert!(is_recorded(&wire.finish(call).expect("it is served").0));
+}
