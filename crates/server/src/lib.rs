@@ -17,6 +17,7 @@ pub mod client;
 pub mod client_consumer;
 pub mod client_health;
 pub mod client_users;
+mod codec;
 mod connections;
 pub mod consumers;
 pub mod convert;
