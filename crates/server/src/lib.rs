@@ -38,6 +38,7 @@ pub mod proto;
 pub mod pump;
 pub mod rich;
 mod routes;
+mod runtimes;
 pub mod security;
 pub mod serve;
 pub mod stopping;
