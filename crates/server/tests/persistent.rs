@@ -13,7 +13,7 @@ use gesta_server::{
         Empty, Uuid,
         operations::operations_client::OperationsClient,
         persistent_subscriptions::{
-            ReadReq, ReadResp,
+            ReadReq, ReadResp, ReplayParkedReq, TruncateParkedReq,
             persistent_subscriptions_client::PersistentSubscriptionsClient,
             read_req::{
                 self, Ack, Content, Nack,
@@ -21,6 +21,8 @@ use gesta_server::{
                 options::{StreamOption, UuidOption, uuid_option},
             },
             read_resp::{self, read_event::Count},
+            replay_parked_req::{self, options::StopAtOption},
+            truncate_parked_req,
         },
         uuid,
     },
@@ -50,6 +52,9 @@ struct Call {
     answers: mpsc::Sender<ReadReq>,
     messages: Streaming<ReadResp>,
 }
+
+/// Something that is done to a group.
+type Change = fn(&mut Place);
 
 /// A message: its id, and how often it came before.
 type Taken = (Uuid, i32);
@@ -379,7 +384,7 @@ fn who_gives_his_call_up_has_his_messages_taken_back() {
 /// Changed by this protocol or another: whoever is connected was let in to another group than there is now.
 #[test]
 fn consumers_of_a_group_that_is_changed_are_sent_away() {
-    let changes: [(&str, fn(&mut Place)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("an update", |place| {
             place.serving.store.groups().update(&group(), settings()).expect("changed");
         }),
@@ -407,4 +412,55 @@ fn consumers_of_a_group_that_is_changed_are_sent_away() {
     }
     let gone = place.call(vec![Content::Options(options())]).err().expect("it was deleted");
     assert_eq!(gone.code(), Code::NotFound);
+}
+
+#[test]
+fn what_is_parked_comes_again_to_whoever_is_connected_and_what_is_given_up_does_not() {
+    let mut place = Place::holding(3);
+    let mut call = place.join();
+    let taken = place.take(&mut call, 3);
+    place.say(&call, nack(ids(&taken), Action::Park.into()));
+    place.until("all are parked", |info| info.parked == 3);
+    let replay = |place: &mut Place, stop_at| {
+        let options = replay_parked_req::Options {
+            group_name: "g".to_owned(),
+            stream_option: Some(replay_parked_req::options::StreamOption::All(Empty {})),
+            stop_at_option: Some(stop_at),
+        };
+        let request = ReplayParkedReq { options: Some(options) };
+        place.runtime.block_on(place.client.replay_parked(request)).map(|_| ())
+    };
+    replay(&mut place, StopAtOption::StopAt(1)).expect("replayed");
+    let again = place.take(&mut call, 1);
+    assert_eq!(ids(&again), ids(&taken[..1]));
+    assert_eq!(place.info().parked, 3, "until it is answered");
+    place.say(&call, ack(ids(&again)));
+    place.until("it is parked no more", |info| info.parked == 2);
+    let refused = replay(&mut place, StopAtOption::StopAt(-1)).expect_err("less than nothing");
+    assert_eq!(exception(&refused), "persistent-subscription-failed", "{refused:?}");
+    let options = truncate_parked_req::Options {
+        group_name: "g".to_owned(),
+        stream_option: Some(truncate_parked_req::options::StreamOption::All(Empty {})),
+        stop_at_option: None,
+    };
+    let request = TruncateParkedReq { options: Some(options) };
+    place.runtime.block_on(place.client.truncate_parked(request)).expect("given up");
+    place.until("none is parked", |info| info.parked == 0);
+    replay(&mut place, StopAtOption::NoLimit(Empty {})).expect("nothing is replayed");
+    place.serving.record("s", 1, 1);
+    let next = place.take(&mut call, 1);
+    assert!(!ids(&taken).contains(&next[0].0), "the call goes on, with what is new");
+}
+
+/// An event that fails for good is in nobody's way: it comes as often as the group says, and is then parked, under the same call.
+#[test]
+fn what_is_retried_too_often_is_parked() {
+    let mut place = Place::with(1, GroupSettings { max_retry_count: 2, ..settings() }, Options::default());
+    let mut call = place.join();
+    for retries in 0..=2 {
+        let taken = place.take(&mut call, 1);
+        assert_eq!(taken[0].1, retries);
+        place.say(&call, nack(ids(&taken), Action::Retry.into()));
+    }
+    place.until("it is parked", |info| info.parked == 1 && info.in_flight == 0);
 }
