@@ -3,6 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use gesta::{AppendError, ErrorKind, Rejection};
+use rustix::io::Errno;
 
 /// What the exit code of the program means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +75,14 @@ impl Failure {
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Exit::Denied,
             Kind::IsADirectory | Kind::NotADirectory | Kind::InvalidFilename => Exit::Usage,
             Kind::StorageFull | Kind::QuotaExceeded | Kind::TimedOut | Kind::WouldBlock => Exit::Unavailable,
+            _ if is_out_of_files(error) => Exit::Unavailable,
             _ => Exit::Other,
         };
         let failure = Self::new(exit, format!("{doing}: {error}"));
-        if is_full(error) { failure.with_remedy("make room, or write somewhere else") } else { failure }
+        if is_full(error) {
+            return failure.with_remedy("make room, or write somewhere else");
+        }
+        if is_out_of_files(error) { failure.with_remedy(MORE_FILES) } else { failure }
     }
 
     /// A failure to write our own output. A reader that went away (`gesta read | head`) is not worth a word.
@@ -121,6 +126,9 @@ impl From<gesta::Error> for Failure {
                 "make room where the store is. What was answered is safe; what was not may have been recorded all the same: look before you try again",
             );
         }
+        if error.io_source().is_some_and(is_out_of_files) {
+            return failure.with_remedy(MORE_FILES);
+        }
         if denied {
             return failure.with_remedy("the directory and its files must be readable and writable for this user");
         }
@@ -140,6 +148,15 @@ impl From<gesta::Error> for Failure {
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
+
+/// Whether the system lets this process open no more files.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MFILE)
+}
+
+/// What to do then.
+pub(crate) const MORE_FILES: &str =
+    "the system lets this process open too few files: raise its limit (`ulimit -n`, `LimitNOFILE=` in a unit)";
 
 /// The exit code for a kind of error of the store.
 #[allow(
@@ -232,6 +249,18 @@ mod tests {
             assert!(full.remedy().is_some_and(|remedy| remedy.contains("make room")));
             let output = Failure::io("writing facts.ndjson", &kind.into());
             assert!(output.exit == Exit::Unavailable && output.remedy().is_some());
+        }
+    }
+
+    #[test]
+    fn too_few_files_ask_for_more() {
+        let out_of_files = || io::Error::from(Errno::MFILE);
+        let failures = [
+            Failure::io("reading facts.ndjson", &out_of_files()),
+            Failure::from(gesta::Error::io("opening the log", out_of_files())),
+        ];
+        for failure in failures {
+            assert_eq!((failure.exit, failure.remedy()), (Exit::Unavailable, Some(MORE_FILES)));
         }
     }
 

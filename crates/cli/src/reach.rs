@@ -13,7 +13,7 @@ use gesta_server::{
 };
 
 use crate::{
-    exit::{Exit, Failure, Outcome},
+    exit::{Exit, Failure, MORE_FILES, Outcome},
     ndjson::EventView,
     target::Target,
 };
@@ -246,6 +246,7 @@ impl From<ClientError> for Failure {
             ClientError::Store(error) => error.into(),
             ClientError::Group(refusal, _) => refused(refusal, what),
             ClientError::Denied(_) => Self::new(Exit::Denied, what),
+            ClientError::NoRuntime(_) => Self::new(Exit::Unavailable, what).with_remedy(MORE_FILES),
             ClientError::Unreachable(_) => {
                 Self::new(Exit::Unavailable, what).with_remedy("is it running, and is --url its address?")
             }

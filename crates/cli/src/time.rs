@@ -98,8 +98,13 @@ pub(crate) fn rfc3339_with_offset(seconds: i64, offset_minutes: i32) -> Option<S
     Some(moment.display_with_offset(offset).to_string())
 }
 
-/// A length of time in three significant digits: `1.24 s`, `830 ms`, `12.0 µs`.
+/// A length of time as people say it: in three significant digits (`1.24 s`, `830 ms`, `12.0 µs`), or, from a minute on, in its two largest units
+/// (`3 h 12 min`).
 pub(crate) fn short(duration: Duration) -> String {
+    // What would be rounded to sixty seconds is a minute.
+    if duration >= Duration::from_millis(59_950) {
+        return long(duration);
+    }
     let nanos = duration.as_secs_f64() * 1e9;
     let (value, unit) = match nanos {
         n if n < 1e3 => (n, "ns"),
@@ -113,6 +118,27 @@ pub(crate) fn short(duration: Duration) -> String {
         _ => 2,
     };
     format!("{value:.digits$} {unit}")
+}
+
+fn long(duration: Duration) -> String {
+    /// The lengths of the units, in seconds.
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let to_nearest = |unit: u64| {
+        let half = Duration::from_secs(unit) / 2;
+        duration.saturating_add(half).as_secs() / unit
+    };
+    // Rounded before the larger unit is chosen: an hour less a second is an hour where only minutes are told.
+    let (count, per_large, large, small) = match (to_nearest(1), to_nearest(MINUTE)) {
+        (seconds, _) if seconds < HOUR => (seconds, 60, "min", "s"),
+        (_, minutes) if minutes < DAY / MINUTE => (minutes, 60, "h", "min"),
+        _ => (to_nearest(HOUR), 24, "d", "h"),
+    };
+    match (count / per_large, count % per_large) {
+        (count, 0) => format!("{count} {large}"),
+        (count, rest) => format!("{count} {large} {rest} {small}"),
+    }
 }
 
 #[cfg(test)]
@@ -185,5 +211,28 @@ mod tests {
         assert_eq!(short(Duration::from_millis(1240)), "1.24 s");
         assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
         assert!(parse_duration("-2s").is_err());
+    }
+
+    #[test]
+    fn long_durations_are_told_in_their_two_largest_units() {
+        let cases = [
+            (59_949, "59.9 s"),
+            (59_950, "1 min"),
+            (60_000, "1 min"),
+            (89_600, "1 min 30 s"),
+            (3_599_499, "59 min 59 s"),
+            (3_599_500, "1 h"),
+            (3_629_000, "1 h"),
+            (3_630_000, "1 h 1 min"),
+            (11_520_000, "3 h 12 min"),
+            (86_369_000, "23 h 59 min"),
+            (86_370_000, "1 d"),
+            (86_400_000 + 5 * 3_600_000, "1 d 5 h"),
+            (400 * 86_400_000 - 1, "400 d"),
+        ];
+        for (millis, expected) in cases {
+            assert_eq!(short(Duration::from_millis(millis)), expected, "{millis}");
+        }
+        assert_eq!(short(Duration::MAX), "213503982334601 d 7 h");
     }
 }

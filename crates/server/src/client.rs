@@ -23,6 +23,7 @@ use crate::{
             VerifyReq, append_resp::Verdict, parked_resp, store_client::StoreClient, streams_resp,
         },
     },
+    runtimes,
 };
 
 /// How long it may take to connect.
@@ -43,7 +44,7 @@ impl Client {
     /// a password in front of the host, every request says them. `kurrentdb://host:port?tls=false` and the like are understood too.
     ///
     /// # Errors
-    /// `Other` for an address that is none; `Unreachable`.
+    /// `Other` for an address that is none; `NoRuntime`; `Unreachable`.
     pub fn connect(url: &str, authority: Option<&[u8]>) -> Result<Self, ClientError> {
         let other = |what: String| ClientError::Other(what);
         let address = Address::parse(url).ok_or_else(|| {
@@ -63,8 +64,9 @@ impl Client {
             let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
             endpoint = endpoint.tls_config(tls).map_err(|error| other(cause(&error)))?;
         }
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("gesta-client").build();
-        let runtime = runtime.map_err(|error| other(format!("a thread could not be started: {error}")))?;
+        let mut description = Builder::new_multi_thread();
+        description.worker_threads(1).enable_all().thread_name("gesta-client");
+        let runtime = runtimes::build(&mut description).map_err(native::no_runtime)?;
         let channel = runtime.block_on(endpoint.connect()).map_err(|error| {
             ClientError::Unreachable(format!("the server cannot be reached, url={shown}: {}", cause(&error)))
         })?;

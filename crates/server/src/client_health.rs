@@ -14,7 +14,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{client::without_user, native::ClientError};
+use crate::{
+    client::without_user,
+    native::{self, ClientError},
+    runtimes,
+};
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 16 << 10;
@@ -31,12 +35,11 @@ pub enum Readiness {
 /// Asks the server at `http://host:port`, or at `https://host:port` if its certificate rests on `authority` (in PEM form); it may take `time`.
 ///
 /// # Errors
-/// `Other` for an address that is none, and for a server that is no gesta; `Unreachable`.
+/// `Other` for an address that is none, and for a server that is no gesta; `NoRuntime`; `Unreachable`.
 pub fn readiness(url: &str, authority: Option<&[u8]>, time: Duration) -> Result<Readiness, ClientError> {
     // Nobody is told the password of whoever asks.
     let url = &without_user(url);
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| ClientError::Other(format!("a runtime could not be started: {error}")))?;
+    let runtime = runtimes::build(Builder::new_current_thread().enable_all()).map_err(native::no_runtime)?;
     let answer = runtime.block_on(async {
         match tokio::time::timeout(time, ask(url, authority)).await {
             Ok(answer) => answer,

@@ -39,6 +39,7 @@ pub mod proto;
 pub mod pump;
 pub mod rich;
 mod routes;
+mod runtimes;
 pub mod security;
 pub mod serve;
 pub mod stopping;

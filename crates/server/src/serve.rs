@@ -25,6 +25,7 @@ use crate::{
     metrics::Metrics,
     options::Options,
     routes::{Answering, routes},
+    runtimes,
     security::{Guard, Security, tls::Tls},
     stopping::stop,
     wakes::Wakes,
@@ -99,7 +100,7 @@ pub enum ServeError {
     Exposed(SocketAddr),
     /// The address cannot be listened on.
     Bind(SocketAddr, io::Error),
-    /// The operating system refused threads or signals.
+    /// The operating system refused threads, files or signals.
     Runtime(io::Error),
     /// The store could not be asked, or not be closed.
     Store(Error),
@@ -158,13 +159,10 @@ impl Server {
     /// `Runtime`, `Store`.
     pub fn run(self, ready: impl FnOnce() -> ControlFlow<()>) -> Result<(), ServeError> {
         let store = self.store.clone();
-        let runtime = runtime::Builder::new_multi_thread()
-            .enable_all()
-            .thread_name("gesta-server")
-            .worker_threads(worker_threads())
-            .max_blocking_threads(BLOCKING_THREADS_MAX)
-            .build()
-            .map_err(ServeError::Runtime)?;
+        let mut description = runtime::Builder::new_multi_thread();
+        description.enable_all().thread_name("gesta-server").worker_threads(worker_threads());
+        description.max_blocking_threads(BLOCKING_THREADS_MAX);
+        let runtime = runtimes::build(&mut description).map_err(ServeError::Runtime)?;
         let served = runtime.block_on(self.serve(ready));
         // Reads that are still at it go on with a closed store, which reads may.
         runtime.shutdown_background();

@@ -10,8 +10,8 @@ use gesta_server::{
     proto::{
         google::rpc::{self, ErrorInfo},
         kurrentdb::protocol::v2::streams::{
-            AppendRecord, AppendRecordsRequest, AppendRecordsResponse, AppendRequest, ConsistencyCheck, SchemaFormat,
-            SchemaInfo,
+            AppendRecord, AppendRecordsRequest, AppendRecordsResponse, AppendRequest, AppendSessionResponse,
+            ConsistencyCheck, SchemaFormat, SchemaInfo,
             consistency_check::{StreamStateCheck, Type},
             errors::{
                 AppendConsistencyViolationErrorDetails, StreamRevisionConflictErrorDetails, consistency_violation,
@@ -86,6 +86,16 @@ impl Case {
             checks: checks.iter().map(check).collect(),
         };
         self.runtime.block_on(self.client.append_records(request)).map(tonic::Response::into_inner)
+    }
+
+    fn session(&mut self, parts: &[(&str, i64)]) -> Result<AppendSessionResponse, Status> {
+        let part = |&(stream, expected): &(&str, i64)| AppendRequest {
+            stream: stream.to_owned(),
+            records: vec![record("")],
+            expected_revision: Some(expected),
+        };
+        let requests: Vec<_> = parts.iter().map(part).collect();
+        self.runtime.block_on(self.client.append_session(tokio_stream::iter(requests))).map(tonic::Response::into_inner)
     }
 }
 
@@ -215,18 +225,7 @@ fn sessions_tell_how_their_first_stream_stands() {
     let mut case = Case::new();
     case.stream("gone", State::Deleted);
     case.stream("over", State::Ended);
-    let mut session = |parts: &[(&str, i64)]| {
-        let requests: Vec<_> = parts
-            .iter()
-            .map(|&(stream, expected)| AppendRequest {
-                stream: stream.to_owned(),
-                records: vec![record("")],
-                expected_revision: Some(expected),
-            })
-            .collect();
-        let client = &mut case.client;
-        case.runtime.block_on(client.append_session(tokio_stream::iter(requests))).expect_err("refused")
-    };
+    let mut session = |parts: &[(&str, i64)]| case.session(parts).expect_err("refused");
     let conflict = session(&[("new", -2), ("gone", -4), ("over", -2)]);
     let rich = rpc::Status::decode(conflict.details()).expect("details");
     let facts = StreamRevisionConflictErrorDetails::decode(&rich.details[1].value[..]).expect("facts");
@@ -234,9 +233,34 @@ fn sessions_tell_how_their_first_stream_stands() {
     let ended = session(&[("over", 2), ("gone", -4)]);
     let rich = rpc::Status::decode(ended.details()).expect("details");
     assert!(rich.details[1].type_url.ends_with("StreamTombstonedErrorDetails"), "{ended:?}");
-    for state in [-5, -6] {
-        assert_eq!(session(&[("gone", state)]).code(), Code::InvalidArgument);
+}
+
+/// The numbers of *deleted* and *tombstoned* are those of checks: a session that has them is refused whole, and told who takes them.
+#[test]
+fn sessions_expect_what_the_protocol_names_for_them() {
+    let mut case = Case::new();
+    case.stream("gone", State::Deleted);
+    case.stream("over", State::Ended);
+    let before = case.serving.store.head().position();
+    for (stream, number, elsewhere) in [
+        ("gone", -5, "; whether a stream is deleted (-5) or tombstoned (-6) is checked by AppendRecords"),
+        ("over", -6, "; whether a stream is deleted (-5) or tombstoned (-6) is checked by AppendRecords"),
+        ("gone", -3, ""),
+        ("gone", i64::MIN, ""),
+    ] {
+        let refused = case.session(&[("new", -1), (stream, number)]).expect_err("it cannot be expected");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+        let rich = rpc::Status::decode(refused.details()).expect("details");
+        let [reason, request] = &rich.details[..] else { panic!("{rich:?}") };
+        assert_eq!(ErrorInfo::decode(&reason.value[..]).expect("a reason").reason, "BAD_REQUEST");
+        let request = rpc::BadRequest::decode(&request.value[..]).expect("a request");
+        let [violation] = &request.field_violations[..] else { panic!("{request:?}") };
+        let names = "must be a revision, -1 (no stream), -2 (any) or -4 (exists)";
+        let told = (violation.field.as_str(), violation.description.as_str());
+        assert_eq!(told, ("expected_revision", format!("{names}{elsewhere}, found={number}").as_str()));
     }
+    assert_eq!(case.serving.store.head().position(), before, "nothing was written");
+    case.session(&[("new", -1), ("gone", -1)]).expect("what is deleted may begin anew");
 }
 
 /// A request of thirty mebibytes, of records that said nothing, took three gibibytes, and twelve seconds of everybody's time.

@@ -181,6 +181,26 @@ fn a_consumer_is_one_of_those_that_are_known_and_sent_away_with_them() {
     assert_eq!(next(&mut client.consume(&group(), &options(1)).expect("connects"), 1), ids([0]));
 }
 
+/// While its request waits for messages, and between two requests.
+#[test]
+fn a_consumer_of_a_group_that_is_changed_is_sent_away() {
+    let (serving, client) = serving(&[]);
+    for waits in [true, false] {
+        let mut consumer = client.consume(&group(), &options(7)).expect("connects");
+        let turn = if waits { Duration::ZERO } else { LONG };
+        let patience = if waits { LONG } else { Duration::ZERO };
+        consumer.next(1, patience, turn).expect("served");
+        serving.store.groups().update(&group(), unordered()).expect("changed");
+        let sent_away = consumer.next(1, LONG, LONG).expect_err("it is a consumer of another group");
+        assert!(matches!(sent_away, ClientError::Group(GroupRefusal::Dropped, _)), "{waits}: {sent_away:?}");
+    }
+    let mut consumer = client.consume(&group(), &options(7)).expect("connects");
+    consumer.next(1, LONG, Duration::ZERO).expect("served");
+    serving.store.groups().delete(&group()).expect("deleted");
+    let sent_away = consumer.next(1, LONG, LONG).expect_err("there is no group");
+    assert!(matches!(sent_away, ClientError::Group(GroupRefusal::Dropped, _)), "{sent_away:?}");
+}
+
 /// What a client says, and how the call ends.
 fn say(serving: &Serving, requests: Vec<Content>) -> tonic::Status {
     let runtime = Runtime::new().expect("a runtime");

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::serve_security::{self, Secured};
 use crate::{
-    exit::{Exit, Failure, Outcome},
+    exit::{Exit, Failure, MORE_FILES, Outcome, is_out_of_files},
     settings::{self, SettingArgs, Settings},
     shell::{Format, Shell},
     target::Target,
@@ -86,6 +86,9 @@ impl From<ServeError> for Failure {
             ServeError::Exposed(_) => Self::usage(what).with_remedy(
                 "give it a certificate with --tls-cert and --tls-key (`gesta certs dev` makes one), or listen on 127.0.0.1; with --insecure whoever reaches the address can read and write everything, and with --auth beside it passwords cross the network as they are",
             ),
+            ServeError::Bind(_, error) | ServeError::Runtime(error) if is_out_of_files(&error) => {
+                Self::new(Exit::Unavailable, what).with_remedy(MORE_FILES)
+            }
             ServeError::Bind(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Self::new(Exit::Denied, what).with_remedy("ports below 1024 are the system's: take another one")
             }

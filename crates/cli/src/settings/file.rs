@@ -4,7 +4,7 @@ use std::{fs, ops::Range, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Origin, SETTINGS, Said, field::Given, wrong};
+use super::{Origin, SETTINGS, Said, field::Given, unread, wrong};
 use crate::exit::{Exit, Failure, Outcome};
 
 /// Longest file that is read, in bytes: a hundred times one in which everything is set.
@@ -12,7 +12,7 @@ const BYTES_MAX: u64 = 64 << 10;
 
 /// What a file says.
 pub(super) fn read(path: &Path) -> Outcome<Vec<Said>> {
-    let failed = |error| Failure::io(format_args!("reading settings, file={}", path.display()), &error);
+    let failed = |error| unread("reading settings", path, &error);
     let bytes = fs::metadata(path).map_err(failed)?.len();
     if bytes > BYTES_MAX {
         let what = format!("file of settings is too long, file={} bytes={bytes} bytes_max={BYTES_MAX}", path.display());

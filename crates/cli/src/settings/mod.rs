@@ -157,11 +157,22 @@ fn found(dir: &Path) -> Outcome<Vec<Said>> {
             // What stands at the place of the directory is said when the store is opened.
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
             Err(error) => {
-                return Err(Failure::io(format_args!("looking for settings, file={}", path.display()), &error));
+                return Err(unread("looking for settings", &path, &error));
             }
         }
     }
     Ok(Vec::new())
+}
+
+/// A file that may have settings, and cannot be looked into: nobody knows what a server without it would be.
+fn unread(doing: &str, path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::io(format_args!("{doing}, file={}", path.display()), error);
+    match failure.remedy() {
+        Some(_) => failure,
+        None => failure.with_remedy(
+            "settings are read from a file this user may read, in directories he may search: --config names another one",
+        ),
+    }
 }
 
 /// A value, a key or a line that is not right.

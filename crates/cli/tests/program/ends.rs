@@ -70,6 +70,35 @@ fn what_may_not_be_read_is_denied_and_not_missing() {
     }
 }
 
+/// Whoever was denied the file of settings was not told what to do about it.
+#[test]
+fn settings_that_may_not_be_read_are_named_with_what_to_do() {
+    let place = Place::new();
+    set_mode(&place, "", 0o755);
+    fs::create_dir(place.path("closed")).unwrap();
+    place.write("closed/gesta.toml", "listen = '127.0.0.1:1'\n");
+    place.write("open.toml", "listen = '127.0.0.1:2'\n");
+    let remedy = "--config names another one";
+    let denied = |doing: &str, arguments: &[&str]| {
+        let ran = as_nobody(&place, arguments);
+        assert_eq!(ran.code, 5, "{ran:?}");
+        assert!(ran.err.contains(doing) && ran.err.contains("gesta.toml: Permission denied"), "{ran:?}");
+        assert!(ran.err.contains(remedy), "{ran:?}");
+    };
+    set_mode(&place, "closed/gesta.toml", 0o000);
+    for command in ["config", "serve"] {
+        denied("reading settings", &[command]);
+    }
+    set_mode(&place, "closed", 0o000);
+    for command in ["config", "serve"] {
+        denied("looking for settings", &[command]);
+    }
+    let other = as_nobody(&place, &["config", "-o", "plain", "--config", place.path("open.toml").to_str().unwrap()]);
+    set_mode(&place, "closed", 0o755);
+    assert!(other.code == 0 && other.out.contains("127.0.0.1:2"), "what the remedy says helps: {other:?}");
+    place.fails(3, remedy, &["config", "--config", "nowhere.toml"]);
+}
+
 /// A backup on a medium that is only read could not be verified: the store does not open there.
 #[test]
 fn the_log_of_a_store_that_may_only_be_read_is_verified() {

@@ -1,5 +1,7 @@
 //! Consumer groups from the command line: made, followed, parked, replayed, reset, deleted.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::place::Place;
 
 fn place() -> Place {
@@ -107,6 +109,31 @@ fn how_far_everybody_is_can_be_seen() {
     assert_eq!(of("slow")["caughtUpInSeconds"], serde_json::Value::Null);
     assert!(place.ok(&["handlers", "-o", "table"]).out.contains("at the head"));
     assert_eq!(place.ok(&["handlers", "--only-handlers", "-o", "ndjson"]).out, "");
+}
+
+/// Who was behind by hours was told so many thousand seconds.
+#[test]
+fn a_long_lag_is_told_in_hours_and_to_programs_in_seconds() {
+    use gesta::{EventData, EventStore, ExpectedRevision, Options, Timestamp, clock::ManualClock};
+    let place = Place::new();
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let recorded = since_1970 - hours(3) - hours(1) / 2;
+    let clock = Arc::new(ManualClock::at(Timestamp(i64::try_from(recorded.as_nanos()).unwrap())));
+    let store = EventStore::open_with(place.path("store"), Options { clock, ..Options::default() }).unwrap();
+    let event = EventData::json("T".try_into().unwrap(), "{}");
+    store.append("s".try_into().unwrap(), ExpectedRevision::Any, [event]).wait().unwrap();
+    store.close().unwrap();
+    place.ok(&["group", "create", "g", "--message-timeout", "90s", "--checkpoint-after", "2h"]);
+    let shown = place.ok(&["handlers", "-o", "table"]).out;
+    assert!(shown.contains(" 3 h "), "{shown}");
+    let told = place.ok(&["handlers", "-o", "ndjson"]).json();
+    let lag = told[0]["lagSeconds"].as_f64().unwrap();
+    assert!((hours(3).as_secs_f64()..hours(4).as_secs_f64()).contains(&lag), "{told:?}");
+    let info = place.ok(&["group", "info", "g", "-o", "table"]).out;
+    for words in [" 3 h ", "1 min 30 s", "after 2 h"] {
+        assert!(info.contains(words), "{words:?}: {info}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
 };
 
@@ -10,7 +10,10 @@ use gesta_server::client::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::{full_disk::append, server::gesta};
+use crate::{
+    full_disk::append,
+    server::{gesta, shown},
+};
 
 /// Runs what follows with 64 open files at most.
 const FEW_FILES: &str = "ulimit -n 64; exec \"$0\" \"$@\"";
@@ -57,4 +60,35 @@ fn clients_do_not_take_the_files_of_the_store() {
     assert!(process.0.wait().expect("it is ours").success(), "{log}");
     assert!(log.contains("too few open files"), "{log}");
     assert!(!log.contains("accepting a connection failed"), "{log}");
+}
+
+/// With eight files or so, serving and asking a server ended in a panic of the runtime: it takes a pair of sockets for granted.
+#[test]
+fn with_too_few_files_the_program_says_so() {
+    let place = tempfile::tempdir().expect("a directory");
+    let program = gesta(&[]).get_program().to_owned();
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let url = format!("http://{nobody}");
+    let run = |files: usize, arguments: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(&program).args(arguments);
+        shown(&command.env("GESTA_DIR", place.path()).stdin(Stdio::null()).output().expect("runs"))
+    };
+    let is_told = |files: usize, (code, out, err): (i32, String, String)| {
+        assert_eq!((code, out.as_str()), (6, ""), "{files}: {err}");
+        let lines: Vec<_> = err.lines().collect();
+        let [what, remedy] = lines[..] else { panic!("{files}: {err}") };
+        assert!(what.starts_with("error: ") && what.contains("Too many open files"), "{files}: {err}");
+        assert!(remedy.contains("raise its limit (`ulimit -n`"), "{files}: {err}");
+    };
+    // What a process has from the start is not the same everywhere: those with which it comes to a runtime are among these.
+    for files in 6..=11 {
+        is_told(files, run(files, &["serve", "--listen", "127.0.0.1:0"]));
+    }
+    for files in 5..=8 {
+        is_told(files, run(files, &["info", "--url", &url]));
+        is_told(files, run(files, &["health", "--url", &url]));
+    }
+    let (code, _, err) = run(32, &["info", "--url", &url]);
+    assert!(code == 6 && err.contains("cannot be reached"), "{err}");
 }

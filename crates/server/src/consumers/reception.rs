@@ -62,7 +62,7 @@ impl Reception {
 /// Hears that a consumer is to go.
 #[derive(Debug)]
 pub(crate) struct Farewell {
-    pub(crate) stopping: Stopping,
+    stopping: Stopping,
     restarted: watch::Receiver<u64>,
 }
 

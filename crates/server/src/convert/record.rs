@@ -34,14 +34,21 @@ pub fn stream(name: &str) -> Result<StreamName, RichFault> {
 
 /// The expectation a number stands for; none is *any*.
 ///
+/// The protocol names fewer of a part of a session than of a check: its `ExpectedRevisionConstants` have no word for *deleted* and *tombstoned*, and
+/// KurrentDB refuses their numbers too.
+///
 /// # Errors
 /// `BadRequest` for numbers that stand for nothing that can be expected of a stream that is appended to.
 pub fn expected(number: Option<i64>) -> Result<ExpectedRevision, RichFault> {
     match number {
         None | Some(-2) => Ok(ExpectedRevision::Any),
         Some(number) => named(number).ok_or_else(|| {
-            let what = format!("must be a revision, -1 (no stream), -2 (any) or -4 (exists), found={number}");
-            RichFault::bad("expected_revision", what)
+            let elsewhere = match number {
+                -5 | -6 => "; whether a stream is deleted (-5) or tombstoned (-6) is checked by AppendRecords",
+                _ => "",
+            };
+            let names = "-1 (no stream), -2 (any) or -4 (exists)";
+            RichFault::bad("expected_revision", format!("must be a revision, {names}{elsewhere}, found={number}"))
         }),
     }
 }

@@ -1,6 +1,6 @@
 //! What goes wrong, over the wire and back: a kind of the store is a code, its text the message.
 
-use std::fmt;
+use std::{fmt, io};
 
 use gesta_store::{Error, ErrorKind, GroupError};
 use tonic::{Code, Status};
@@ -19,6 +19,8 @@ pub enum ClientError {
     Denied(String),
     /// The server cannot be reached, or went away.
     Unreachable(String),
+    /// This machine has no thread for a client, or lets it open too few files.
+    NoRuntime(String),
     /// Anything else.
     Other(String),
 }
@@ -27,14 +29,21 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Group(_, what) | Self::Denied(what) | Self::Unreachable(what) | Self::Other(what) => {
-                f.write_str(what)
-            }
+            Self::Group(_, what)
+            | Self::Denied(what)
+            | Self::Unreachable(what)
+            | Self::NoRuntime(what)
+            | Self::Other(what) => f.write_str(what),
         }
     }
 }
 
 impl std::error::Error for ClientError {}
+
+/// That there is no runtime for a client.
+pub(crate) fn no_runtime(error: io::Error) -> ClientError {
+    ClientError::NoRuntime(format!("starting the client failed: {error}"))
+}
 
 /// In which way a consumer group is not as it would have to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +118,10 @@ pub(super) fn group_status(error: GroupError) -> Status {
             status.metadata_mut().insert(OF_GROUP, word);
             status
         }
-        ClientError::Denied(what) | ClientError::Unreachable(what) | ClientError::Other(what) => Status::internal(what),
+        ClientError::Denied(what)
+        | ClientError::Unreachable(what)
+        | ClientError::NoRuntime(what)
+        | ClientError::Other(what) => Status::internal(what),
     }
 }
 

@@ -25,6 +25,7 @@ pub use settings::settings_from_wire;
 
 pub(crate) use append::{appended_from_wire, rejection_from_wire};
 pub use events::recorded_from_wire;
+pub(crate) use failure::no_runtime;
 pub(crate) use inspecting::{plan_from_wire, report_from_wire};
 pub(crate) use query::{from_to_wire, query_to_wire, source_to_wire};
 

@@ -13,6 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, filter::Targets, registry::LookupSpan};
 
 use super::TARGET;
+use crate::runtimes;
 
 /// Sends spans until it is dropped, and then what it still has.
 #[derive(Debug)]
@@ -25,8 +26,10 @@ pub(crate) struct Exporter {
 impl Exporter {
     /// Begins to send to a collector; whether it is there is seen later.
     pub(crate) fn start(endpoint: &str) -> Result<Self, String> {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("gesta-traces").build();
-        let runtime = runtime.map_err(|error| format!("a thread could not be started: {error}"))?;
+        let mut description = Builder::new_multi_thread();
+        description.worker_threads(1).enable_all().thread_name("gesta-traces");
+        let runtime =
+            runtimes::build(&mut description).map_err(|error| format!("a thread could not be started: {error}"))?;
         let inside = runtime.enter();
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build();
         let exporter =

@@ -139,12 +139,9 @@ async fn serve(
     // What the client has goes back before it is told, however long it takes to listen.
     drop(serving);
     if let Err(status) = ended {
-        // Told first, for a server that stops has been told of it already: who listens is not to take it for the end of the group.
-        tokio::select! {
-            biased;
-            _ = batches.send(Err(status)) => {}
-            () = farewell.stopping.told() => {}
-        }
+        // Behind what waits for the client, and as long as the connection is there: a call that only ends looks to its client like a group that has nothing
+        // more. Who does not listen is cut off with his connection, at the latest when the server has waited long enough for calls to end.
+        let _ = batches.send(Err(status)).await;
     }
 }
 
