@@ -190,3 +190,14 @@ fn a_message_comes_again_when_its_time_is_over_with_nobody_asking() {
     let again = place.take(6);
     assert!(again.iter().all(|(_, retries)| *retries > 0), "{again:?}");
 }
+
+/// Whoever is sent away by a restart is told by the name clients know it by, and may come again.
+#[test]
+fn a_restart_is_told_to_consumers_as_the_end_of_their_subscription() {
+    let mut place = Place::with(settings());
+    place.take(6);
+    place.runtime.block_on(place.client.restart_subsystem(Empty {})).expect("done");
+    let told = place.runtime.block_on(place.messages.message()).expect_err("it ends");
+    let exception = told.metadata().get("exception").and_then(|name| name.to_str().ok());
+    assert_eq!((told.code(), exception), (tonic::Code::Cancelled, Some("persistent-subscription-dropped")));
+}

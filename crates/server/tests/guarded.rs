@@ -232,7 +232,7 @@ fn what_a_consumer_may_not_see_is_not_lost_to_the_group() {
     }
 }
 
-/// More of it in a row than a group reads at a time: as nothing of what was read was for the consumer, it waited for news of the group, of which there were none.
+/// More of it in a row than a group reads at a time, and nobody else who would have the group read on.
 #[test]
 fn what_a_consumer_may_see_comes_behind_any_number_of_what_it_may_not() {
     let place = Place::new();
