@@ -63,11 +63,17 @@ fn decode<U: Message + Default>(said: &mut impl Buf) -> Result<U, Status> {
     if said.remaining() > 2 * MESSAGE_FIELDS_MAX && has_more_fields(said.chunk(), MESSAGE_FIELDS_MAX) {
         return Err(too_many("fields", MESSAGE_FIELDS_MAX));
     }
-    let mut counted = Counted { said, left: MESSAGE_READS_MAX };
-    let decoded = U::decode(&mut counted);
-    if counted.left == 0 {
-        return Err(too_many("parts", MESSAGE_READS_MAX));
-    }
+    // Each look takes a byte at least.
+    let decoded = if said.remaining() < MESSAGE_READS_MAX {
+        U::decode(said)
+    } else {
+        let mut counted = Counted { said, left: MESSAGE_READS_MAX };
+        let decoded = U::decode(&mut counted);
+        if counted.left == 0 {
+            return Err(too_many("parts", MESSAGE_READS_MAX));
+        }
+        decoded
+    };
     decoded.map_err(|error| Status::internal(error.to_string()))
 }
 
