@@ -103,19 +103,16 @@ fn ways() -> Vec<(&'static str, Vec<u8>)> {
             "with the bit that means nothing",
             [encoded(HEADERS, END_HEADERS, 1 | 1 << 31, &head), encoded(DATA, END_STREAM, 1 | 1 << 31, &data)].concat(),
         ),
-        (
-            "beside a call that is given up",
-            [
-                begun(),
-                encoded(HEADERS, END_HEADERS, 3, &head),
-                encoded(RST_STREAM, 0, 3, &[0, 0, 0, 8]),
-                encoded(DATA, 0, 3, b"too late"),
-                whole(),
-            ]
-            .concat(),
-        ),
+        ("beside a call that is given up", beside_one_that_is_given_up(&head, &whole())),
         ("and goes away", [begun(), encoded(GOAWAY, 0, 0, &[0; 8]), whole()].concat()),
     ]
+}
+
+/// A call that goes on while another is given up, for which more comes behind.
+fn beside_one_that_is_given_up(head: &[u8], whole: &[u8]) -> Vec<u8> {
+    let begun = |call| encoded(HEADERS, END_HEADERS, call, head);
+    let late = encoded(DATA, 0, 3, b"too late");
+    [begun(1), begun(3), encoded(RST_STREAM, 0, 3, &[0, 0, 0, 8]), late, whole.to_vec()].concat()
 }
 
 /// Says it in pieces of so many bytes, each at once; it is answered well.
