@@ -19,7 +19,8 @@ use client::Client;
 use server::{Server, Store};
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
-const ROUNDS: usize = 5;
+/// Odd, so that there is one in the middle.
+const ROUNDS: usize = 9;
 const TURN: Duration = Duration::from_secs(1);
 /// For what a server does after its last answer.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -50,7 +51,7 @@ async fn main() {
     }
     println!(
         "{:>8}  {:<13}{:>12}{:>12}{:>12}{:>18}   {}",
-        "clients", "store", "appends/s", "p50 µs", "p99 µs", "server µs each", "Gesta beside it (unary)"
+        "clients", "store", "appends/s", "p50 µs", "p99 µs", "server µs each", "Gesta beside it, quartiles (unary)"
     );
     for count in CLIENTS {
         let mut measured: Vec<Measured> = stores.iter().map(|_| Measured::default()).collect();
@@ -99,9 +100,7 @@ impl Measured {
     }
 
     fn rate(&self) -> f64 {
-        let mut rates = self.rates.clone();
-        rates.sort_by(f64::total_cmp);
-        rates[rates.len() / 2]
+        quartiles(self.rates.clone())[1]
     }
 
     fn micros_at(&mut self, percent: usize) -> f64 {
@@ -111,27 +110,40 @@ impl Measured {
 }
 
 fn tell(count: usize, measured: impl Iterator<Item = (Store, Measured)>) {
-    let (mut open, mut unary) = (f64::NAN, f64::NAN);
+    let (mut open, mut unary) = (Vec::new(), Vec::new());
     for (store, mut measured) in measured {
         let rate = measured.rate();
         match store {
-            Store::Gesta => open = rate,
-            Store::GestaUnary => unary = rate,
+            Store::Gesta => open.clone_from(&measured.rates),
+            Store::GestaUnary => unary.clone_from(&measured.rates),
             Store::UmaDb | Store::Tephra => {}
         }
+        let (open, unary) = (beside(&open, &measured.rates), beside(&unary, &measured.rates));
         let (p50, p99) = (measured.micros_at(50), measured.micros_at(99));
         let cpu = measured.cpu.as_secs_f64() * 1e6 / measured.latencies.len() as f64;
         let beside = match (store, count) {
             (Store::Gesta | Store::GestaUnary, _) => String::new(),
-            (Store::UmaDb, _) => verdict(open / rate, unary / rate, 2.0),
-            (Store::Tephra, ..8) => format!("{:.2} × ({:.2} ×)", open / rate, unary / rate),
-            (Store::Tephra, _) => verdict(open / rate, unary / rate, 1.0),
+            (Store::UmaDb, _) => verdict(open, unary, Some(2.0)),
+            (Store::Tephra, ..8) => verdict(open, unary, None),
+            (Store::Tephra, _) => verdict(open, unary, Some(1.0)),
         };
         println!("{count:>8}  {:<13}{rate:>12.0}{p50:>12.0}{p99:>12.0}{cpu:>18.1}   {beside}", store.name());
     }
 }
 
-/// What Gesta does beside it; in brackets, with a call for each append.
-fn verdict(open: f64, unary: f64, bound: f64) -> String {
-    format!("{open:.2} × ({unary:.2} ×) {}", if open >= bound { "holds" } else { "FAILS" })
+/// What Gesta did beside another in the same rounds, quartiles: what changes the machine's speed for a while changes it for both.
+fn beside(ours: &[f64], theirs: &[f64]) -> [f64; 3] {
+    quartiles(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
+}
+
+/// The middle of the lower half, of all, and of the upper half; nothing of nothing.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values.get(values.len().saturating_sub(1) * quarter / 4).copied().unwrap_or(f64::NAN))
+}
+
+/// The median, which is judged, and the quartiles around it; in brackets, with a call for each append.
+fn verdict([low, median, high]: [f64; 3], [_, unary, _]: [f64; 3], bound: Option<f64>) -> String {
+    let judged = bound.map_or("", |bound| if median >= bound { " holds" } else { " FAILS" });
+    format!("{median:.2} × {low:.2}..{high:.2} ({unary:.2} ×){judged}")
 }

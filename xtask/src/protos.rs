@@ -73,6 +73,7 @@ fn generate() -> Result<Files, Box<dyn Error>> {
     fs::create_dir_all(&out)?;
     tonic_prost_build::configure()
         .build_transport(false)
+        .codec_path("crate::codec::Sparing")
         // Payloads are handed on without being copied.
         .bytes(".")
         .out_dir(&out)

@@ -16,7 +16,7 @@ use axum::{
     Router,
     body::Body,
     http::{
-        HeaderMap, Request, Response, StatusCode,
+        HeaderMap, Request, Response, StatusCode, Version,
         header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
     },
     response::IntoResponse,
@@ -86,6 +86,9 @@ impl Door {
         }
         let span = call.span().clone();
         let answered = async {
+            if says_more_over_http_1(&request) {
+                return (StatusCode::HTTP_VERSION_NOT_SUPPORTED.into_response(), By::Door);
+            }
             match self.security.admit(&mut request).await {
                 Ok(()) => {
                     let response = self.routes.call(request).await.unwrap_or_else(|never| match never {});
@@ -125,8 +128,13 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
         if body.is_conversation() {
             parts.extensions.insert(Arc::clone(&self.share));
         }
+        let held = body.holding();
         let answer = self.door.clone().answer(Request::from_parts(parts, Body::new(body)), self.info.clone());
-        Box::pin(async move { Ok(answer.await) })
+        Box::pin(async move {
+            let answer = answer.await;
+            drop(held);
+            Ok(answer)
+        })
     }
 }
 
@@ -160,6 +168,12 @@ impl HttpBody for Answer {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// Whether a request over HTTP/1.1 has a body. None needs one there: calls are made over HTTP/2, and of a client that is gone before it has said all nothing would
+/// tell, as there are no pings.
+fn says_more_over_http_1(request: &Request<Body>) -> bool {
+    request.version() < Version::HTTP_2 && !request.body().is_end_stream()
 }
 
 /// What somebody is told who is not let in: in the words of what he speaks.

@@ -1,7 +1,7 @@
 //! What a call has said and the server holds, counted, so that no connection has it hold more than its share.
 //!
 //! Flow control bounds what a client sends ahead of the server's reading, not what was read and is kept: a message until its last byte is there, and
-//! all that was said by a call that is answered at its end. A client that begins many calls and ends none would have it all kept, and making it
+//! all that was said by a call that is answered at its end, until it is answered. A client that begins many calls and ends none would have it all kept, and making it
 //! wait would make its other calls wait too, which could free nothing. So a call that would go beyond the share is refused.
 //!
 //! **Invariant:** what a connection has counted here never exceeds its share, and is given back with each call. The first bytes of a call are not counted:
@@ -11,7 +11,7 @@ use std::{
     error::Error,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
@@ -118,7 +118,7 @@ impl Drop for Holding {
 pub(crate) struct Heard<B> {
     body: B,
     kept: Kept,
-    holding: Holding,
+    holding: Arc<Mutex<Holding>>,
 }
 
 /// What is held of a request.
@@ -134,7 +134,12 @@ impl<B> Heard<B> {
     /// The body of a call of the method at `path`.
     pub(crate) fn new(body: B, path: &str, share: Arc<Share>) -> Self {
         let kept = if CONVERSATIONS.contains(&path) { Kept::Begun(Message::default()) } else { Kept::All(0) };
-        Self { body, kept, holding: Holding::of(share) }
+        Self { body, kept, holding: Arc::new(Mutex::new(Holding::of(share))) }
+    }
+
+    /// What it holds, to be kept until the call is answered: its body is gone as soon as all was heard, and what was said is not.
+    pub(crate) fn holding(&self) -> Arc<Mutex<Holding>> {
+        Arc::clone(&self.holding)
     }
 
     /// Whether its call counts itself what it keeps of whole messages.
@@ -153,7 +158,7 @@ impl<B> Heard<B> {
                 message.held
             }
         };
-        self.holding.hold(held)
+        self.holding.lock().unwrap_or_else(PoisonError::into_inner).hold(held)
     }
 }
 
@@ -273,6 +278,19 @@ mod tests {
         drop(one);
         other.heard(&[0; 59]).unwrap();
         drop(other);
+        assert_eq!(share.held.load(Relaxed), 0);
+    }
+
+    /// A request that was heard to its end was counted no more while it waited for its turn, of which a client may have thousands.
+    #[test]
+    fn what_was_said_is_held_until_it_is_answered() {
+        let share = Share::of(MAX);
+        let mut one = call(APPEND, &share);
+        one.heard(&[0; CALL_BYTES_UNCOUNTED + 60]).unwrap();
+        let waiting = one.holding();
+        drop(one);
+        assert_eq!(share.held.load(Relaxed), 60);
+        drop(waiting);
         assert_eq!(share.held.load(Relaxed), 0);
     }
 

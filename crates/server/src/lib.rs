@@ -17,6 +17,7 @@ pub mod client;
 pub mod client_consumer;
 pub mod client_health;
 pub mod client_users;
+mod codec;
 mod connections;
 pub mod consumers;
 pub mod convert;
@@ -44,6 +45,7 @@ pub mod serve;
 pub mod stopping;
 mod traces;
 mod waiting;
+mod wakes;
 
 pub use options::Options;
 pub use serve::{Bound, Callers, Exposure, ServeError, Server};

@@ -10,6 +10,12 @@ pub const MESSAGE_BYTES_MAX: usize = limits::COMMIT_BYTES_MAX + (4 << 20);
 /// refusal is this protocol's and not the store's.
 pub const APPEND_BYTES_MAX: usize = limits::COMMIT_BYTES_MAX - (1 << 20);
 
+/// Fields of one message side by side: twice the events of the largest append, so that there is room for the streams it names.
+pub const MESSAGE_FIELDS_MAX: usize = 2 * limits::EVENTS_PER_COMMIT_MAX;
+/// Keys, lengths and values of one message together: three dozen for each event of the largest append, which are about what a small one has. Each is some
+/// fifty bytes in memory at most, and 100 ns.
+pub const MESSAGE_READS_MAX: usize = 36 * limits::EVENTS_PER_COMMIT_MAX;
+
 /// Appends between the wire and their verdict, over all connections: what the store's queue takes without making a caller wait.
 pub const APPENDS_IN_FLIGHT_MAX: usize = limits::QUEUE_PROPOSALS_MAX;
 /// Bytes of them, in KiB: the store's queue again. An append waits here, where waiting costs no thread.

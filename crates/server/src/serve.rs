@@ -28,6 +28,7 @@ use crate::{
     runtimes,
     security::{Guard, Security, tls::Tls},
     stopping::stop,
+    wakes::Wakes,
 };
 
 /// Who may reach the server.
@@ -207,6 +208,7 @@ impl Server {
         let Self { bound: Bound { listener, address }, store, options, callers, tls } = self;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(ServeError::Runtime)?;
         let (stop, stopping) = stop();
+        let _wakes = Wakes::of(&store);
         let calls = Arc::new(Calls::new(options.slow_call));
         let traffic = Arc::<Traffic>::default();
         let metrics = Metrics {

@@ -181,3 +181,18 @@ fn a_client_that_is_gone_leaves_nothing_behind() {
         assert_eq!(call.next().await.expect("served"), Some((u128::MAX >> 1, true)));
     });
 }
+
+/// A call on which nothing is said has nothing to end it but that it hears of the end.
+#[test]
+fn a_call_that_is_idle_is_told_that_the_server_stops() {
+    let (mut serving, runtime) = (Serving::start(Options::default()), Runtime::new().expect("a runtime"));
+    runtime.block_on(async {
+        let mut call = Call::begin(&serving).await;
+        call.say(request(0));
+        assert_eq!(call.next().await.expect("served"), Some((0, true)));
+        serving.ask_to_stop();
+        let told = call.next().await.expect_err("it ends");
+        assert_eq!((told.code(), told.message()), (Code::Unavailable, "Server Is Not Ready"));
+    });
+    serving.stopped();
+}

@@ -262,3 +262,37 @@ fn sessions_expect_what_the_protocol_names_for_them() {
     assert_eq!(case.serving.store.head().position(), before, "nothing was written");
     case.session(&[("new", -1), ("gone", -1)]).expect("what is deleted may begin anew");
 }
+
+/// A request of thirty mebibytes, of records that said nothing, took three gibibytes, and twelve seconds of everybody's time.
+#[test]
+fn a_request_of_too_many_records_is_refused_before_there_are_any() {
+    let mut case = Case::new();
+    let request = AppendRecordsRequest { records: vec![AppendRecord::default(); 300_000], checks: Vec::new() };
+    let refused = case.runtime.block_on(case.client.append_records(request)).expect_err("too many");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(refused.message(), "a message has too many fields, fields_max=262144");
+}
+
+/// A session went on naming streams for as long as its client liked, each of which was kept, to be refused in the end.
+#[test]
+fn a_session_of_too_many_streams_is_refused_before_it_ends() {
+    let mut case = Case::new();
+    let (says, said) = tokio::sync::mpsc::unbounded_channel();
+    for number in 0..=10_000 {
+        says.send(AppendRequest { stream: number.to_string(), ..AppendRequest::default() }).expect("it is heard");
+    }
+    let session = case.client.append_session(tokio_stream::wrappers::UnboundedReceiverStream::new(said));
+    let refused = case.runtime.block_on(session).expect_err("too many");
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::InvalidArgument, "stream: name too many streams, streams_max=10000")
+    );
+    drop(says);
+    let checks: Vec<_> = (0..=10_000).map(|number: usize| number.to_string()).collect();
+    let checks: Vec<_> = checks.iter().map(|stream| (stream.as_str(), -1)).collect();
+    let refused = case.append(&["written"], &checks).expect_err("too many");
+    assert_eq!(
+        (refused.code(), refused.message()),
+        (Code::InvalidArgument, "checks: name too many streams, streams_max=10000")
+    );
+}

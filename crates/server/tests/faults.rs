@@ -214,3 +214,21 @@ fn stopping_ends_subscriptions_and_lets_calls_end() {
     assert_eq!(serving.store.head().position().0, 1);
     assert!(TcpStream::connect(serving.address).is_err());
 }
+
+/// Who has no call open is told to go, and not cut off when the time to end is over.
+#[test]
+fn stopping_sends_idle_connections_away() {
+    let mut serving = Serving::start(Options { drain_time: Duration::from_secs(600), ..Options::default() });
+    let mut wire = Wire::open(serving.address, 1 << 20);
+    let call = wire.call(APPEND, &append("order-1", 1, 10));
+    wire.finish(call).expect("an answer");
+    let mut old = Wire::silent(serving.address);
+    old.send(b"GET /health/live HTTP/1.1\r\nHost: gesta\r\n\r\n");
+    while serving.metric("gesta_connections") < 3 {}
+    serving.ask_to_stop();
+    assert!(wire.await_frame(&[GOAWAY]).is_some());
+    // A client that goes on answering pings until it has been told all.
+    while wire.await_frame(&[GOAWAY]).is_some() {}
+    old.closed();
+    serving.stopped();
+}

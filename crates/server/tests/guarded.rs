@@ -7,22 +7,28 @@ mod shared;
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use gesta_server::proto::event_store::client::{
-    Empty, StreamIdentifier,
-    persistent_subscriptions::{
-        self as groups, persistent_subscriptions_client::PersistentSubscriptionsClient, read_req as consumer,
-    },
-    streams::{
-        self, ReadReq, ReadResp, append_req,
-        append_req::options::ExpectedStreamRevision,
-        read_req::{
-            self,
-            options::{CountOption, StreamOption, StreamOptions, SubscriptionOptions, stream_options::RevisionOption},
+use gesta_server::proto::{
+    event_store::client::{
+        Empty, StreamIdentifier, Uuid,
+        persistent_subscriptions::{
+            self as groups, persistent_subscriptions_client::PersistentSubscriptionsClient, read_req as consumer,
         },
-        read_resp,
-        streams_client::StreamsClient,
+        streams::{
+            self, ReadReq, ReadResp, append_req,
+            append_req::options::ExpectedStreamRevision,
+            read_req::{
+                self,
+                options::{
+                    CountOption, StreamOption, StreamOptions, SubscriptionOptions, stream_options::RevisionOption,
+                },
+            },
+            read_resp,
+            streams_client::StreamsClient,
+        },
+        users::{self, users_client::UsersClient},
+        uuid,
     },
-    users::{self, users_client::UsersClient},
+    kurrentdb::protocol::v2::streams::{self as v2, streams_service_client::StreamsServiceClient},
 };
 use gesta_store::{ConsumerOptions, GroupName, GroupSettings, Position, ReadOptions, Replay, Source, Strategy};
 use shared::Serving;
@@ -129,6 +135,10 @@ impl Place {
     }
 
     fn consume(&self, login: &str, stream: Option<&str>) -> Consuming {
+        self.try_consume(login, stream).expect("connects")
+    }
+
+    fn try_consume(&self, login: &str, stream: Option<&str>) -> Result<Consuming, Status> {
         let on = match stream {
             Some(stream) => consumer::options::StreamOption::StreamIdentifier(named(stream).expect("a name")),
             None => consumer::options::StreamOption::All(Empty {}),
@@ -145,9 +155,9 @@ impl Place {
         let messages = self.runtime.block_on(async {
             let content = Some(consumer::Content::Options(options));
             answers.send(groups::ReadReq { content }).await.expect("it is heard");
-            client.read(ReceiverStream::new(receiver)).await.expect("connects").into_inner()
+            client.read(ReceiverStream::new(receiver)).await.map(tonic::Response::into_inner)
         });
-        Consuming { answers, messages }
+        Ok(Consuming { answers, messages: messages? })
     }
 
     /// Acks the next messages until one is of `last`; the streams they are of.
@@ -222,6 +232,19 @@ fn what_a_consumer_may_not_see_is_not_lost_to_the_group() {
     }
 }
 
+/// More of it in a row than a group reads at a time: as nothing of what was read was for the consumer, it waited for news of the group, of which there were none.
+#[test]
+fn what_a_consumer_may_see_comes_behind_any_number_of_what_it_may_not() {
+    let place = Place::new();
+    let (groups, group) = (place.serving.store.groups(), GroupName::on_all("g").expect("valid"));
+    let settings = GroupSettings { strategy: Strategy::RoundRobin, message_timeout: None, ..GroupSettings::default() };
+    groups.create(&group, Source::All, settings).expect("created");
+    place.serving.record("$user-many", 1000, 1);
+    place.serving.record("last", 1, 1);
+    let mut ada = place.consume("ada", None);
+    assert!(place.take_until(&mut ada, "last").iter().all(|stream| !is_kept(stream)));
+}
+
 /// Beside an administrator: what is not his is Ada's, what came to her and is not for her eyes waits for him.
 #[test]
 fn a_group_of_different_consumers_loses_nothing() {
@@ -273,4 +296,97 @@ fn lists_and_users_that_change_leave_open_calls_alone() {
     place.serving.record("ledger", 1, 1);
     assert_eq!(place.next(&mut followed), 2);
     assert_eq!(place.take_until(&mut consuming, "ledger").len(), 1);
+}
+
+/// By every call there is. Each asks for itself, and one that forgot would be found by whoever may not.
+#[test]
+fn who_may_not_write_or_read_a_stream_may_not_by_any_call() {
+    use v2::consistency_check::{StreamStateCheck, Type};
+    let place = Place::new();
+    place.serving.record("ledger", 1, 1);
+    place.write(
+        "$$ledger",
+        r#"{"$acl":{"$r":"$admins","$w":"$admins","$d":"$admins","$mr":"$admins","$mw":"$admins"}}"#,
+    );
+    let (groups, group) = (place.serving.store.groups(), "ledger::g".parse::<GroupName>().expect("valid"));
+    let source = Source::Stream("ledger".parse().expect("valid"));
+    groups.create(&group, source, GroupSettings::default()).expect("created");
+    let head = place.serving.store.head().position();
+    let (mut streams, mut records) = (StreamsClient::new(place.by("ada")), StreamsServiceClient::new(place.by("ada")));
+    let denied = place.runtime.block_on(async {
+        let mut denied = Vec::new();
+        let appended = streams.append(tokio_stream::iter(shared::append("ledger", 7, 1))).await;
+        denied.push(("append", code(appended)));
+        let options = streams::delete_req::Options {
+            stream_identifier: named("ledger"),
+            expected_stream_revision: Some(streams::delete_req::options::ExpectedStreamRevision::Any(Empty {})),
+        };
+        denied.push(("delete", code(streams.delete(streams::DeleteReq { options: Some(options) }).await)));
+        let options = streams::tombstone_req::Options {
+            stream_identifier: named("ledger"),
+            expected_stream_revision: Some(streams::tombstone_req::options::ExpectedStreamRevision::Any(Empty {})),
+        };
+        denied.push(("tombstone", code(streams.tombstone(streams::TombstoneReq { options: Some(options) }).await)));
+        let mut answers =
+            streams.batch_append(tokio_stream::iter([batch("ledger")])).await.expect("begun").into_inner();
+        let answer = answers.message().await.expect("served").expect("an answer");
+        let Some(streams::batch_append_resp::Result::Error(error)) = answer.result else { panic!("{answer:?}") };
+        denied.push(("batch append", Some(Code::from(error.code))));
+        let session =
+            v2::AppendRequest { stream: "ledger".to_owned(), records: vec![record("ledger")], expected_revision: None };
+        denied.push(("session", code(records.append_session(tokio_stream::iter([session])).await)));
+        let written = v2::AppendRecordsRequest { records: vec![record("ledger")], checks: Vec::new() };
+        denied.push(("records", code(records.append_records(written).await)));
+        let check = StreamStateCheck { stream: "ledger".to_owned(), expected_state: -1 };
+        let checks = vec![v2::ConsistencyCheck { r#type: Some(Type::StreamState(check)) }];
+        let checked = v2::AppendRecordsRequest { records: vec![record("other")], checks };
+        denied.push(("a check alone", code(records.append_records(checked).await)));
+        denied
+    });
+    for (call, code) in denied {
+        assert_eq!(code, Some(Code::PermissionDenied), "{call}");
+    }
+    let refused = place.read("ledger", CountOption::Count(1)).map(|mut read| place.runtime.block_on(read.message()));
+    assert!(matches!(refused, Err(status) | Ok(Err(status)) if status.code() == Code::PermissionDenied));
+    let consuming = place.try_consume("ada", Some("ledger"));
+    assert!(consuming.is_err_and(|status| status.code() == Code::PermissionDenied));
+    assert_eq!(place.serving.store.head().position(), head, "nothing was recorded");
+}
+
+fn code<T>(answer: Result<T, Status>) -> Option<Code> {
+    answer.err().map(|status| status.code())
+}
+
+/// A batch append of one event, whole.
+fn batch(stream: &str) -> streams::BatchAppendReq {
+    use streams::batch_append_req::{Options, ProposedMessage, options::ExpectedStreamPosition};
+    let id =
+        |number: u128| Some(Uuid { value: Some(uuid::Value::String(::uuid::Uuid::from_u128(number).to_string())) });
+    let options = Options {
+        stream_identifier: named(stream),
+        expected_stream_position: Some(ExpectedStreamPosition::Any(())),
+        deadline_option: None,
+    };
+    let properties = [("type", "T"), ("content-type", "application/json")];
+    let event = ProposedMessage {
+        id: id(9),
+        metadata: properties.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ..ProposedMessage::default()
+    };
+    streams::BatchAppendReq {
+        correlation_id: id(8),
+        options: Some(options),
+        proposed_messages: vec![event],
+        is_final: true,
+    }
+}
+
+fn record(stream: &str) -> v2::AppendRecord {
+    let schema = v2::SchemaInfo { format: v2::SchemaFormat::Json.into(), name: "T".to_owned(), id: None };
+    v2::AppendRecord {
+        schema: Some(schema),
+        data: "{}".into(),
+        stream: stream.to_owned(),
+        ..v2::AppendRecord::default()
+    }
 }

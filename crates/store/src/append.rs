@@ -31,6 +31,11 @@ pub struct Append {
 /// The whole log, by the name KurrentDB gives it.
 const ALL: &str = "$all";
 
+/// Bytes of a frame beyond its events, padding included.
+const FRAME_OVERHEAD: usize = 128;
+/// Bytes of an event beyond its names and payload.
+const EVENT_OVERHEAD: usize = 96;
+
 /// What is done to a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -115,6 +120,16 @@ impl Append {
         appended.chain(ended)
     }
 
+    /// Bytes it has in the log at most, which is also what it counts for where it waits for its place: the names of its streams are in each event. It may
+    /// still be over every limit. O(events).
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        // Deletion and revival each write one system event to the metadata stream.
+        let targets = self.targets.iter().map(|(stream, ..)| EVENT_OVERHEAD + 2 * stream.len() + 64);
+        let events = self.events.iter().map(|(target, event)| event_bytes(&self.targets[*target].0, event));
+        targets.chain(events).fold(FRAME_OVERHEAD, usize::saturating_add)
+    }
+
     /// For imports: when the events originally happened. The store records them at this time, or at the time of the event before
     /// them if that is later, and never later than now.
     #[must_use]
@@ -143,6 +158,13 @@ impl Append {
         self.events.iter().try_for_each(|(target, event)| check_event(&self.targets[*target].0, event))?;
         self.conditions.iter().try_for_each(|condition| condition.none_matching.check())
     }
+}
+
+/// The bytes of an event that may still be over every limit: its parts may share memory, and so come to more than there is.
+fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
+    let tags: usize = event.tags.iter().map(|tag| 2 + tag.len()).sum();
+    let names = stream.len() + event.event_type.len() + event.content_type.as_str().len() + tags;
+    (EVENT_OVERHEAD + names).saturating_add(event.data.len()).saturating_add(event.metadata.len())
 }
 
 /// Refuses streams that only the index writes, and names that leave no room for a metadata stream: such a stream could never be

@@ -5,6 +5,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
+    task::Waker,
 };
 
 use uuid::Uuid;
@@ -183,6 +184,15 @@ impl EventStore {
             Ok(prepared) => self.inner.order.propose(prepared),
             Err(error) => Ticket::answered(Err(error.into())),
         }
+    }
+
+    /// Has tasks that wait for the store, for a ticket, the head, or an event, woken by `wake_all`, all those of a group of appends at once. It must
+    /// wake each of them, and not block. Without, and for a single task, whatever thread has something for them wakes one after the other.
+    ///
+    /// For who serves many tasks on a runtime of his own: waking a task costs a thread that is not the runtime's a system call and often its processor;
+    /// a task of the runtime that wakes the others costs that once for all of them. What was set before is replaced.
+    pub fn wake_through(&self, wake_all: impl Fn(Vec<Waker>) + Send + Sync + 'static) {
+        self.inner.order.head().wake_through(Arc::new(wake_all));
     }
 
     /// Soft-deletes a stream: it reads as not found until somebody appends to it again; its events stay in the log.

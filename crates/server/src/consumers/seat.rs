@@ -91,13 +91,16 @@ impl Seat {
         self.consumer().config().settings.resolve_links
     }
 
-    /// What is there for the client, at most `max`. What is not for its eyes is parked: it must not be lost to the group, of which others may see it,
-    /// and who they are, or will be, nobody knows. Waits.
+    /// What is there for the client, at most `max`; `None`: nothing. Of what is not for its eyes nothing is left, and more may be behind it: it is
+    /// parked, since it must not be lost to the group, of which others may see it, and who they are, or will be, nobody knows. Waits.
     ///
     /// # Errors
     /// Why there is nothing more to come.
-    pub(crate) fn next(&self, max: usize, rights: &Rights) -> Result<Seen, Unseated> {
+    pub(crate) fn next(&self, max: usize, rights: &Rights) -> Result<Option<Seen>, Unseated> {
         let messages = self.consumer().try_next(max).map_err(Unseated::Group)?;
+        if messages.is_empty() {
+            return Ok(None);
+        }
         let mut seen = Vec::with_capacity(messages.len());
         let mut withheld = Vec::new();
         for message in messages {
@@ -110,7 +113,7 @@ impl Seat {
             let parked = self.consumer().nack(&withheld, Nack::Park, WITHHELD);
             unless_late(parked).map_err(Unseated::Group)?;
         }
-        Ok(seen)
+        Ok(Some(seen))
     }
 
     /// The messages were worked off. Waits.

@@ -107,12 +107,14 @@ fn status(fault: Fault) -> client::Status {
         Fault::DeadlineExceeded => (Code::DeadlineExceeded, any("Timeout", &client::Timeout {})),
         Fault::Invalid(_) | Fault::MissingProperty(_) => bad_request(&fault),
         Fault::Store(error) if error.kind() == gesta_store::ErrorKind::Invalid => bad_request(&fault),
-        Fault::IndexNotFound(_) | Fault::InvalidPosition | Fault::Stopping | Fault::Store(_) | Fault::Refused(_) => {
-            unknown()
-        }
+        Fault::IndexNotFound(_)
+        | Fault::InvalidPosition
+        | Fault::Stopping
+        | Fault::TooBusy
+        | Fault::Store(_)
+        | Fault::Refused(_) => unknown(),
         // No append meets these.
         Fault::Unauthenticated
-        | Fault::TooBusy
         | Fault::Group(_)
         | Fault::UserNotFound(_)
         | Fault::UserConflict(_)

@@ -109,7 +109,7 @@ pub mod monitoring_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.monitoring.Monitoring/Stats",
             );
@@ -253,7 +253,7 @@ pub mod monitoring_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StatsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -363,7 +363,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Create",
             );
@@ -389,7 +389,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Update",
             );
@@ -415,7 +415,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Delete",
             );
@@ -444,7 +444,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Statistics",
             );
@@ -470,7 +470,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Disable",
             );
@@ -496,7 +496,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Enable",
             );
@@ -522,7 +522,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Reset",
             );
@@ -548,7 +548,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/State",
             );
@@ -574,7 +574,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/Result",
             );
@@ -600,7 +600,7 @@ pub mod projections_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.projections.Projections/RestartSubsystem",
             );
@@ -780,7 +780,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -823,7 +823,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = UpdateSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -866,7 +866,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -912,7 +912,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StatisticsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -955,7 +955,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DisableSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -998,7 +998,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EnableSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1041,7 +1041,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResetSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1084,7 +1084,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StateSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1127,7 +1127,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResultSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1170,7 +1170,7 @@ pub mod projections_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RestartSubsystemSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -110,7 +110,7 @@ pub mod server_features_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.server_features.ServerFeatures/GetSupportedMethods",
             );
@@ -257,7 +257,7 @@ pub mod server_features_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetSupportedMethodsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -787,7 +787,7 @@ pub mod streams_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.streams.Streams/Read",
             );
@@ -808,7 +808,7 @@ pub mod streams_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.streams.Streams/Append",
             );
@@ -829,7 +829,7 @@ pub mod streams_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.streams.Streams/Delete",
             );
@@ -850,7 +850,7 @@ pub mod streams_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.streams.Streams/Tombstone",
             );
@@ -876,7 +876,7 @@ pub mod streams_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/event_store.client.streams.Streams/BatchAppend",
             );
@@ -1045,7 +1045,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1090,7 +1090,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1133,7 +1133,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1176,7 +1176,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = TombstoneSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1224,7 +1224,7 @@ pub mod streams_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchAppendSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

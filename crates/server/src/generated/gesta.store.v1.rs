@@ -992,7 +992,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Info",
             );
@@ -1012,7 +1012,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Streams",
             );
@@ -1033,7 +1033,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Append",
             );
@@ -1057,7 +1057,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Read",
             );
@@ -1080,7 +1080,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Follow",
             );
@@ -1101,7 +1101,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Explain",
             );
@@ -1125,7 +1125,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Verify",
             );
@@ -1146,7 +1146,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Groups",
             );
@@ -1170,7 +1170,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/ChangeGroup",
             );
@@ -1191,7 +1191,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Parked",
             );
@@ -1215,7 +1215,7 @@ pub mod store_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/gesta.store.v1.Store/Consume",
             );
@@ -1412,7 +1412,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = InfoSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1455,7 +1455,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StreamsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1498,7 +1498,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1542,7 +1542,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1588,7 +1588,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = FollowSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1631,7 +1631,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1677,7 +1677,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = VerifySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1720,7 +1720,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GroupsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1763,7 +1763,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ChangeGroupSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1806,7 +1806,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ParkedSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1850,7 +1850,7 @@ pub mod store_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ConsumeSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

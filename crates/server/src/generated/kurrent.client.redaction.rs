@@ -142,7 +142,7 @@ pub mod redaction_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrent.client.redaction.Redaction/GetEventPositions",
             );
@@ -171,7 +171,7 @@ pub mod redaction_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrent.client.redaction.Redaction/SwitchChunks",
             );
@@ -333,7 +333,7 @@ pub mod redaction_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetEventPositionsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -381,7 +381,7 @@ pub mod redaction_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SwitchChunksSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

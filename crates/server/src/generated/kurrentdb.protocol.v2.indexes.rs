@@ -234,7 +234,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/CreateIndex",
             );
@@ -263,7 +263,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/StartIndex",
             );
@@ -292,7 +292,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/StopIndex",
             );
@@ -321,7 +321,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/DeleteIndex",
             );
@@ -350,7 +350,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/ListIndexes",
             );
@@ -379,7 +379,7 @@ pub mod indexes_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.indexes.IndexesService/GetIndex",
             );
@@ -557,7 +557,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateIndexSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -602,7 +602,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StartIndexSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -647,7 +647,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = StopIndexSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -692,7 +692,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteIndexSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -737,7 +737,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListIndexesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -782,7 +782,7 @@ pub mod indexes_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetIndexSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

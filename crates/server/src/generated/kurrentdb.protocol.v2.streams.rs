@@ -254,7 +254,7 @@ pub mod streams_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.streams.StreamsService/AppendSession",
             );
@@ -283,7 +283,7 @@ pub mod streams_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::Sparing::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/kurrentdb.protocol.v2.streams.StreamsService/AppendRecords",
             );
@@ -435,7 +435,7 @@ pub mod streams_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendSessionSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -480,7 +480,7 @@ pub mod streams_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendRecordsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::Sparing::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

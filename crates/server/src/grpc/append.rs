@@ -51,7 +51,7 @@ pub(super) async fn append(
             None => return Err(Fault::Invalid("message is empty".to_owned()).into()),
         }
     }
-    let outcome = admission.commit(Append::to(name, expected, proposed.events), proposed.bytes).await;
+    let outcome = admission.commit(Append::to(name, expected, proposed.events)).await;
     let result = match outcome {
         Ok(appended) => append_resp::Result::Success(success(&appended)),
         Err(AppendError::Failed(error)) => return Err(Fault::Store(error).into()),

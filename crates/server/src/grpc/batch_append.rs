@@ -1,6 +1,6 @@
 //! Many appends on one call: requests come as they like and are answered, each, when it is durable.
 //!
-//! One task does it all. What it holds is bounded: requests not yet final ([`OpenRequests`]), requests on their way and answers not yet
+//! One task does it all. What it holds is bounded: requests not yet final, or without a place yet ([`OpenRequests`]), requests on their way and answers not yet
 //! taken (together [`BATCH_REQUESTS_IN_FLIGHT_MAX`]); at a bound it reads no further, and HTTP/2 makes the client wait. Requests go to the
 //! store in the order in which they become final and are answered in it, as the store answers tickets in order. An answered append gives
 //! its place in the store's queue back at once, also when this client does not take its answers.
@@ -102,7 +102,7 @@ impl Serving {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Status>> {
         loop {
             let answered = self.flow.poll_answers(context);
-            let entered = self.flow.poll_entering(context);
+            let entered = self.enter(context);
             let came = self.read(context);
             match self.hand_over(context) {
                 Poll::Ready(Err(Gone)) => return Poll::Ready(None),
@@ -112,6 +112,15 @@ impl Serving {
             }
         }
         if self.flow.is_empty() && self.end.is_some() { Poll::Ready(self.end.take().flatten()) } else { Poll::Pending }
+    }
+
+    /// Whether the request that waited for its place has got it.
+    fn enter(&mut self, context: &mut Context<'_>) -> bool {
+        let entered = self.flow.poll_entering(context);
+        if entered {
+            self.open.entered();
+        }
+        entered
     }
 
     /// Hands answers to the connection, if there are some and there is room.
@@ -133,7 +142,7 @@ impl Serving {
                 Some(Ok(request)) => match self.open.add(request, &*self.call.clock) {
                     Ok(Some(complete)) => {
                         self.flow.enter(&self.call.admission, &self.call.rights, complete);
-                        self.flow.poll_entering(context);
+                        self.enter(context);
                     }
                     Ok(None) => {}
                     Err(fault) => self.end = Some(Some(fault.into())),
@@ -203,8 +212,12 @@ impl Flow {
                     if let Err(refusal) = rights.check(Action::write(&stream)).await {
                         return Pending { echo, expected, state: PendingState::Failed(refusal.into()) };
                     }
-                    let admitted = admission.admit(Append::to(stream, expected, proposed.events), proposed.bytes).await;
-                    Pending { echo, expected, state: PendingState::Admitted(admitted, deadline) }
+                    let admitted = admission.admit(Append::to(stream, expected, proposed.events));
+                    let state = match in_time(admitted, deadline).await {
+                        Ok(admitted) => PendingState::Admitted(admitted, deadline),
+                        Err(fault) => PendingState::Failed(fault),
+                    };
+                    Pending { echo, expected, state }
                 }));
             }
         }
@@ -278,11 +291,13 @@ struct Request {
     deadline: Option<Instant>,
 }
 
-/// Requests that have begun and are not final yet: large ones come in parts. Together they may have no more bytes than one append.
+/// Requests that have begun and are not final yet: large ones come in parts. Together they may have no more bytes than one append. Beside them one that
+/// is final may wait for its place in the store's queue: until then its bytes are nowhere else counted.
 #[derive(Default)]
 struct OpenRequests {
     requests: HashMap<Uuid, OpenRequest>,
     bytes: usize,
+    entering_bytes: usize,
     holding: Holding,
 }
 
@@ -309,8 +324,7 @@ impl OpenRequests {
         let room = APPEND_BYTES_MAX.saturating_sub(self.bytes);
         open.take(part.proposed_messages, room);
         if part.is_final {
-            self.hold()?;
-            return Ok(Some(Complete { echo: open.echo, request: open.request }));
+            return Ok(Some(self.complete(open)));
         }
         self.bytes += open.bytes();
         self.hold()?;
@@ -318,8 +332,25 @@ impl OpenRequests {
         Ok(None)
     }
 
+    /// The request is held until it has its place, or is refused where that would be too much.
+    fn complete(&mut self, open: OpenRequest) -> Complete {
+        self.entering_bytes = open.bytes();
+        let OpenRequest { echo, mut request } = open;
+        if let Err(fault) = self.hold() {
+            request = Err(fault);
+            self.entered();
+        }
+        Complete { echo, request }
+    }
+
+    /// The request that was completed has its place, or was refused.
+    fn entered(&mut self) {
+        self.entering_bytes = 0;
+        self.hold().expect("what is held is less than before");
+    }
+
     fn hold(&mut self) -> Result<(), Fault> {
-        self.holding.hold(self.bytes).map_err(|_| Fault::TooBusy)
+        self.holding.hold(self.bytes + self.entering_bytes).map_err(|_| Fault::TooBusy)
     }
 }
 
@@ -393,8 +424,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        convert::id::IdForm, heard::Share,
-        proto::event_store::client::streams::batch_append_req::options::ExpectedStreamPosition, security::Security,
+        convert::id::IdForm,
+        heard::Share,
+        proto::event_store::client::streams::{batch_append_req::options::ExpectedStreamPosition, batch_append_resp},
+        security::Security,
     };
 
     /// A part of request number `request`, with events of so many bytes.
@@ -484,7 +517,25 @@ mod tests {
         assert!(matches!(begin(&mut call()), Err(Fault::TooBusy)));
         let complete = one.add(last(part(1, &[1])), &ManualClock::default()).unwrap();
         assert!(complete.is_some_and(|complete| complete.request.is_ok()));
+        one.entered();
         assert!(begin(&mut call()).is_ok());
+    }
+
+    /// Once it was final it was counted nowhere until the store's queue had a place for it: a thousand calls, each with a large request, held a thousand
+    /// times what one may as long as the disk was slow.
+    #[test]
+    fn a_request_that_waits_for_its_place_is_held() {
+        let share = Share::of(10 << 20);
+        let call = || OpenRequests { holding: Holding::of(Arc::clone(&share)), ..OpenRequests::default() };
+        let finish = |call: &mut OpenRequests| {
+            let complete = call.add(last(first(1, &[4 << 20])), &ManualClock::default());
+            complete.expect("the call goes on").expect("it is final").request.map(drop)
+        };
+        let (mut one, mut other, mut third) = (call(), call(), call());
+        assert!(finish(&mut one).is_ok() && finish(&mut other).is_ok());
+        assert!(matches!(finish(&mut third), Err(Fault::TooBusy)), "that request is refused");
+        one.entered();
+        assert!(finish(&mut third).is_ok(), "and its call goes on");
     }
 
     /// Of a part with one small event, and beside it a field nobody knows of 30 MiB, all was kept, and the event alone counted.
@@ -546,6 +597,30 @@ mod tests {
             PendingState::Failed(fault) => panic!("{fault}"),
         };
         assert_eq!(flow.pending.iter().map(left).collect::<Vec<_>>(), [None, Some(2), Some(0)]);
+    }
+
+    /// The time that was left was that for the verdict alone, and began when the store had taken the request: a client that had given up long ago had its
+    /// append recorded in the end.
+    #[tokio::test]
+    async fn a_request_whose_time_is_over_before_it_has_a_place_is_not_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let store =
+            EventStore::open_with(dir.path(), gesta_store::Options { threads: false, ..Default::default() }).unwrap();
+        let (admission, mut flow) = (Admission::to(store.clone(), Security::Open), Flow::default());
+        let full = admission.fill().await;
+        let limit = DeadlineOption::Deadline(prost_types::Duration { seconds: 0, nanos: 1 });
+        let part = last(first(1, &[1]));
+        let options = part.options.map(|options| Options { deadline_option: Some(limit), ..options });
+        let complete = OpenRequests::default().add(BatchAppendReq { options, ..part }, &ManualClock::default());
+        flow.enter(&admission, &Rights::Everything, complete.unwrap().unwrap());
+        poll_fn(|context| if flow.poll_entering(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        drop(full);
+        poll_fn(|context| if flow.poll_answers(context) { Poll::Ready(()) } else { Poll::Pending }).await;
+        let Some(batch_append_resp::Result::Error(status)) = flow.take_answers().remove(0).result else {
+            panic!("refused")
+        };
+        assert_eq!(status.code, tonic::Code::DeadlineExceeded as i32);
+        assert_eq!(store.head().position().0, 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Deleting a stream, until somebody appends again or for ever.
 
-use gesta_store::{Append, AppendError, ExpectedRevision, Position, StreamName};
+use gesta_store::{Append, AppendError, ExpectedRevision, Position};
 
 use crate::{
     admission::Admission,
@@ -26,7 +26,7 @@ pub(super) async fn delete(admission: &Admission, rights: &Rights, request: Dele
     let name = stream::from_wire(options.stream_identifier.as_ref())?;
     let expected = expected::from_wire(options.expected_stream_revision.as_ref())?;
     rights.check(Action::delete(&name)).await?;
-    let position = end(admission, Append::new().delete(name.clone(), expected), &name, expected).await?;
+    let position = end(admission, Append::new().delete(name, expected), expected).await?;
     let position = match position {
         Some(Position(position)) => {
             PositionOption::Position(delete_resp::Position { commit_position: position, prepare_position: position })
@@ -49,7 +49,7 @@ pub(super) async fn tombstone(
     let name = stream::from_wire(options.stream_identifier.as_ref())?;
     let expected = expected::from_wire(options.expected_stream_revision.as_ref())?;
     rights.check(Action::delete(&name)).await?;
-    let position = end(admission, Append::new().tombstone(name.clone(), expected), &name, expected).await?;
+    let position = end(admission, Append::new().tombstone(name, expected), expected).await?;
     let position = match position {
         Some(Position(position)) => tombstone_resp::PositionOption::Position(tombstone_resp::Position {
             commit_position: position,
@@ -60,13 +60,8 @@ pub(super) async fn tombstone(
     Ok(TombstoneResp { position_option: Some(position) })
 }
 
-async fn end(
-    admission: &Admission,
-    append: Append,
-    name: &StreamName,
-    expected: ExpectedRevision,
-) -> Result<Option<Position>, Fault> {
-    match admission.commit(append, 2 * name.len()).await {
+async fn end(admission: &Admission, append: Append, expected: ExpectedRevision) -> Result<Option<Position>, Fault> {
+    match admission.commit(append).await {
         Ok(appended) => Ok(appended.last_position),
         Err(AppendError::Rejected(rejection)) => Err(Fault::refused(Operation::Delete, expected, rejection)),
         Err(AppendError::Failed(error)) => Err(Fault::Store(error)),

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gesta_store::{Append, AppendError, Appended, ExpectedRevision, Found, Position, Rejection, StreamName, Violation};
+use gesta_store::{
+    Append, AppendError, Appended, ExpectedRevision, Found, Position, Rejection, StreamName, Violation,
+    limits::STREAMS_PER_COMMIT_MAX,
+};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::{
@@ -86,11 +89,12 @@ impl RecordsService {
             rights.check(Action::write(&stream)).await.map_err(RichFault::from)?;
             draft.push(&stream, record::expected(request.expected_revision)?, request.records)?;
             draft.written.push(stream);
+            few_enough("stream", draft.written.len())?;
         }
         if draft.written.is_empty() {
             return Err(RichFault::NoRequests.into());
         }
-        let appended = self.admission.commit(draft.append.tell_all(), draft.bytes).await.map_err(session_fault)?;
+        let appended = self.admission.commit(draft.append.tell_all()).await.map_err(session_fault)?;
         let position = position(&appended);
         let output = revisions(&draft.written, &appended).map(|(stream, revision)| AppendResponse {
             stream,
@@ -115,6 +119,7 @@ impl RecordsService {
                 return Err(RichFault::bad("checks", format!("name a stream twice, stream={stream}")));
             }
             draft.places.insert(stream, (index, expected));
+            few_enough("checks", draft.places.len())?;
         }
         for record in request.records {
             let stream = record::stream(&record.stream)?;
@@ -133,12 +138,21 @@ impl RecordsService {
             rights.check(Action::read(stream)).await?;
             draft.append = draft.append.stream(stream.clone(), expected, []);
         }
-        let committed = self.admission.commit(draft.append.tell_all(), draft.bytes).await;
+        let committed = self.admission.commit(draft.append.tell_all()).await;
         let appended = committed.map_err(|error| records_fault(error, &draft.places))?;
         let revisions =
             revisions(&draft.written, &appended).map(|(stream, revision)| StreamRevision { stream, revision });
         Ok(AppendRecordsResponse { revisions: revisions.collect(), position: position(&appended) })
     }
+}
+
+/// Whether an append may name so many streams. Asked of each, since of those that are only named no bytes are counted, and one more costs many times what it takes
+/// to name it.
+fn few_enough(field: &'static str, streams: usize) -> Result<(), RichFault> {
+    if streams > STREAMS_PER_COMMIT_MAX {
+        return Err(RichFault::bad(field, format!("name too many streams, streams_max={STREAMS_PER_COMMIT_MAX}")));
+    }
+    Ok(())
 }
 
 fn checked(check: ConsistencyCheck) -> Result<(StreamName, ExpectedRevision), RichFault> {

@@ -25,9 +25,6 @@ use crate::{
     },
 };
 
-/// What an append of a user takes in the queue, in bytes, about.
-const USER_BYTES: usize = 1024;
-
 /// The service of users.
 #[derive(Clone, Debug)]
 pub struct UsersService {
@@ -64,7 +61,7 @@ impl UsersService {
 
     /// Records a change of a user who is there; somebody else may have been faster.
     async fn record(&self, login: &str, append: Append) -> Result<(), Fault> {
-        match self.admission.commit(append, USER_BYTES).await {
+        match self.admission.commit(append).await {
             Ok(_) => Ok(()),
             Err(AppendError::Rejected(Rejection::WrongRevision { .. } | Rejection::StreamDeleted { .. })) => {
                 Err(Fault::UserChanged(login.to_owned()))

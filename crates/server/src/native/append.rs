@@ -12,9 +12,6 @@ use super::{
     query::{missing, query_from_wire, query_to_wire},
 };
 
-/// What an event costs in a commit beyond its payloads, in bytes, at most; its stream's name included.
-const EVENT_OVERHEAD: usize = 512;
-
 /// An append as a client says it, to a store or to a server.
 #[derive(Clone, Debug, Default)]
 pub struct AppendRequest {
@@ -66,17 +63,6 @@ impl From<AppendRequest> for Append {
 }
 
 impl AppendRequest {
-    /// Its bytes, as the store will count them at most.
-    pub(super) fn bytes(&self) -> usize {
-        let bytes = |write: &Write| match &write.change {
-            Change::Append(events) => {
-                events.iter().map(|event| event.data.len() + event.metadata.len() + EVENT_OVERHEAD).sum()
-            }
-            Change::Delete | Change::Tombstone => EVENT_OVERHEAD,
-        };
-        self.writes.iter().map(bytes).sum()
-    }
-
     /// As it goes over the wire.
     #[must_use]
     pub fn to_wire(self) -> wire::AppendReq {

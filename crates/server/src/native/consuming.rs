@@ -121,9 +121,7 @@ impl Serving {
         loop {
             // In before it looks: what happens after that rings.
             self.wake_up.renew(self.bell.waker());
-            if self.ahead.is_empty() {
-                self.take(max).await?;
-            }
+            while self.ahead.is_empty() && self.take(max).await? {}
             if !self.ahead.is_empty() || Instant::now() >= until {
                 return Ok(Some(self.as_many_as_fit(max)));
             }
@@ -139,17 +137,20 @@ impl Serving {
         }
     }
 
-    async fn take(&mut self, max: usize) -> Result<(), Status> {
+    /// Takes what is ready, as far as the client may see it; whether anything was.
+    async fn take(&mut self, max: usize) -> Result<bool, Status> {
         let (seat, rights) = (Arc::clone(&self.seat), self.rights.clone());
         let taken = waiting(move || {
             let seen = seat.next(max, &rights).map_err(|why| match why {
                 Unseated::Group(error) => failure::group_status(error),
                 Unseated::Server(fault) => failure::fault_status(fault),
             })?;
-            Ok::<_, Status>(seen_to_wire(seen))
+            Ok::<_, Status>(seen.map(seen_to_wire))
         });
-        self.ahead.extend(taken.await?);
-        Ok(())
+        let taken = taken.await?;
+        let found = taken.is_some();
+        self.ahead.extend(taken.into_iter().flatten());
+        Ok(found)
     }
 
     /// Of what was taken, what one answer holds; any one message does.

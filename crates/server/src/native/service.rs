@@ -98,8 +98,7 @@ impl Store for StoreService {
 
     async fn append(&self, request: Request<AppendReq>) -> Result<Response<AppendResp>, Status> {
         let request = AppendRequest::from_wire(request.into_inner()).map_err(|error| failure::status(&error))?;
-        let bytes = request.bytes();
-        let verdict = match self.admission.commit(request.into(), bytes).await {
+        let verdict = match self.admission.commit(request.into()).await {
             Ok(appended) => Verdict::Appended(appended_to_wire(appended)),
             Err(AppendError::Rejected(rejection)) => Verdict::Rejection(rejection_to_wire(rejection)),
             Err(AppendError::Failed(error)) => return Err(failure::status(&error)),

@@ -54,7 +54,7 @@ impl Place {
     }
 
     async fn commit(&self, append: Append) {
-        self.admission.commit(append, 1).await.unwrap();
+        self.admission.commit(append).await.unwrap();
     }
 
     async fn append(&self, stream: &str, data: &str) {
@@ -205,6 +205,6 @@ async fn when_the_server_ends_nobody_waits_for_what_nobody_sees() {
     let admission = Admission::to(store.clone(), Security::Guarded(Arc::clone(&guard)));
     stop.tell();
     for _ in 0..5 {
-        admission.commit(Append::to(name("$$order-1"), ExpectedRevision::Any, [event("{}")]), 1).await.unwrap();
+        admission.commit(Append::to(name("$$order-1"), ExpectedRevision::Any, [event("{}")])).await.unwrap();
     }
 }

@@ -26,7 +26,7 @@ use gesta_server::{
         },
         uuid,
     },
-    security::users::first_run,
+    security::{tls::Tls, users::first_run},
 };
 use gesta_store::{EventData, EventStore, EventType, ExpectedRevision, StreamName, entropy::Entropy};
 use tempfile::TempDir;
@@ -48,22 +48,26 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(options: Options) -> Self {
-        Self::start_for(options, Callers::Anybody)
+        Self::start_as(|server| server.with_options(options))
+    }
+
+    /// One that speaks TLS.
+    pub(crate) fn encrypted(tls: Tls) -> Self {
+        Self::start_as(|server| server.with_tls(tls))
     }
 
     /// One that asks callers who they are, with an administrator.
     pub(crate) fn guarded(password: &str) -> Self {
-        let serving = Self::start_for(Options::default(), Callers::Users);
+        let serving = Self::start_as(|server| server.with_callers(Callers::Users));
         first_run(&serving.store, Some(password), &Entropy::from_os()).expect("made");
         serving
     }
 
-    fn start_for(options: Options, callers: Callers) -> Self {
+    fn start_as(set: impl FnOnce(Server) -> Server) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = EventStore::open(dir.path()).expect("opens");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port");
-        let server = server.with_options(options).with_callers(callers);
+        let server = set(Server::bind(store.clone(), listen, Exposure::Loopback).expect("a free port"));
         let address = server.address();
         let runtime = Runtime::new().expect("a runtime");
         let (stop, asked) = oneshot::channel();

@@ -17,13 +17,22 @@ pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
 
-const END_STREAM: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const PUSH_PROMISE: u8 = 5;
+pub(crate) const CONTINUATION: u8 = 9;
+
+pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_HEADERS: u8 = 4;
+
+/// What a connection goes over.
+pub(crate) trait Over: Read + Write {}
+
+impl<S: Read + Write> Over for S {}
 
 /// A connection.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Over>,
     next_call: u32,
 }
 
@@ -46,16 +55,26 @@ impl Frame {
 impl Wire {
     /// A connection nothing was said on.
     pub(crate) fn silent(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).expect("connects"), next_call: 1 }
+        Self::over(TcpStream::connect(address).expect("connects"))
+    }
+
+    /// The same over something else.
+    pub(crate) fn over(stream: impl Over + 'static) -> Self {
+        Self { stream: Box::new(stream), next_call: 1 }
     }
 
     /// A connection on which HTTP/2 is spoken, with a window of so many bytes for each call.
     pub(crate) fn open(address: SocketAddr, call_window: u32) -> Self {
         let mut wire = Self::silent(address);
-        wire.send(PREFACE);
-        let [a, b, c, d] = call_window.to_be_bytes();
-        wire.frame(SETTINGS, 0, 0, &[0, 4, a, b, c, d]);
+        wire.greet(call_window);
         wire
+    }
+
+    /// Begins to speak HTTP/2.
+    pub(crate) fn greet(&mut self, call_window: u32) {
+        self.send(PREFACE);
+        let [a, b, c, d] = call_window.to_be_bytes();
+        self.frame(SETTINGS, 0, 0, &[0, 4, a, b, c, d]);
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -71,23 +90,7 @@ impl Wire {
     pub(crate) fn begin(&mut self, path: &str, further: &[(&str, &str)]) -> u32 {
         let call = self.next_call;
         self.next_call += 2;
-        let headers = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", path),
-            (":authority", "gesta"),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-        ];
-        let mut block = Vec::new();
-        for (name, value) in headers.iter().chain(further) {
-            block.push(0);
-            for text in [name, value] {
-                length(text.len(), &mut block);
-                block.extend(text.as_bytes());
-            }
-        }
-        self.frame(HEADERS, END_HEADERS, call, &block);
+        self.frame(HEADERS, END_HEADERS, call, &headers(path, further));
         call
     }
 
@@ -165,6 +168,32 @@ impl Wire {
             Err(error) => panic!("reading failed: {error}"),
         }
     }
+}
+
+/// What a call begins with, as the payload of its headers.
+pub(crate) fn headers(path: &str, further: &[(&str, &str)]) -> Vec<u8> {
+    let headers = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "gesta"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    block(headers.iter().chain(further))
+}
+
+/// Headers, each written out.
+pub(crate) fn block<'a>(headers: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        block.push(0);
+        for text in [name, value] {
+            length(text.len(), &mut block);
+            block.extend(text.as_bytes());
+        }
+    }
+    block
 }
 
 /// The bytes of a frame.

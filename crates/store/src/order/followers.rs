@@ -112,9 +112,9 @@ impl Head {
         let mut woken = Vec::new();
         // The fence behind the head's move, in `publish`, stands before this look.
         while self.followers().are_awaited() && self.announce_stretch(to, fresh, &read, &mut woken) {
-            woken.drain(..).for_each(Waker::wake);
+            self.wake(std::mem::take(&mut woken));
         }
-        woken.into_iter().for_each(Waker::wake);
+        self.wake(woken);
     }
 
     /// Announces the next few events below `to`; whether there are more.

@@ -19,6 +19,7 @@ use std::{
 use super::{
     followers::Followers,
     sync::{AtomicU64, AtomicUsize, Mutex, Ordering, Parker, fence, lock},
+    waking::{WakeAll, Waking},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -37,6 +38,7 @@ struct Shared {
     waiting: AtomicUsize,
     waiters: Mutex<Waiters>,
     followers: Followers,
+    waking: Waking,
 }
 
 #[derive(Default)]
@@ -55,6 +57,7 @@ impl Head {
                 waiting: AtomicUsize::new(0),
                 waiters: Mutex::new(Waiters::default()),
                 followers: Followers::new(position),
+                waking: Waking::default(),
             }),
         }
     }
@@ -124,6 +127,16 @@ impl Head {
         let mut wakers: Vec<_> = ready.into_values().collect();
         wakers.append(&mut self.shared.followers.close());
         wakers
+    }
+
+    /// Has tasks woken by `wake_all`, many at once.
+    pub(crate) fn wake_through(&self, wake_all: WakeAll) {
+        self.shared.waking.go_through(wake_all);
+    }
+
+    /// Wakes tasks that waited for the head, or for an answer. For whoever holds no lock.
+    pub(super) fn wake(&self, woken: Vec<Waker>) {
+        self.shared.waking.wake(woken);
     }
 
     /// Those that wait for an event that matches.

@@ -311,16 +311,18 @@ impl Shared {
         if outcome.is_ok() {
             self.meters.answered(answers.iter().map(|(_, answer)| answer));
         }
-        for (sender, answer) in answers {
-            sender.answer(match &outcome {
-                Ok(_) => answer,
+        let failed = outcome.as_ref().err().cloned();
+        let mut woken = outcome.unwrap_or_default();
+        woken.extend(answers.into_iter().filter_map(|(sender, answer)| {
+            sender.answer(match &failed {
+                None => answer,
                 // Rejections too: they may rest on a commit that did not become durable (I1).
-                Err(error) => Err(error.clone().into()),
-            });
-        }
+                Some(error) => Err(error.clone().into()),
+            })
+        }));
         // Whoever came while this group was being synced, and saw that somebody was at it.
         self.queue.nudge();
-        outcome.into_iter().flatten().for_each(Waker::wake);
+        self.head.wake(woken);
         self.head
             .announce(&fresh, |range| self.log.read_forward(range.start, range.end, usize::MAX, limits::BATCH_BYTES));
     }

@@ -17,6 +17,7 @@ mod tests;
 mod threads;
 mod ticket;
 mod upkeep;
+mod waking;
 
 pub(crate) use followers::{Following, Interest, Wait};
 pub use head::{Head, Past};

@@ -10,10 +10,8 @@ use crate::{
     commit::{Action, Proposal, ProposedEvent, Target, identity},
     entropy::Entropy,
     error::{Error, Result},
-    event::EventData,
     leaf::Salt,
     limits,
-    name::StreamName,
 };
 
 /// A proposal that is complete.
@@ -25,22 +23,15 @@ pub(crate) struct Prepared {
     pub(crate) foresights: Vec<Foresight>,
 }
 
-/// Bytes of a frame beyond its events, padding included.
-const FRAME_OVERHEAD: usize = 128;
-/// Bytes of an event beyond its names and payload.
-const EVENT_OVERHEAD: usize = 96;
-
 /// Checks a request and completes it.
 pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> Result<Prepared> {
     let now = clock.now();
     let id = append.proposal_id.unwrap_or_else(|| entropy.uuid(now));
     let event_count = append.events.len() as u64;
-    let mut bytes = FRAME_OVERHEAD;
+    let bytes = append.bytes();
     let mut targets = Vec::with_capacity(append.targets.len());
     for (stream, expected, change) in append.targets {
         check_writable(&stream)?;
-        // Deletion and revival each write one system event to the metadata stream.
-        bytes += EVENT_OVERHEAD + 2 * stream.len() + 64;
         // Ids that the caller left open follow from the request's, so that the same request proposes the same events again.
         let event_id = || identity::event_id(id, event_count + targets.len() as u64);
         let action = action(change, event_id, entropy);
@@ -48,7 +39,6 @@ pub(crate) fn prepare(append: Append, clock: &dyn Clock, entropy: &Entropy) -> R
     }
     let mut events = Vec::with_capacity(append.events.len());
     for (index, (target, event)) in (0_u64..).zip(append.events) {
-        bytes = bytes.saturating_add(event_bytes(&targets[target].stream, &event));
         let event_id = event.id.unwrap_or_else(|| identity::event_id(id, index));
         let mut salt = Salt::default();
         entropy.fill(&mut salt);
@@ -78,11 +68,4 @@ fn action(change: Change, id: impl FnOnce() -> Uuid, entropy: &Entropy) -> Actio
             Action::Tombstone { id: id(), salt }
         }
     }
-}
-
-/// The bytes of an event that may still be over every limit: its parts may share memory, and so come to more than there is.
-fn event_bytes(stream: &StreamName, event: &EventData) -> usize {
-    let tags: usize = event.tags.iter().map(|tag| 2 + tag.len()).sum();
-    let names = stream.len() + event.event_type.len() + event.content_type.as_str().len() + tags;
-    (EVENT_OVERHEAD + names).saturating_add(event.data.len()).saturating_add(event.metadata.len())
 }

@@ -3,8 +3,12 @@
 use std::{
     future::Future,
     io,
-    sync::{Arc, mpsc},
-    task::{Context, Poll, Waker},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -124,6 +128,40 @@ fn the_head_can_be_awaited() {
     assert!(
         matches!(closing.as_mut().poll(&mut context), Poll::Ready(Err(error)) if error.kind() == ErrorKind::Closed)
     );
+}
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn tasks_of_one_group_are_woken_together_by_who_asked_for_it() {
+    let store = EventStore::open_on(Arc::new(MemoryDisk::new()), options(false)).expect("opens");
+    let (sender, received) = mpsc::channel();
+    store.wake_through(move |wakers| sender.send(wakers).expect("is received"));
+    let wait_for = |position, waiting: usize| {
+        let woken = Arc::<Woken>::default();
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut tasks: Vec<_> = (0..waiting).map(|_| Box::pin(store.head().past(position))).collect();
+        for task in &mut tasks {
+            assert!(task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        (woken, tasks)
+    };
+    let (woken, _tasks) = wait_for(Position(0), 3);
+    append(&store, "a", ExpectedRevision::Any).expect("recorded");
+    let wakers = received.try_recv().expect("they are handed over");
+    assert_eq!((wakers.len(), woken.0.load(Ordering::SeqCst)), (3, 0), "all at once, and woken by nobody else");
+    let (lone, _task) = wait_for(Position(1), 1);
+    append(&store, "a", ExpectedRevision::Any).expect("recorded");
+    assert_eq!(lone.0.load(Ordering::SeqCst), 1, "a lone one is woken where it is met");
+    assert!(received.try_recv().is_err());
 }
 
 /// Writer threads that were started before one could not be stayed, holding the store's log for as long as the process lived.

@@ -60,7 +60,7 @@ impl Ticket {
     /// A ticket that is answered already.
     pub(crate) fn answered(outcome: Outcome) -> Self {
         let (sender, ticket) = Self::pair(None);
-        sender.answer(outcome);
+        let _nobody_waits_yet = sender.answer(outcome);
         ticket
     }
 
@@ -119,11 +119,10 @@ impl fmt::Debug for Ticket {
 }
 
 impl TicketSender {
-    /// Answers the ticket.
-    pub(crate) fn answer(mut self, outcome: Outcome) {
-        if let Some(shared) = self.0.take() {
-            answer(&shared, outcome);
-        }
+    /// Answers the ticket. The task that waits for it, if one does, is left to the caller to be woken.
+    #[must_use = "who is not woken waits for ever"]
+    pub(crate) fn answer(mut self, outcome: Outcome) -> Option<Waker> {
+        self.0.take().and_then(|shared| answer(&shared, outcome))
     }
 }
 
@@ -134,20 +133,18 @@ impl Drop for TicketSender {
                 crate::error::ErrorKind::Closed,
                 "store stopped before it answered the append, open it again and look whether it was recorded",
             );
-            answer(&shared, Err(closed.into()));
+            answer(&shared, Err(closed.into())).into_iter().for_each(Waker::wake);
         }
     }
 }
 
-fn answer(shared: &Shared, outcome: Outcome) {
+fn answer(shared: &Shared, outcome: Outcome) -> Option<Waker> {
     let mut state = shared.lock();
     state.outcome = Some(outcome);
     let (waker, sleeping) = (state.waker.take(), state.sleeping);
     drop(state);
-    if let Some(waker) = waker {
-        waker.wake();
-    }
     if sleeping {
         shared.answered.notify_one();
     }
+    waker
 }

@@ -159,9 +159,10 @@ async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(),
         let Ok(room) = batches.reserve().await else { return Ok(()) };
         // In before it looks: what happens after that rings.
         wake_up.renew(bell.waker());
-        let messages = serving.next().await?;
-        if !messages.is_empty() {
-            room.send(Ok(messages));
+        if let Some(messages) = serving.next().await? {
+            if !messages.is_empty() {
+                room.send(Ok(messages));
+            }
             continue;
         }
         drop(room);
@@ -174,8 +175,8 @@ async fn deliver(serving: &Serving, batches: &mpsc::Sender<Batch>) -> Result<(),
 }
 
 impl Serving {
-    /// The messages that are ready, for the wire.
-    async fn next(&self) -> Result<Vec<ReadResp>, Status> {
+    /// The messages that are ready, for the wire, as far as the client may see them; `None`: there are none.
+    async fn next(&self) -> Result<Option<Vec<ReadResp>>, Status> {
         let (seat, in_hand) = (Arc::clone(&self.seat), Arc::clone(&self.in_hand));
         let (form, links, rights) = (self.wanted.id_form, self.links, self.rights.clone());
         waiting(move || {
@@ -183,13 +184,14 @@ impl Serving {
                 Unseated::Group(error) => GroupFault::refused(seat.group(), error),
                 Unseated::Server(fault) => fault,
             })?;
+            let Some(messages) = messages else { return Ok(None) };
             let sent = messages.iter().map(|(message, sight)| {
                 let links = if *sight == Sight::Whole { links } else { Links::AsTheyAre };
                 let mut in_hand = in_hand.lock().unwrap_or_else(PoisonError::into_inner);
                 in_hand.deliver(delivered::answered_by(message), message.id);
                 ReadResp { content: Some(delivered::to_wire(message, form, links)) }
             });
-            Ok::<_, Fault>(sent.collect())
+            Ok::<_, Fault>(Some(sent.collect()))
         })
         .await
     }
@@ -215,9 +217,9 @@ async fn take_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> R
     Ok(())
 }
 
-/// Takes the answers that have come, of a client that is not waited for. No more can come than there was room for.
+/// Takes the answers that have come, of a client that is not waited for: as many as it may have messages, for while they are read more may come.
 async fn take_last_answers(serving: &Serving, messages: &mut Streaming<ReadReq>) -> Result<(), Status> {
-    loop {
+    for _ in 0..GROUP_SLOTS_MAX.div_ceil(ANSWERS_PER_JOB_MAX) {
         let mut answers = Vec::new();
         let ended = serving.add_what_has_come(messages, &mut answers).await;
         let all = answers.len() < ANSWERS_PER_JOB_MAX;
@@ -226,9 +228,10 @@ async fn take_last_answers(serving: &Serving, messages: &mut Streaming<ReadReq>)
             return ended;
         }
         if all {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 fn settle(seat: &Seat, answer: Answer) -> Result<(), Fault> {
