@@ -83,6 +83,8 @@ pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to say so: several retransmissions of a lost packet.
 pub const PING_TIME: Duration = Duration::from_secs(20);
+/// How long a client that was told the end of its connection is listened to until it hangs up: some round trips around the world.
+pub const FAREWELL_TIME: Duration = Duration::from_secs(1);
 /// How long nobody is accepted after the system had no room for a connection.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Files that connections leave to the store, if the system allows so many: it has some ten open, a merge of the index a few dozen more. A store that
