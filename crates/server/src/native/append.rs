@@ -1,8 +1,8 @@
 //! Appends and their verdicts, both ways.
 
 use gesta_store::{
-    Append, AppendCondition, Appended, EventData, ExpectedRevision, NextRevision, Position, Rejection, Result,
-    Revision, StreamName, Timestamp,
+    Append, AppendCondition, Appended, Error, EventData, ExpectedRevision, NextRevision, Position, Rejection, Result,
+    Revision, StreamName, Timestamp, limits,
 };
 use uuid::Uuid;
 
@@ -94,8 +94,14 @@ impl AppendRequest {
     /// From the wire.
     ///
     /// # Errors
-    /// `Invalid`, for what is missing or no name.
+    /// `Invalid`, for what is missing or no name, and for more events than an append may have.
     pub fn from_wire(request: wire::AppendReq) -> Result<Self> {
+        // Before anything is made of them: empty ones take two bytes on the wire.
+        let events = request.writes.iter().map(|write| write.events.len()).fold(0, usize::saturating_add);
+        if events > limits::EVENTS_PER_COMMIT_MAX {
+            let max = limits::EVENTS_PER_COMMIT_MAX;
+            return Err(Error::invalid(format!("request has too many events, found={events} max={max}")));
+        }
         let write = |write: wire::Write| {
             let change = match wire::write::Change::try_from(write.change).map_err(|_| missing("change"))? {
                 wire::write::Change::Append => {
@@ -219,4 +225,22 @@ pub(crate) fn rejection_from_wire(rejection: wire::Rejection) -> Result<Rejectio
             Rejection::CommitTooLarge { events: count(large.events), bytes: count(large.bytes) }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Events that say nothing take two bytes each: of five megabytes of them half a gigabyte was made, to be refused by the store.
+    #[test]
+    fn more_events_than_an_append_may_have_are_not_looked_at() {
+        let said = |events| {
+            let write = |events| wire::Write { events: vec![wire::EventData::default(); events], ..Default::default() };
+            let writes = vec![write(1), write(events)];
+            AppendRequest::from_wire(wire::AppendReq { writes, ..Default::default() }).unwrap_err().to_string()
+        };
+        let max = limits::EVENTS_PER_COMMIT_MAX;
+        assert!(said(max).contains(&format!("found={} max={max}", max + 1)));
+        assert!(!said(max - 1).contains("too many events"), "they are looked at");
+    }
 }

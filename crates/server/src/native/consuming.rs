@@ -121,7 +121,8 @@ impl Serving {
         loop {
             // In before it looks: what happens after that rings.
             self.wake_up.renew(self.bell.waker());
-            while self.ahead.is_empty() && self.take(max).await? {}
+            // What is not for its eyes is no reason to have it wait for longer than it wants.
+            while self.ahead.is_empty() && self.take(max).await? && Instant::now() < until {}
             if !self.ahead.is_empty() || Instant::now() >= until {
                 return Ok(Some(self.as_many_as_fit(max)));
             }
