@@ -16,6 +16,7 @@ use gesta_store::{Append, EventStore, Outcome, Ticket};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, error::Elapsed, timeout_at},
 };
 
 use crate::{
@@ -90,12 +91,31 @@ impl Admission {
     /// Hands an append to the store as soon as there is room. The order of calls is the order of proposals for a caller
     /// that awaits one before it begins the next.
     pub async fn admit(&self, append: Append) -> Admitted {
+        let room = self.room_for(&append).await;
+        self.place(append, room).await
+    }
+
+    /// The same, but not after `deadline`.
+    ///
+    /// # Errors
+    /// `Elapsed` if there was no room until then: the append never reached the store.
+    pub async fn admit_before(&self, append: Append, deadline: Instant) -> Result<Admitted, Elapsed> {
+        let room = timeout_at(deadline, self.room_for(&append)).await?;
+        // What has its place is in the order: nobody takes it out, or comes before it.
+        Ok(self.place(append, room).await)
+    }
+
+    /// Waits until there is room for an append.
+    async fn room_for(&self, append: &Append) -> Permits {
         let bytes = append.bytes();
         // Never more than there is, so that one that is too large is refused by the store and does not wait for ever.
         let kib = bytes.div_ceil(1 << 10).min(APPEND_KIB_IN_FLIGHT_MAX);
         let kib = u32::try_from(kib).expect("bounded by the queue of the store, which is less than 4 TiB");
-        let watcher = self.security.watcher_of(&append);
-        let permits = [take(&self.appends, 1).await, take(&self.kib, kib).await];
+        [take(&self.appends, 1).await, take(&self.kib, kib).await]
+    }
+
+    async fn place(&self, append: Append, permits: Permits) -> Admitted {
+        let (bytes, watcher) = (append.bytes(), self.security.watcher_of(&append));
         let store = self.store.clone();
         let place = move || Placed(Some((store.commit(append), permits)));
         let placed = if bytes < LARGE_BYTES {

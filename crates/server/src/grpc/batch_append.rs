@@ -212,10 +212,14 @@ impl Flow {
                     if let Err(refusal) = rights.check(Action::write(&stream)).await {
                         return Pending { echo, expected, state: PendingState::Failed(refusal.into()) };
                     }
-                    let admitted = admission.admit(Append::to(stream, expected, proposed.events));
-                    let state = match in_time(admitted, deadline).await {
+                    let append = Append::to(stream, expected, proposed.events);
+                    let admitted = match deadline {
+                        Some(deadline) => admission.admit_before(append, deadline).await,
+                        None => Ok(admission.admit(append).await),
+                    };
+                    let state = match admitted {
                         Ok(admitted) => PendingState::Admitted(admitted, deadline),
-                        Err(fault) => PendingState::Failed(fault),
+                        Err(_) => PendingState::Failed(Fault::DeadlineExceeded),
                     };
                     Pending { echo, expected, state }
                 }));
