@@ -2,6 +2,7 @@
 //! them, instead of waking the runtime for each.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
 };
@@ -31,7 +32,7 @@ impl Wakes {
     /// Has those that wait for `store` woken so.
     pub(crate) fn of(store: &EventStore) -> Self {
         let shared = Arc::<Shared>::default();
-        tokio::spawn(wake(Arc::clone(&shared)));
+        tokio::spawn(wake(Waking { shared: Arc::clone(&shared), woken: VecDeque::new() }));
         let wakes = Self(Arc::clone(&shared));
         store.wake_through(move |woken| shared.add(woken));
         wakes
@@ -40,18 +41,23 @@ impl Wakes {
 
 impl Drop for Wakes {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.closed = true;
-        let left = std::mem::take(&mut state.woken);
-        drop(state);
-        self.0.changed.notify_one();
-        left.into_iter().for_each(Waker::wake);
+        self.0.close();
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on whoever has some wakes them himself; those that are there are woken here.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let left = std::mem::take(&mut state.woken);
+        drop(state);
+        self.changed.notify_one();
+        left.into_iter().for_each(Waker::wake);
     }
 
     fn add(&self, mut woken: Vec<Waker>) {
@@ -71,14 +77,30 @@ impl Shared {
     }
 }
 
+/// Those that the task is about to wake. When it ends, also with its runtime or because one of them panics, the others are woken, and nobody waits for it any more.
+struct Waking {
+    shared: Arc<Shared>,
+    woken: VecDeque<Waker>,
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        self.shared.close();
+        self.woken.drain(..).for_each(Waker::wake);
+    }
+}
+
 /// Wakes those that are there, again and again, until there will be no more.
-async fn wake(shared: Arc<Shared>) {
+async fn wake(mut waking: Waking) {
     loop {
-        shared.changed.notified().await;
-        let mut state = shared.lock();
+        waking.shared.changed.notified().await;
+        let mut state = waking.shared.lock();
         let (woken, closed) = (std::mem::take(&mut state.woken), state.closed);
         drop(state);
-        woken.into_iter().for_each(Waker::wake);
+        waking.woken = woken.into();
+        while let Some(waker) = waking.woken.pop_front() {
+            waker.wake();
+        }
         if closed {
             return;
         }
@@ -138,6 +160,25 @@ mod tests {
         for sleeper in sleepers_.iter().chain(&left).chain(&late) {
             assert_eq!(sleeper.woken(), 1);
         }
+    }
+
+    /// Whoever waited for a task that had ended with its runtime waited for ever.
+    #[test]
+    fn all_are_woken_although_the_task_that_did_it_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EventStore::open(dir.path()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let wakes = runtime.block_on(async { Wakes::of(&store) });
+        let shared = Arc::clone(&wakes.0);
+        let (left, wakers) = sleepers();
+        shared.add(wakers);
+        drop(runtime);
+        let (late, wakers) = sleepers();
+        shared.add(wakers);
+        for sleeper in left.iter().chain(&late) {
+            assert_eq!(sleeper.woken(), 1);
+        }
+        drop(wakes);
     }
 
     /// The store is there for others when a server of it has ended, with the runtime it ran on.

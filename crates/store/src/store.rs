@@ -190,7 +190,8 @@ impl EventStore {
     /// wake each of them, and not block. Without, and for a single task, whatever thread has something for them wakes one after the other.
     ///
     /// For who serves many tasks on a runtime of his own: waking a task costs a thread that is not the runtime's a system call and often its processor;
-    /// a task of the runtime that wakes the others costs that once for all of them. What was set before is replaced.
+    /// a task of the runtime that wakes the others costs that once for all of them. What was set before is replaced. Threads that wait
+    /// (`Head::wait_past`, `Subscription::next`) are woken so too: none of those that `wake_all` relies on may be among them.
     pub fn wake_through(&self, wake_all: impl Fn(Vec<Waker>) + Send + Sync + 'static) {
         self.inner.order.head().wake_through(Arc::new(wake_all));
     }

@@ -20,7 +20,8 @@ pub(super) struct Waking {
 impl Waking {
     /// From now on tasks are woken by `wake_all`.
     pub(super) fn go_through(&self, wake_all: WakeAll) {
-        *self.through.write().unwrap_or_else(PoisonError::into_inner) = Some(wake_all);
+        let before = self.through.write().unwrap_or_else(PoisonError::into_inner).replace(wake_all);
+        drop(before); // with no lock held: what that does is not ours
     }
 
     /// Wakes tasks. The caller holds no lock: what a waker does is not ours.
@@ -32,6 +33,53 @@ impl Waking {
                 return wake_all(woken);
             }
         }
-        woken.into_iter().for_each(Waker::wake);
+        let mut left = Left(woken.into_iter());
+        left.0.by_ref().for_each(Waker::wake);
+    }
+}
+
+/// Those that were not woken yet, and are even if one before them panics: their answers are there, and nobody else knows of them.
+struct Left(std::vec::IntoIter<Waker>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.by_ref().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicBool, Ordering},
+        task::Wake,
+    };
+
+    use super::*;
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of whoever waits");
+        }
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_leaves_nobody_asleep() {
+        let [first, last] = [(); 2].map(|()| Arc::<Woken>::default());
+        let wakers = vec![Arc::clone(&first).into(), Arc::new(Panics).into(), Arc::clone(&last).into()];
+        let woken = catch_unwind(AssertUnwindSafe(|| Waking::default().wake(wakers)));
+        assert!(woken.is_err());
+        assert!([first, last].iter().all(|woken| woken.0.load(Ordering::SeqCst)));
     }
 }
