@@ -16,7 +16,6 @@ use gesta_store::{Append, EventStore, Outcome, Ticket};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, error::Elapsed, timeout_at},
 };
 
 use crate::{
@@ -45,6 +44,13 @@ pub struct Admitted {
 }
 
 type Permits = [OwnedSemaphorePermit; 2];
+
+/// Room in the store's queue for an append of so many bytes.
+#[derive(Debug)]
+pub(crate) struct Room {
+    bytes: usize,
+    permits: Permits,
+}
 
 /// An append that has its place until its verdict is there, whether or not anybody waits for it: a client that gives up takes nothing out of the store's
 /// queue.
@@ -95,27 +101,18 @@ impl Admission {
         self.place(append, room).await
     }
 
-    /// The same, but not after `deadline`.
-    ///
-    /// # Errors
-    /// `Elapsed` if there was no room until then: the append never reached the store.
-    pub async fn admit_before(&self, append: Append, deadline: Instant) -> Result<Admitted, Elapsed> {
-        let room = timeout_at(deadline, self.room_for(&append)).await?;
-        // What has its place is in the order: nobody takes it out, or comes before it.
-        Ok(self.place(append, room).await)
-    }
-
-    /// Waits until there is room for an append.
-    async fn room_for(&self, append: &Append) -> Permits {
+    /// The first half of `admit`, which may be given up: waits until there is room for an append.
+    pub(crate) async fn room_for(&self, append: &Append) -> Room {
         let bytes = append.bytes();
         // Never more than there is, so that one that is too large is refused by the store and does not wait for ever.
         let kib = bytes.div_ceil(1 << 10).min(APPEND_KIB_IN_FLIGHT_MAX);
         let kib = u32::try_from(kib).expect("bounded by the queue of the store, which is less than 4 TiB");
-        [take(&self.appends, 1).await, take(&self.kib, kib).await]
+        Room { bytes, permits: [take(&self.appends, 1).await, take(&self.kib, kib).await] }
     }
 
-    async fn place(&self, append: Append, permits: Permits) -> Admitted {
-        let (bytes, watcher) = (append.bytes(), self.security.watcher_of(&append));
+    /// The second half, which must not be given up: what is on its way to its place gets there, and nothing of the same caller may come before it.
+    pub(crate) async fn place(&self, append: Append, Room { bytes, permits }: Room) -> Admitted {
+        let watcher = self.security.watcher_of(&append);
         let store = self.store.clone();
         let place = move || Placed(Some((store.commit(append), permits)));
         let placed = if bytes < LARGE_BYTES {

@@ -213,13 +213,9 @@ impl Flow {
                         return Pending { echo, expected, state: PendingState::Failed(refusal.into()) };
                     }
                     let append = Append::to(stream, expected, proposed.events);
-                    let admitted = match deadline {
-                        Some(deadline) => admission.admit_before(append, deadline).await,
-                        None => Ok(admission.admit(append).await),
-                    };
-                    let state = match admitted {
-                        Ok(admitted) => PendingState::Admitted(admitted, deadline),
-                        Err(_) => PendingState::Failed(Fault::DeadlineExceeded),
+                    let state = match in_time(admission.room_for(&append), deadline).await {
+                        Ok(room) => PendingState::Admitted(admission.place(append, room).await, deadline),
+                        Err(fault) => PendingState::Failed(fault),
                     };
                     Pending { echo, expected, state }
                 }));
