@@ -130,11 +130,11 @@ fn the_head_can_be_awaited() {
     );
 }
 
-/// Counts how often it was woken.
+/// A waker that counts how often it was called.
 #[derive(Default)]
-struct Woken(AtomicUsize);
+pub(super) struct Bell(pub(super) AtomicUsize);
 
-impl Wake for Woken {
+impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -146,7 +146,7 @@ fn tasks_of_one_group_are_woken_together_by_who_asked_for_it() {
     let (sender, received) = mpsc::channel();
     store.wake_through(move |wakers| sender.send(wakers).expect("is received"));
     let wait_for = |position, waiting: usize| {
-        let woken = Arc::<Woken>::default();
+        let woken = Arc::<Bell>::default();
         let waker = Waker::from(Arc::clone(&woken));
         let mut tasks: Vec<_> = (0..waiting).map(|_| Box::pin(store.head().past(position))).collect();
         for task in &mut tasks {

@@ -51,11 +51,12 @@ impl Drop for Left {
 mod tests {
     use std::{
         panic::{AssertUnwindSafe, catch_unwind},
-        sync::atomic::{AtomicBool, Ordering},
+        sync::atomic::Ordering,
         task::Wake,
     };
 
     use super::*;
+    use crate::order::tests::Bell;
 
     struct Panics;
 
@@ -65,21 +66,12 @@ mod tests {
         }
     }
 
-    #[derive(Default)]
-    struct Woken(AtomicBool);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.store(true, Ordering::SeqCst);
-        }
-    }
-
     #[test]
     fn a_waker_that_panics_leaves_nobody_asleep() {
-        let [first, last] = [(); 2].map(|()| Arc::<Woken>::default());
+        let [first, last] = [(); 2].map(|()| Arc::<Bell>::default());
         let wakers = vec![Arc::clone(&first).into(), Arc::new(Panics).into(), Arc::clone(&last).into()];
         let woken = catch_unwind(AssertUnwindSafe(|| Waking::default().wake(wakers)));
         assert!(woken.is_err());
-        assert!([first, last].iter().all(|woken| woken.0.load(Ordering::SeqCst)));
+        assert!([first, last].iter().all(|woken| woken.0.load(Ordering::SeqCst) == 1));
     }
 }

@@ -5,11 +5,8 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Wake, Waker},
+    sync::{Arc, atomic::Ordering},
+    task::Waker,
 };
 
 use proptest::prelude::*;
@@ -25,21 +22,11 @@ use crate::{
     event::{EventRef, Tags, encode_tags},
     index::{ClauseEstimate, ItemEstimate, Term},
     name::{Category, EventType, StreamName, Tag, category_of},
-    order::Head,
+    order::{Head, tests::Bell},
     path::PathPattern,
     position::{Position, Revision, Timestamp},
     query::{Query, QueryItem, StreamFilter, TagFilter, TypeFilter},
 };
-
-/// Counts how often it was called.
-#[derive(Default)]
-struct Bell(AtomicUsize);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
 
 /// An event's header, owned.
 #[derive(Clone, Debug, Default)]
