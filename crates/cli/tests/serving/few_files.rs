@@ -15,11 +15,16 @@ use crate::{
     server::{gesta, shown},
 };
 
-/// Runs what follows with 64 open files at most.
-const FEW_FILES: &str = "ulimit -n 64; exec \"$0\" \"$@\"";
 /// Events of 1 MiB: more than a segment holds.
 const EVENTS: usize = 70;
 const CLIENTS: usize = 100;
+
+/// The program, which may have so many open files at most.
+fn program_with(files: usize) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(gesta(&[]).get_program());
+    command
+}
 
 /// A process that does not outlive its test.
 struct Ended(Child);
@@ -36,9 +41,7 @@ impl Drop for Ended {
 #[test]
 fn clients_do_not_take_the_files_of_the_store() {
     let place = tempfile::tempdir().expect("a directory");
-    let program = gesta(&[]).get_program().to_owned();
-    let mut command = Command::new("sh");
-    command.args(["-c", FEW_FILES]).arg(program);
+    let mut command = program_with(64);
     command.args(["serve", "--listen", "127.0.0.1:0", "-o", "ndjson", "--dir"]);
     let process = command.arg(place.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     let mut process = Ended(process);
@@ -66,13 +69,11 @@ fn clients_do_not_take_the_files_of_the_store() {
 #[test]
 fn with_too_few_files_the_program_says_so() {
     let place = tempfile::tempdir().expect("a directory");
-    let program = gesta(&[]).get_program().to_owned();
     let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
     let url = format!("http://{nobody}");
     let run = |files: usize, arguments: &[&str]| {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(&program).args(arguments);
-        shown(&command.env("GESTA_DIR", place.path()).stdin(Stdio::null()).output().expect("runs"))
+        let mut command = program_with(files);
+        shown(&command.args(arguments).env("GESTA_DIR", place.path()).stdin(Stdio::null()).output().expect("runs"))
     };
     let is_told = |files: usize, (code, out, err): (i32, String, String)| {
         assert_eq!((code, out.as_str()), (6, ""), "{files}: {err}");
